@@ -1,0 +1,1 @@
+"""Deia, the flight recorder for AI agents."""

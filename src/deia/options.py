@@ -1,0 +1,90 @@
+"""The options of a logger: unit, scope and price of each."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+QueueMode = Literal["auto", "mmap", "write"]
+SyncPolicy = Literal["interval", "always", "never"]
+WhenFull = Literal["wait", "drop", "raise"]
+
+MIN_QUEUE_BYTES = 64 * 1024
+"""Sixteen pages: below that every few hundred events would wait for the writer."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How one session is recorded. Every default is meant for production.
+
+    Attributes:
+        queue_bytes: Size of the ring, bytes; rounded up to a power of two, 64 KiB at least. It is the memory a session
+            pins while it is active, and how much may be logged while the disk stalls: 1 MiB holds about 5,000 events.
+        queue_dir: Directory of the ring, where it is not to lie beside the journal: a tmpfs spares the disk the ring's
+            write-back, and loses with the machine what was not flushed yet.
+        queue_mode: `"auto"` maps the ring and falls back to `"write"` where that cannot be done. `"write"` has no ring:
+            each line is written to the journal before the call returns; the same promise for one system call more.
+        flush_interval_s: Seconds between two flushes. Crash safety does not depend on it, only how far other tools
+            that read the journal lag behind.
+        sync_policy: What survives a loss of power. `"interval"`: all but the last `sync_interval_s` seconds. `"always"`:
+            each call returns after an fsync that covers it (milliseconds). `"never"`: whatever the kernel wrote by itself.
+        sync_interval_s: Seconds after which an unsynced event starts an fsync, under `"interval"`.
+        when_full: What a call does when the ring is full. `"wait"`: up to `full_timeout_s`, then it is dropped and counted.
+            `"drop"`: dropped and counted at once. `"raise"`: `QueueFullError`, nothing recorded.
+        full_timeout_s: Seconds, see `when_full`. An agent is never held longer.
+        memory_bytes: How much is kept in memory where no file can be made at all; beyond it `when_full` applies.
+        exit_timeout_s: Seconds that the last drain may take at interpreter exit; what is left stays in the queue file.
+    """
+
+    queue_bytes: int = 1024 * 1024
+    queue_dir: str | os.PathLike[str] | None = None
+    queue_mode: QueueMode = "auto"
+    flush_interval_s: float = 0.25
+    sync_policy: SyncPolicy = "interval"
+    sync_interval_s: float = 1.0
+    when_full: WhenFull = "wait"
+    full_timeout_s: float = 5.0
+    memory_bytes: int = 16 * 1024 * 1024
+    exit_timeout_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("queue_bytes", "memory_bytes"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"{name} must be a whole number of bytes, not {value!r}")
+            if value <= 0:
+                raise ValueError(f"{name} must be positive, not {value!r}")
+        for name in ("flush_interval_s", "sync_interval_s", "full_timeout_s", "exit_timeout_s"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or isinstance(value, bool):
+                raise TypeError(f"{name} must be a number of seconds, not {value!r}")
+            if not 0 <= value < float("inf"):
+                raise ValueError(f"{name} must be a finite number of seconds, 0 or more, not {value!r}")
+        for name, known in (
+            ("queue_mode", ("auto", "mmap", "write")),
+            ("sync_policy", ("interval", "always", "never")),
+            ("when_full", ("wait", "drop", "raise")),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, not {getattr(self, name)!r}")
+
+    @property
+    def ring_bytes(self) -> int:
+        """`queue_bytes` as the ring is made: a power of two, so that a position is one mask away from its offset."""
+        return 1 << (max(self.queue_bytes, MIN_QUEUE_BYTES) - 1).bit_length()
+
+
+class LoggerOptions(TypedDict, total=False):
+    """The keyword arguments that both loggers pass on to `Options`."""
+
+    queue_bytes: int
+    queue_dir: str | os.PathLike[str] | None
+    queue_mode: QueueMode
+    flush_interval_s: float
+    sync_policy: SyncPolicy
+    sync_interval_s: float
+    when_full: WhenFull
+    full_timeout_s: float
+    memory_bytes: int
+    exit_timeout_s: float

@@ -1,0 +1,1 @@
+"""The crash-proof queue: a memory-mapped window over the journal's unwritten tail."""

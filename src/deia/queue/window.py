@@ -1,0 +1,134 @@
+"""Look into a queue file without owning it: what a reader, and recovery, see of the journal's unwritten tail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from deia import system
+from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, Header, Kind, queue_path, word
+
+_EMPTY = Header(Kind.LOCK, 0, bytes(16), 0, 0, 0, "", "")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A copy of the newest bytes of a session, taken at one moment.
+
+    Attributes:
+        header: Whose it is.
+        committed: Journal offset up to which lines were complete.
+        data: The bytes before `committed`, as many as the ring still holds.
+        dropped: Events dropped on purpose since the session began.
+        path: The file that the copy was taken from.
+    """
+
+    header: Header
+    committed: int
+    data: bytes
+    dropped: int
+    path: Path
+
+    @property
+    def start(self) -> int:
+        """Journal offset of the first byte in `data`."""
+        return self.committed - len(self.data)
+
+    def trusts(self, journal: os.stat_result) -> bool:
+        """Whether offsets may be computed: the kernel that has the ring's pages also has the journal's."""
+        header = self.header
+        return (
+            header.kind is Kind.RING
+            and any(header.boot_id)
+            and header.boot_id == system.boot_id()
+            and (header.device, header.inode) == (journal.st_dev, journal.st_ino)
+        )
+
+    def beyond(self, journal: os.stat_result, size: int) -> bytes | None:
+        """Return what belongs after the first `size` bytes of the journal.
+
+        Args:
+            journal: The journal's status.
+            size: Its size when it was read to its end, torn line included.
+
+        Returns:
+            Bytes to go on with, or None where offsets do not tell; use `salvage` then.
+        """
+        if not self.trusts(journal) or size < self.start:
+            return None
+        return self.data[max(0, size - self.start) :]
+
+    def salvage(self, last_seq: int) -> Iterator[bytes]:
+        """Yield whole lines of this session that go on from `last_seq`, where offsets cannot be trusted."""
+        for line in self.data.split(b"\n")[:-1]:
+            try:
+                fields = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            if (
+                isinstance(fields, dict)
+                and fields.get("agent_id") == self.header.agent_id
+                and fields.get("session_id") == self.header.session_id
+                and fields.get("seq") == last_seq + 1
+            ):
+                last_seq += 1
+                yield line + b"\n"
+
+
+def read_window(journal: Path) -> Window | None:
+    """Copy the window of a journal's queue file; None where there is none.
+
+    Call it before the journal is read: the other order yields garbage (see the format page, "Reading").
+
+    Raises:
+        UnreadableQueueError: The queue file is damaged, cut or of another version.
+        OSError: It cannot be read.
+    """
+    return _read(queue_path(journal))
+
+
+def _read(path: Path) -> Window | None:
+    try:
+        fd = system.open_existing(path)
+    except FileNotFoundError:
+        return None
+    try:
+        if system.fstat(fd).st_size == 0:
+            return Window(_EMPTY, 0, b"", 0, path)
+        page = system.pread(fd, HEADER_BYTES, 0)
+        header = Header.unpack(page)
+        committed = system.load_word(fd, COMMITTED_AT)
+        if header.kind is Kind.POINTER:
+            assert header.target is not None
+            return _read(Path(header.target)) or Window(_EMPTY, 0, b"", 0, path)
+        size = header.ring_bytes
+        ring = _read_ring(fd, size)
+    finally:
+        system.close(fd)
+    # `committed` was loaded before the ring: what the ring gained since is left out
+    if committed <= size:
+        data = ring[:committed]
+    else:
+        at = committed & (size - 1)
+        data = ring[at:] + ring[:at]
+    return Window(header, committed, data, word(page, DROPPED_AT), path)
+
+
+def _read_ring(fd: int, size: int) -> bytes:
+    """Read the ring; what a cut file lacks reads as zeros, which are never a line."""
+    parts: list[bytes] = []
+    at = HEADER_BYTES
+    left = size
+    while left:
+        part = system.pread(fd, left, at)
+        if not part:
+            parts.append(bytes(left))
+            break
+        parts.append(part)
+        at += len(part)
+        left -= len(part)
+    return b"".join(parts)

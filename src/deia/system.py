@@ -1,0 +1,169 @@
+"""The operating system, as the rest of the package sees it.
+
+This is the only module that opens, writes, syncs, maps or locks a file, or reads a clock, so that a test can put a world
+behind it that fails. Callers use it as `system.pwrite(...)`, never by importing a function out of it (the clocks excepted).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import sys
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock: sessions go on without, and `statistics()` says so
+    fcntl = None  # type: ignore[assignment]
+
+now = time.time
+"""Wall clock, Unix seconds."""
+
+monotonic = time.monotonic
+"""Seconds that no one steps: for durations and deadlines."""
+
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+_MADV_POPULATE_WRITE = 23
+"""Linux 5.14: make every page present and writable now, instead of one fault of 2–4 µs per page in a log call.
+The `mmap` module has no name for it yet."""
+
+FILE_MODE = 0o600
+DIRECTORY_MODE = 0o700
+
+stat = os.stat
+lstat = os.lstat
+fstat = os.fstat
+close = os.close
+pwrite = os.pwrite
+pread = os.pread
+ftruncate = os.ftruncate
+unlink = os.unlink
+rename = os.replace
+
+
+def open_new(path: str | os.PathLike[str]) -> int:
+    """Create a file for reading and writing; it must not exist."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOEXEC | _BINARY, FILE_MODE)
+
+
+def open_or_create(path: str | os.PathLike[str]) -> int:
+    """Open a file for reading and writing, made if missing. A symbolic link raises `OSError` (ELOOP)."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | _NOFOLLOW | _CLOEXEC | _BINARY, FILE_MODE)
+
+
+def open_existing(path: str | os.PathLike[str], *, writable: bool = False) -> int:
+    """Open a file that exists, without following a symbolic link."""
+    return os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | _NOFOLLOW | _CLOEXEC | _BINARY)
+
+
+def open_for_reading(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file as an unbuffered binary stream; links are followed, for it is only read."""
+    return open(path, "rb", buffering=0)
+
+
+def write_all(fd: int, data: bytes | memoryview, offset: int) -> int:
+    """Write all of `data` at `offset`, however short each write is.
+
+    Returns:
+        The offset after the last byte.
+
+    Raises:
+        OSError: With what was written before it left in the file.
+    """
+    view = memoryview(data)
+    while view:
+        written = pwrite(fd, view, offset)
+        view = view[written:]
+        offset += written
+    return offset
+
+
+def sync(fd: int) -> None:
+    """Return once the file's data is on the disk itself."""
+    if sys.platform == "darwin" and fcntl is not None:
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)  # plain fsync leaves the data in the drive's cache there
+    else:
+        os.fsync(fd)
+
+
+def sync_directory(path: str | os.PathLike[str]) -> None:
+    """Make the names in a directory durable, where the platform can."""
+    try:
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOEXEC)
+    except PermissionError:  # a directory that may be written but not read; Windows has no such descriptor at all
+        return
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_directory(path: Path) -> list[Path]:
+    """Make a directory and its parents, private to the user; return those that were made, outermost first."""
+    missing: list[Path] = []
+    while not path.is_dir():
+        missing.append(path)
+        if path.parent == path:
+            break
+        path = path.parent
+    missing.reverse()
+    for directory in missing:
+        with contextlib.suppress(FileExistsError):  # another process was first; a file in the way raises on its child
+            os.mkdir(directory, DIRECTORY_MODE)
+    return missing
+
+
+def lock(fd: int) -> bool | None:
+    """Take the exclusive lock of an open file, without waiting.
+
+    Returns:
+        True if it is ours, False if another holder has it, None where the file system has no locks.
+    """
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def map_shared(fd: int, size: int) -> mmap.mmap:
+    """Map a whole file for reading and writing, shared with the kernel's page cache."""
+    if sys.platform == "win32":
+        return mmap.mmap(fd, size)
+    return mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+
+
+def load_word(fd: int, at: int) -> int:
+    """Load an aligned 8-byte word of a file that another process may be storing, in one piece.
+
+    `read` copies bytes and promises nothing about eight of them together; a mapped word is one load.
+    """
+    with mmap.mmap(fd, at + 8, access=mmap.ACCESS_READ) as mapping, memoryview(mapping) as view:
+        with view[at : at + 8].cast("Q") as words:
+            value: int = words[0]
+    return value
+
+
+def populate(mapping: mmap.mmap) -> None:
+    """Fault in every page of a mapping for writing, where the kernel can; it saves time and nothing else."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # before Linux 5.14: the first lap pays the faults
+            mapping.madvise(_MADV_POPULATE_WRITE)
+
+
+def boot_id() -> bytes:
+    """Sixteen bytes that change with every boot of the machine; zeros where they cannot be had."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return bytes.fromhex(file.read().decode("ascii").strip().replace("-", ""))
+    except (OSError, ValueError):
+        return bytes(16)
