@@ -1,1 +1,104 @@
-"""Deia, the flight recorder for AI agents."""
+"""Deia, the flight recorder for AI agents.
+
+The names below are loaded at first use: a program that only records never loads the reader, and the other way round.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deia.analysis import SessionAnalysis, analyze_session, summarize_session
+    from deia.errors import (
+        DamagedLineError,
+        DeiaError,
+        FlushTimeoutError,
+        ForeignJournalError,
+        JournalError,
+        LoggerClosedError,
+        NotASessionLogError,
+        QueueFullError,
+        SessionLockedError,
+        WriterFailedError,
+    )
+    from deia.events import FileEvent, SessionEvent, SessionSummary, TaskEvent, ToolEvent, UnknownEvent
+    from deia.journal.reader import read_events
+    from deia.services.async_session_logger import AsyncSessionLogger
+    from deia.services.session_logger import SessionLogger
+    from deia.statistics import Statistics
+
+__version__ = "0.1.0"
+
+_IMPORT_ORDER = (
+    ("errors",),
+    ("events", "options", "plain", "statistics", "system"),
+    ("line",),
+    ("queue",),
+    ("journal",),
+    ("bus", "analysis"),
+    ("services",),
+    ("cli",),
+)
+"""Who may import whom. Data moves one way, and imports with it: a row may import the rows above it and nothing else of
+ours; the modules of one package may import each other. `tests/unit/test_imports.py` holds the source to it."""
+
+_HOMES = {
+    "deia.analysis": ("SessionAnalysis", "analyze_session", "summarize_session"),
+    "deia.errors": (
+        "DamagedLineError",
+        "DeiaError",
+        "FlushTimeoutError",
+        "ForeignJournalError",
+        "JournalError",
+        "LoggerClosedError",
+        "NotASessionLogError",
+        "QueueFullError",
+        "SessionLockedError",
+        "WriterFailedError",
+    ),
+    "deia.events": ("FileEvent", "SessionEvent", "SessionSummary", "TaskEvent", "ToolEvent", "UnknownEvent"),
+    "deia.journal.reader": ("read_events",),
+    "deia.services.async_session_logger": ("AsyncSessionLogger",),
+    "deia.services.session_logger": ("SessionLogger",),
+    "deia.statistics": ("Statistics",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # spelled out for type checkers, which do not read `_HOMES`
+    "AsyncSessionLogger",
+    "DamagedLineError",
+    "DeiaError",
+    "FileEvent",
+    "FlushTimeoutError",
+    "ForeignJournalError",
+    "JournalError",
+    "LoggerClosedError",
+    "NotASessionLogError",
+    "QueueFullError",
+    "SessionAnalysis",
+    "SessionEvent",
+    "SessionLockedError",
+    "SessionLogger",
+    "SessionSummary",
+    "Statistics",
+    "TaskEvent",
+    "ToolEvent",
+    "UnknownEvent",
+    "WriterFailedError",
+    "analyze_session",
+    "read_events",
+    "summarize_session",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

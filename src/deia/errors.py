@@ -98,8 +98,11 @@ class NotASessionLogError(JournalError):
     """The file holds no readable event at all."""
 
 
-class ForeignJournalError(JournalError):
-    """The file's first line names another agent or session."""
+class ForeignJournalError(JournalError, ValueError):
+    """The file at the session's path belongs to another agent or session: its first line says so.
+
+    Two pairs of ids can make one file name (`a_b` + `c`, `a` + `b_c`), so the ids given are the wrong ones: a ValueError.
+    """
 
 
 class DamagedLineError(JournalError):

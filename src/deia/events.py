@@ -2,6 +2,9 @@
 
 Names, fields and their order up to the marked line are those of the original module; what stands after it has a default
 and takes no part in comparisons, so that an event read back equals the one a caller would have made by hand.
+
+Every event has, beside its own fields, what its line carries (None where the line did not say): `seq`, its place in the
+session, from 1; `timestamp`, when it was logged, Unix seconds; `agent_id` and `session_id`, whose event it is.
 """
 
 from __future__ import annotations
@@ -10,25 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Union
 
 
-@dataclass(kw_only=True)
-class _Logged:
-    """What every line of a session carries beside its event (None where the line did not say).
-
-    Attributes:
-        seq: Place in the session, from 1.
-        timestamp: When it was logged, Unix seconds.
-        agent_id: Whose event it is.
-        session_id: The session it belongs to.
-    """
-
-    seq: int | None = field(default=None, compare=False)
-    timestamp: float | None = field(default=None, compare=False)
-    agent_id: str | None = field(default=None, compare=False)
-    session_id: str | None = field(default=None, compare=False)
-
-
 @dataclass
-class TaskEvent(_Logged):
+class TaskEvent:
     """A task's start (`end_time` is None) or its completion.
 
     Attributes:
@@ -51,10 +37,14 @@ class TaskEvent(_Logged):
     task_id: int | None = field(default=None, compare=False, kw_only=True)
     parent_id: int | None = field(default=None, compare=False, kw_only=True)
     orphan: bool = field(default=False, compare=False, kw_only=True)
+    seq: int | None = field(default=None, compare=False, kw_only=True)
+    timestamp: float | None = field(default=None, compare=False, kw_only=True)
+    agent_id: str | None = field(default=None, compare=False, kw_only=True)
+    session_id: str | None = field(default=None, compare=False, kw_only=True)
 
 
 @dataclass
-class FileEvent(_Logged):
+class FileEvent:
     """A file was read or written.
 
     Attributes:
@@ -71,10 +61,14 @@ class FileEvent(_Logged):
     lines: int | None = None
     # ours
     task_id: int | None = field(default=None, compare=False, kw_only=True)
+    seq: int | None = field(default=None, compare=False, kw_only=True)
+    timestamp: float | None = field(default=None, compare=False, kw_only=True)
+    agent_id: str | None = field(default=None, compare=False, kw_only=True)
+    session_id: str | None = field(default=None, compare=False, kw_only=True)
 
 
 @dataclass
-class ToolEvent(_Logged):
+class ToolEvent:
     """A tool was called.
 
     Attributes:
@@ -89,10 +83,14 @@ class ToolEvent(_Logged):
     duration_ms: int
     # ours
     task_id: int | None = field(default=None, compare=False, kw_only=True)
+    seq: int | None = field(default=None, compare=False, kw_only=True)
+    timestamp: float | None = field(default=None, compare=False, kw_only=True)
+    agent_id: str | None = field(default=None, compare=False, kw_only=True)
+    session_id: str | None = field(default=None, compare=False, kw_only=True)
 
 
 @dataclass
-class SessionEvent(_Logged):
+class SessionEvent:
     """Something about the recording itself.
 
     Attributes:
@@ -108,10 +106,14 @@ class SessionEvent(_Logged):
     recovered_bytes: int | None = None
     lost_bytes: int | None = None
     dropped: int | None = None
+    seq: int | None = field(default=None, compare=False, kw_only=True)
+    timestamp: float | None = field(default=None, compare=False, kw_only=True)
+    agent_id: str | None = field(default=None, compare=False, kw_only=True)
+    session_id: str | None = field(default=None, compare=False, kw_only=True)
 
 
 @dataclass
-class UnknownEvent(_Logged):
+class UnknownEvent:
     """An event of a type that this version does not know, kept as it stands.
 
     Attributes:
@@ -121,6 +123,11 @@ class UnknownEvent(_Logged):
 
     type: str
     fields: dict[str, Any] = field(default_factory=dict)
+    seq: int | None = field(default=None, compare=False, kw_only=True)
+    timestamp: float | None = field(default=None, compare=False, kw_only=True)
+    agent_id: str | None = field(default=None, compare=False, kw_only=True)
+    session_id: str | None = field(default=None, compare=False, kw_only=True)
+
 
 
 AnyEvent = Union[TaskEvent, FileEvent, ToolEvent, SessionEvent, UnknownEvent]

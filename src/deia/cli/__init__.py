@@ -1,0 +1,20 @@
+"""The command line, `deia`: one file per command."""
+
+from __future__ import annotations
+
+import sys
+
+_EXTRA = ("click", "rich")
+_INSTALL = "deia: the command line needs click and rich: python -m pip install 'deia[cli]'"
+
+
+def main() -> None:
+    """Run `deia` with this process's arguments, and exit with its code."""
+    try:
+        from deia.cli.app import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        print(_INSTALL, file=sys.stderr)
+        sys.exit(2)
+    sys.exit(run(sys.argv[1:]))

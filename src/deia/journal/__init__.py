@@ -1,0 +1,1 @@
+"""The journal: the JSONL file that is the truth about a session."""

@@ -1,0 +1,83 @@
+"""What all sessions of a process share: the background loop, and the last drain at interpreter exit."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from deia import system
+
+if TYPE_CHECKING:
+    from deia.bus.loop import Background
+    from deia.bus.session import Session
+
+
+class _Process:
+    """The shared state of one process; a forked child starts with a new one."""
+
+    def __init__(self) -> None:
+        self.background: Background | None = None
+        self.lock = threading.RLock()
+        self.sessions: dict[int, Session] = {}
+        self.exiting = False
+        self.registered = False
+
+
+_process = _Process()
+
+
+def background() -> Background:
+    """Return the background loop, started if there is none or the one there was has died."""
+    process = _process
+    current = process.background
+    if current is not None and current.alive:
+        return current
+    with process.lock:
+        if process.background is None or not process.background.alive:
+            from deia.bus.loop import Background
+
+            process.background = Background()
+        return process.background
+
+
+def watch(session: Session) -> None:
+    """Keep an open session, and drain it at interpreter exit if nobody closes it before."""
+    process = _process
+    process.sessions[id(session)] = session
+    if not process.registered:
+        process.registered = True
+        atexit.register(_finish_all)
+
+
+def unwatch(session: Session) -> None:
+    """Forget a session that is closed."""
+    _process.sessions.pop(id(session), None)
+
+
+def is_exiting() -> bool:
+    """Whether the last drain has begun: there is no background to leave anything to."""
+    return _process.exiting
+
+
+def _finish_all() -> None:
+    """Drain and close every open session, on the exiting thread."""
+    process = _process
+    process.exiting = True
+    began = system.monotonic()
+    for session in list(process.sessions.values()):
+        left = session.options.exit_timeout_s - (system.monotonic() - began)
+        session.finish(max(left, 0.0))
+
+
+def _start_over() -> None:
+    """In a forked child: the threads, the sessions and their exit handler are the parent's."""
+    global _process
+    registered = _process.registered
+    _process = _Process()
+    _process.registered = registered  # atexit keeps the handler, which will find the child's own sessions only
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_over)

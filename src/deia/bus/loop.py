@@ -1,0 +1,127 @@
+"""The one background loop of a process: a daemon thread with an anyio event loop, on which all sessions are written."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from deia.bus.threads import IO_THREADS, DaemonExecutor
+
+if TYPE_CHECKING:
+    import asyncio
+
+    import anyio
+    from anyio.abc import TaskGroup
+
+Job = Callable[["Background"], Awaitable[None]]
+
+_FIRST_WAIT_S = 0.25
+"""How long the thread leaves its caller alone before it imports anyio: a program that ends sooner never pays for that, and
+the first log call does not compete with it for the interpreter."""
+
+
+class Bell:
+    """Wakes one consumer on the background loop, from any thread."""
+
+    def __init__(self, background: Background) -> None:
+        import anyio
+
+        self._background = background
+        self._event: anyio.Event = anyio.Event()
+        self.rung = False
+
+    def ring(self) -> None:
+        """Wake the consumer; once is enough until it has listened."""
+        if not self.rung:
+            self.rung = True
+            self._background.call(self._set)
+
+    def _set(self) -> None:
+        self._event.set()
+
+    async def wait(self, timeout_s: float | None) -> None:
+        """Wait until rung, or for so long."""
+        import anyio
+
+        with anyio.move_on_after(timeout_s):
+            await self._event.wait()
+        if self._event.is_set():
+            self._event = anyio.Event()
+        self.rung = False
+
+
+class Background:
+    """The thread, its event loop, and the I/O threads; started with the first job."""
+
+    def __init__(self) -> None:
+        self.executor = DaemonExecutor(IO_THREADS, "deia-io")
+        self.failure: BaseException | None = None
+        self._jobs: deque[Job] = deque()
+        self._calls: deque[Callable[[], Any]] = deque()
+        self._hurry = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="deia-background", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether jobs given to it will run."""
+        return self.failure is None and self._thread.is_alive()
+
+    def is_current_thread(self) -> bool:
+        """Whether the caller runs on the background thread itself, and so must not wait for it."""
+        return threading.get_ident() == self._thread.ident
+
+    def start(self, job: Job) -> None:
+        """Run a job (a consumer) on the loop; from any thread."""
+        self._jobs.append(job)
+        if self._loop is not None:
+            self.call(lambda: None)
+
+    def hurry(self) -> None:
+        """Do not wait any longer to start: someone waits, or a queue fills."""
+        self._hurry.set()
+
+    def call(self, function: Callable[[], Any]) -> None:
+        """Run a plain function on the loop; from any thread."""
+        self._calls.append(function)
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(self._wake)
+            except RuntimeError:  # the loop has ended: `alive` says so to the next call
+                return
+
+    def _run(self) -> None:
+        try:
+            self._hurry.wait(_FIRST_WAIT_S)
+            import anyio
+
+            anyio.run(self._main)
+        except BaseException as error:  # the next log call finds a writer that died, and starts another
+            self.failure = error
+
+    async def _main(self) -> None:
+        import asyncio
+
+        import anyio
+
+        self._woken: anyio.Event = anyio.Event()
+        self._loop = asyncio.get_running_loop()
+        async with anyio.create_task_group() as tasks:
+            while True:
+                self._woken = anyio.Event()
+                self._drain(tasks)
+                await self._woken.wait()
+
+    def _wake(self) -> None:
+        while self._calls:
+            self._calls.popleft()()
+        if self._jobs:
+            self._woken.set()
+
+    def _drain(self, tasks: TaskGroup) -> None:
+        self._wake()
+        while self._jobs:
+            tasks.start_soon(self._jobs.popleft(), self)

@@ -1,0 +1,65 @@
+"""Wait for the background loop, from a thread or from any event loop."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from deia import system
+
+
+class Progress:
+    """Wakes whoever waits whenever something of a session has moved on; they look for themselves at what.
+
+    Wakers are kept until called once: a waiter registers, looks, and only then waits, so nothing is missed.
+    """
+
+    def __init__(self) -> None:
+        self._wakers: list[Callable[[], object]] = []
+
+    def announce(self) -> None:
+        """Wake everyone."""
+        wakers, self._wakers = self._wakers, []
+        for wake in wakers:
+            with contextlib.suppress(RuntimeError):  # that waiter's event loop has ended, and its wait with it
+                wake()
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Block this thread until `condition()` holds; return whether it did in time."""
+        deadline = system.monotonic() + timeout_s
+        while True:
+            event = threading.Event()
+            self._wakers.append(event.set)
+            if condition():
+                return True
+            left = deadline - system.monotonic()
+            if left <= 0 or not event.wait(left):
+                return condition()
+
+    async def wait_until_async(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Suspend this task until `condition()` holds; cancelling it stops the wait and nothing else."""
+        import anyio
+
+        with anyio.move_on_after(timeout_s):
+            while True:
+                event = anyio.Event()
+                self._wakers.append(partial(_from_any_thread(), event.set))
+                if condition():
+                    return True
+                await event.wait()
+        return condition()
+
+
+def _from_any_thread() -> Callable[[Callable[[], object]], object]:
+    """Return what runs a function on the event loop of the calling task."""
+    trio = sys.modules.get("trio")
+    if trio is not None:
+        with contextlib.suppress(RuntimeError):  # trio is loaded, and this task is not one of its own
+            run: Callable[[Callable[[], object]], object] = trio.lowlevel.current_trio_token().run_sync_soon
+            return run
+    import asyncio
+
+    return asyncio.get_running_loop().call_soon_threadsafe

@@ -1,0 +1,65 @@
+"""The `deia` program: its commands, and how each of them ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from deia import __version__
+from deia.cli.analyze import analyze
+from deia.cli.check import check
+from deia.cli.demo.command import demo
+from deia.cli.output import Output
+from deia.cli.recover import recover
+from deia.cli.status import FINE, INTERRUPTED, WRONG_USAGE
+from deia.cli.summary import summary
+
+PROGRAM = "deia"
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s", help="Show the version and exit.")
+@click.help_option("-h", "--help", help="Show this help and exit.")
+@click.pass_context
+def commands(context: click.Context) -> int:
+    """Look at what an agent recorded, and see where the time went.
+
+    Exit codes: 0 fine, 1 findings or damage, 2 wrong usage, 130 interrupted. Output is plain text when it goes to a
+    pipe; NO_COLOR is respected.
+    """
+    if context.invoked_subcommand is not None:
+        return FINE
+    click.echo(context.get_help())
+    return WRONG_USAGE  # as a missing command is
+
+
+for _command in (analyze, summary, check, recover, demo):
+    commands.add_command(_command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code.
+
+    click's own `main` is left out: it has other exit codes, and says in several lines what we say in one.
+    """
+    output = Output()
+    try:
+        with commands.make_context(PROGRAM, list(arguments), obj=output) as context:
+            code: int = commands.invoke(context)
+        output.write()
+    except click.exceptions.Exit as done:  # --help, --version
+        return done.exit_code
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx is not None else PROGRAM
+        output.complain(f"{error.format_message()} (see: {where} --help)")
+        return WRONG_USAGE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`head`, a pager) has seen enough. What is still buffered must not fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE
+    return code

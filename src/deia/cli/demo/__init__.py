@@ -1,0 +1,1 @@
+"""`deia demo`: a real piece of work, recorded, killed half way, continued, and looked at."""

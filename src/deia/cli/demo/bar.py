@@ -1,0 +1,49 @@
+"""The demo's progress bar, for whoever watches."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from deia.cli.demo.plan import Plan
+from deia.cli.demo.run import Watcher
+
+
+class ProgressBar(Watcher):
+    """A bar on standard error, so that standard output holds the result and nothing else; gone when the work is done."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("events", markup=False),
+            TimeElapsedColumn(),
+            console=Console(stderr=True, color_system=None if os.environ.get("NO_COLOR") else "auto"),
+            transient=True,
+        )
+        self._task = self._progress.add_task("Recording", total=None)
+
+    def __enter__(self) -> ProgressBar:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def begin(self, plan: Plan) -> None:
+        """Show how much work there is."""
+        self._progress.update(self._task, total=plan.events)
+
+    def advance(self, events: int) -> None:
+        """Show how much of it is done."""
+        self._progress.update(self._task, completed=events)
+
+    def killed(self, events: int) -> None:
+        """Show that another process is at work."""
+        self._progress.update(self._task, description="Killed with SIGKILL; continuing")

@@ -1,0 +1,71 @@
+"""The process that records the demo's session; the one that gets killed, and the one that goes on after it.
+
+Run as `python -m deia.cli.demo.recorder JOB`, with the job as JSON. It acknowledges each event on standard output, as one
+line of JSON, after the call that logged it has returned: what its parent has read is what must not be missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deia import SessionLogger
+from deia.cli.demo.agent import Agent, Past
+from deia.cli.demo.plan import make_plan
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a recording process needs to know.
+
+    Attributes:
+        agent_id: Of the session.
+        session_id: Of the session; the second process continues the first one's.
+        output_dir: Directory of the session's log.
+        root: Directory of the sources to review.
+        workspace: Directory for compiled files.
+        report: Path of the report.
+    """
+
+    agent_id: str
+    session_id: str
+    output_dir: str
+    root: str
+    workspace: str
+    report: str
+
+    def to_json(self) -> str:
+        """Return the job as a command-line argument."""
+        return json.dumps(asdict(self))
+
+
+def record(job: Job, acknowledgements: int) -> None:
+    """Do the job, or what is left of it.
+
+    Args:
+        job: The job.
+        acknowledgements: File descriptor to acknowledge events on.
+    """
+
+    def acknowledge(kind: str, name: str) -> None:
+        # One write of a short line: a pipe takes it whole or, when this process dies here, not at all.
+        os.write(acknowledgements, json.dumps([kind, name]).encode() + b"\n")
+
+    logger = SessionLogger(job.agent_id, job.session_id, output_dir=job.output_dir)
+    agent = Agent(
+        logger,
+        make_plan(Path(job.root)),
+        Past.read(logger.path),
+        workspace=Path(job.workspace),
+        report=Path(job.report),
+        acknowledge=acknowledge,
+    )
+    agent.work()
+    logger.close()
+
+
+if __name__ == "__main__":
+    record(Job(**json.loads(sys.argv[1])), sys.stdout.fileno())

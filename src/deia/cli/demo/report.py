@@ -1,0 +1,48 @@
+"""The report that the demo's agent writes: made from the recording alone, so both processes' work is in it."""
+
+from __future__ import annotations
+
+import platform
+from collections import defaultdict
+from collections.abc import Iterable
+
+from deia.cli.demo.plan import Plan
+from deia.events import AnyEvent, ToolEvent
+
+_SUMMED = ("lines", "code", "comments", "functions", "classes")
+
+
+def make_report(plan: Plan, events: Iterable[AnyEvent]) -> str:
+    """Return a Markdown report over what the tools found.
+
+    Args:
+        plan: What was reviewed.
+        events: The session's events.
+    """
+    package_of = {str(file): package.name for package in plan.packages for file in package.files}
+    figures: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_SUMMED, 0))
+    failed: list[str] = []
+    for event in events:
+        if not isinstance(event, ToolEvent):
+            continue
+        target = str(event.params["target"])
+        if "error" in event.params:
+            failed.append(f"- `{event.name}` on `{target}`: {event.params['error']}")
+        if target in package_of:
+            for key in _SUMMED:
+                figures[package_of[target]][key] += event.params.get(key, 0)
+    lines = [
+        f"# The standard library of Python {platform.python_version()}",
+        "",
+        "| Package | Modules | Lines | Code | Comments | Functions | Classes |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        *(
+            f"| {package.name} | {len(package.files)} | "
+            + " | ".join(str(figures[package.name][key]) for key in _SUMMED)
+            + " |"
+            for package in plan.packages
+        ),
+    ]
+    if failed:
+        lines += ["", "## What a tool could not do", "", *failed]
+    return "\n".join(lines) + "\n"

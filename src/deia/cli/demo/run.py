@@ -1,0 +1,165 @@
+"""Run the demo: a process that records and is killed, a second one that goes on, and the proof that nothing is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deia import SessionLogger, read_events
+from deia.cli.demo.plan import Plan, make_plan
+from deia.cli.demo.proof import Acknowledgement, Proof, Recording
+from deia.cli.demo.recorder import Job
+from deia.errors import DeiaError
+
+AGENT_ID = "deia-demo"
+
+
+class DemoFailedError(DeiaError):
+    """The demo could not show what it is there to show."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What happened.
+
+    Attributes:
+        plan: The work that was done.
+        log: The session's log.
+        report: What the agent wrote.
+        at_kill: Acknowledged and found events right after the kill, before anything was recovered.
+        at_end: The same for the whole session.
+        recovered_bytes: What the second process found in the queue file and not in the log.
+        lost_bytes: What it cut as the torn end of a call that had not returned.
+    """
+
+    plan: Plan
+    log: Path
+    report: Path
+    at_kill: Proof
+    at_end: Proof
+    recovered_bytes: int
+    lost_bytes: int
+
+
+class Watcher:
+    """Is told how the demo goes on; this one keeps it to itself."""
+
+    def begin(self, plan: Plan) -> None:
+        """The work is planned."""
+
+    def advance(self, events: int) -> None:
+        """So many events are acknowledged."""
+
+    def killed(self, events: int) -> None:
+        """The first process was killed, and the second one begins."""
+
+
+def run_demo(
+    output_dir: str | None = None,
+    *,
+    root: Path | None = None,
+    watcher: Watcher | None = None,
+    kill_at: Callable[[int], int] | None = None,
+) -> Demo:
+    """Record a session over the standard library, kill its process half way, continue it, and compare.
+
+    Args:
+        output_dir: Directory of the log and the report; the logger's default where None.
+        root: Directory of the sources; the running interpreter's standard library where None.
+        watcher: Told how far it is.
+        kill_at: Planned events → how many acknowledgements to wait for before the kill; around the half where None.
+
+    Raises:
+        DemoFailedError: There are no sources, or a recording process failed.
+        OSError: The directory cannot be made or written.
+    """
+    watcher = watcher or Watcher()
+    plan = make_plan(root)
+    if not plan.files:
+        raise DemoFailedError(f"there are no Python sources in {plan.root}: the demo needs the standard library's")
+    watcher.begin(plan)
+    logger = SessionLogger(AGENT_ID, output_dir=output_dir)  # names the session; it never logs, so it touches no disk
+    log = Path(os.path.abspath(logger.path))
+    with tempfile.TemporaryDirectory(prefix="deia-demo-") as workspace:
+        job = Job(
+            agent_id=AGENT_ID,
+            session_id=logger.session_id,
+            output_dir=str(log.parent),
+            root=str(plan.root),
+            workspace=workspace,
+            report=str(log.with_suffix(".report.md")),
+        )
+        limit = (kill_at or _around_half)(plan.events)
+        first = _record(job, watcher, 0, kill_at=limit)
+        # Before anything is recovered: reading needs no repair step.
+        before = Recording.of(read_events(log))
+        watcher.killed(len(first))
+        second = _record(job, watcher, len(first))
+    after = Recording.of(read_events(log))
+    at_end = after.prove([first, second])
+    if after.has_gap:
+        raise DemoFailedError(f"the numbering of the events has a gap; see: deia check {log}")
+    return Demo(
+        plan, log, Path(job.report), before.prove([first]), at_end, after.recovered_bytes, after.lost_bytes
+    )
+
+
+def _around_half(events: int) -> int:
+    """Choose the moment of the kill, so that no two demos die at the same place."""
+    return int(events * random.uniform(0.4, 0.6))
+
+
+def _record(job: Job, watcher: Watcher, before: int, *, kill_at: int | None = None) -> list[Acknowledgement]:
+    """Run a recording process and return what it acknowledged.
+
+    Args:
+        job: Its job.
+        watcher: Told of each acknowledgement.
+        before: How many events were acknowledged by an earlier process.
+        kill_at: Kill it once so many acknowledgements were read; None lets it come to its end.
+    """
+    errors = Path(job.workspace, "errors.txt")
+    acknowledged: list[Acknowledgement] = []
+    with open(errors, "wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deia.cli.demo.recorder", job.to_json()],
+            cwd=job.workspace,  # `-m` looks for modules in the working directory first; nothing of the user's is in this one
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+        )
+        with process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    kind, name = json.loads(line)
+                    acknowledged.append((kind, name))
+                    watcher.advance(before + len(acknowledged))
+                    if len(acknowledged) == kill_at:
+                        # SIGKILL: no handler, no exit function, no last flush. What the process wrote to the pipe before
+                        # it died is read by the turns of this loop that follow.
+                        process.kill()
+            except BaseException:
+                process.kill()
+                raise
+    if kill_at is None and process.returncode != 0:
+        said = errors.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+        raise DemoFailedError(f"a recording process failed: {said or f'exit code {process.returncode}'}")
+    if kill_at is not None and process.returncode == 0:
+        raise DemoFailedError("the recording process had done all its work before it could be killed")
+    return acknowledged
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a recording process: it finds what this process imports, and it does record."""
+    environment = {name: value for name, value in os.environ.items() if name != "DEIA_DISABLED"}
+    environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
+    return environment

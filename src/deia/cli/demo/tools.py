@@ -1,0 +1,88 @@
+"""The tools of the demo's agent. Each does real work on a source file and returns what it found."""
+
+from __future__ import annotations
+
+import ast
+import io
+import py_compile
+import subprocess
+import sys
+import tokenize
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+TOOL_TIMEOUT_S = 30
+"""Far beyond what a subprocess here needs: only a machine that has come to a stop gets there."""
+
+
+def count_definitions(source: bytes) -> dict[str, Any]:
+    """Count what a module defines, with `ast`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library's own invalid escapes are not this program's warnings
+        try:
+            tree = ast.parse(source)
+        except (SyntaxError, ValueError) as error:
+            return {"error": str(error)}
+    functions = classes = branches = 0
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            functions += 1
+        elif isinstance(node, ast.ClassDef):
+            classes += 1
+        elif isinstance(node, (ast.If, ast.For, ast.While, ast.Try)):
+            branches += 1
+    return {"functions": functions, "classes": classes, "branches": branches}
+
+
+def count_lines(source: bytes) -> dict[str, Any]:
+    """Tell code from comments and blank lines, with `tokenize`."""
+    code: set[int] = set()
+    comments: set[int] = set()
+    layout = {tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING, tokenize.ENDMARKER}
+    try:
+        for token in tokenize.tokenize(io.BytesIO(source).readline):
+            if token.type == tokenize.COMMENT:
+                comments.add(token.start[0])
+            elif token.type not in layout:
+                code.update(range(token.start[0], token.end[0] + 1))
+    except (tokenize.TokenError, SyntaxError) as error:
+        return {"error": str(error)}
+    return {"lines": source.count(b"\n"), "code": len(code), "comments": len(comments - code)}
+
+
+def byte_compile(source: Path, target: Path, level: int) -> dict[str, Any]:
+    """Compile a module to `target` at an optimisation level."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            py_compile.compile(str(source), cfile=str(target), doraise=True, optimize=level)
+        except py_compile.PyCompileError as error:
+            target.write_bytes(b"")  # the step has a result all the same: an empty file
+            return {"error": error.exc_type_name}
+    return {"bytes": target.stat().st_size}
+
+
+def time_import(module: str) -> dict[str, Any]:
+    """Import a module in an interpreter of its own."""
+    return _python("-c", f"import {module}")
+
+
+def check_indentation(files: Sequence[Path]) -> dict[str, Any]:
+    """Look for ambiguous indentation, with the library's own `tabnanny` in a process of its own."""
+    return _python("-m", "tabnanny", *map(str, files))
+
+
+def _python(*arguments: str) -> dict[str, Any]:
+    # -I: neither the user's directory nor the environment gets a say in what is imported
+    command = [sys.executable, "-I", *arguments]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TOOL_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        return {"error": f"no answer within {TOOL_TIMEOUT_S} seconds"}
+    output = done.stdout + done.stderr
+    result: dict[str, Any] = {"exit_code": done.returncode, "output_bytes": len(output)}
+    if done.returncode:
+        result["error"] = output.decode("utf-8", "replace").strip().rpartition("\n")[2]
+    return result

@@ -1,0 +1,162 @@
+"""What a command shows: blocks of text, laid out for a terminal or for a pipe.
+
+A command describes what it has to say (headings, facts, tables, lines) and does not know who reads it. Every text passes
+through `clean` here, in one place, so that no command can forget to.
+"""
+
+from __future__ import annotations
+
+import abc
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.cells import cell_len
+
+from deia.cli.text import clean
+
+Tone = Literal["plain", "good", "bad", "quiet"]
+"""How a line is meant; a terminal colours it, a pipe does not."""
+
+_STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "bold red", "quiet": "dim"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        name: Its heading.
+        number: Whether it holds figures, which are aligned to the right and never broken.
+    """
+
+    name: str
+    number: bool = False
+
+
+class Page(abc.ABC):
+    """Blocks of text, collected until the command is done."""
+
+    @abc.abstractmethod
+    def heading(self, text: str) -> None:
+        """Begin a part of the page."""
+
+    @abc.abstractmethod
+    def line(self, text: str, tone: Tone = "plain") -> None:
+        """Add one line."""
+
+    @abc.abstractmethod
+    def facts(self, facts: Iterable[tuple[str, str]]) -> None:
+        """Add labels with their values."""
+
+    @abc.abstractmethod
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+        """Add a table."""
+
+    @abc.abstractmethod
+    def text(self) -> str:
+        """Return the page as it is to be written."""
+
+
+class PlainPage(Page):
+    """For a pipe or a file: no escape sequence, nothing cut or folded, columns at least two spaces apart."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def heading(self, text: str) -> None:
+        if self._lines:
+            self._lines.append("")
+        self._lines.append(clean(text))
+
+    def line(self, text: str, tone: Tone = "plain") -> None:
+        self._lines.append(clean(text))
+
+    def facts(self, facts: Iterable[tuple[str, str]]) -> None:
+        self._columns([(clean(label), clean(value)) for label, value in facts], [False, False])
+
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+        cells = [[column.name for column in columns], *([clean(cell) for cell in row] for row in rows)]
+        self._columns(cells, [column.number for column in columns])
+
+    def _columns(self, rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
+        widths = [max(map(cell_len, cells)) for cells in zip(*rows)]
+        for row in rows:
+            padded: list[str] = []
+            for cell, width, is_right in zip(row, widths, right):
+                padding = " " * (width - cell_len(cell))
+                padded.append(padding + cell if is_right else cell + padding)
+            self._lines.append("  ".join(padded).rstrip())
+
+    def text(self) -> str:
+        return "".join(line + "\n" for line in self._lines)
+
+
+class TerminalPage(Page):
+    """For people: fits the terminal's width, long names are folded and none is cut."""
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        # Imported here because a command in a pipe, the usual case in scripts, needs none of it.
+        from rich import box
+        from rich.console import Console
+
+        # https://no-color.org: any non-empty value. Without colours rich would still write bold and dim.
+        plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        self._file = io.StringIO()
+        self._console = Console(
+            file=self._file,
+            force_terminal=True,
+            color_system=None if plain else "standard",
+            legacy_windows=False,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            soft_wrap=False,
+        )
+        self._box = box.ASCII2 if ascii_only else box.SIMPLE_HEAD
+        self._empty = True
+
+    def heading(self, text: str) -> None:
+        if not self._empty:
+            self._console.print()
+        self._print(text, "bold")
+
+    def line(self, text: str, tone: Tone = "plain") -> None:
+        self._print(text, _STYLES[tone])
+
+    def _print(self, text: str, style: str) -> None:
+        from rich.text import Text
+
+        self._empty = False
+        self._console.print(Text(clean(text), style=style, overflow="fold"))
+
+    def facts(self, facts: Iterable[tuple[str, str]]) -> None:
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="cyan", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for label, value in facts:
+            grid.add_row(Text("  " + clean(label)), Text(clean(value)))
+        self._empty = False
+        self._console.print(grid)
+
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=self._box, pad_edge=False, header_style="cyan", show_edge=False, padding=(0, 1))
+        for column in columns:
+            table.add_column(
+                column.name, justify="right" if column.number else "left", no_wrap=column.number, overflow="fold"
+            )
+        for row in rows:
+            table.add_row(*(Text(clean(cell)) for cell in row))
+        self._empty = False
+        self._console.print(table)
+
+    def text(self) -> str:
+        return self._file.getvalue()

@@ -1,0 +1,56 @@
+"""Which sessions a PATH argument means."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from deia.queue.layout import queue_path
+
+Complain = Callable[[OSError, str], None]
+"""Told what cannot be looked at, and where."""
+
+
+def sessions(path: str, complain: Complain) -> Iterator[Path]:
+    """Yield the journals that a path means.
+
+    A directory means every `*.jsonl` in it, at any depth, and the sessions of which only the queue file is there; a queue
+    file means its session. The journal of a session need not exist: what there is of it may be in its queue file.
+
+    Args:
+        path: A file or a directory.
+        complain: Told of directories that cannot be listed, and of a path where nothing is.
+    """
+    if os.path.isdir(path):
+        yield from _in_directory(path, complain)
+        return
+    journal = _journal_of(Path(path))
+    if os.path.exists(path) or os.path.exists(queue_path(journal)):
+        yield journal
+    else:
+        complain(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path), path)
+
+
+def _in_directory(path: str, complain: Complain) -> Iterator[Path]:
+    def refused(error: OSError) -> None:
+        complain(error, str(error.filename or path))
+
+    for directory, names, files in os.walk(path, onerror=refused):
+        names.sort()
+        there = {name for name in files if name.endswith(".jsonl")}
+        there.update(_journal_of(Path(name)).name for name in files if _is_queue(name))
+        for name in sorted(there):
+            yield Path(directory, name)
+
+
+def _is_queue(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".queue")
+
+
+def _journal_of(path: Path) -> Path:
+    """Return the journal of a queue file, and any other path as it is."""
+    if _is_queue(path.name):
+        return path.with_name(path.name.removeprefix(".").removesuffix(".queue") + ".jsonl")
+    return path

@@ -1,0 +1,26 @@
+"""Exit codes, and the error that a command ends with."""
+
+from __future__ import annotations
+
+import os
+
+from deia.errors import DeiaError, JournalError, NotASessionLogError
+
+FINE = 0
+FINDINGS = 1
+"""Something was found, or is damaged, lost or locked."""
+WRONG_USAGE = 2
+"""The command could not do what it was asked to: no such file, not a session log, no such option."""
+INTERRUPTED = 130
+"""128 + SIGINT, as a shell reports it."""
+
+
+def reason(error: DeiaError | OSError, path: str | os.PathLike[str]) -> tuple[str, int]:
+    """Return one line that says what went wrong with a file, and the exit code it means."""
+    if isinstance(error, DeiaError):
+        return _with_path(str(error), path), WRONG_USAGE if isinstance(error, NotASessionLogError) else FINDINGS
+    return f"{os.fspath(path)}: {error.strerror or error}", WRONG_USAGE
+
+
+def _with_path(message: str, path: str | os.PathLike[str]) -> str:
+    return message if os.fspath(path) in message else f"{os.fspath(path)}: {message}"

@@ -1,0 +1,177 @@
+"""Mend a session log: recover what its queue file holds, and take out the lines that nobody can read.
+
+Whatever is taken out stays beside it: the journal as it was keeps its inode, under a second name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from deia import system
+from deia.errors import JournalError, NotASessionLogError
+from deia.journal.damage import DamageLog
+from deia.journal.reader import EventReader, require_file
+from deia.journal.recovery import Recovery, lock_session, recover_locked, remove_queue
+from deia.queue.layout import queue_path
+
+_COPY_BYTES = 1024 * 1024
+"""Written at a time: large enough that the cost per write does not show."""
+
+
+@dataclass(frozen=True)
+class MendReport:
+    """What mending did to one session log.
+
+    Attributes:
+        path: The journal.
+        recovery: What was brought in from the queue file, and what was cut as a torn end.
+        removed: Unreadable lines that were taken out.
+        aside: The journal as it was before that; None where nothing was taken out.
+    """
+
+    path: str
+    recovery: Recovery
+    removed: int = 0
+    aside: Path | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether there was anything to mend."""
+        return bool(self.recovery.recovered_bytes or self.recovery.lost_bytes or self.recovery.aside or self.aside)
+
+
+def mend(path: str | os.PathLike[str]) -> MendReport:
+    """Recover a session that no logger has open, then take its unreadable lines out.
+
+    May be done again, and may die anywhere: at each moment the journal is there, as it was or mended. What is missing
+    by `seq` stays missing.
+
+    Raises:
+        SessionLockedError: A logger has the session open; nothing was touched.
+        NotASessionLogError: The file holds no event; nothing was touched.
+        JournalError: The file is compressed; nothing was touched.
+        FileNotFoundError: There is neither a journal nor a queue file.
+        OSError: A file cannot be written; symbolic links are refused.
+    """
+    journal = Path(path)
+    queue = queue_path(journal)
+    _require_session_log(journal)
+    lock, _ = lock_session(queue)
+    try:
+        recovery = recover_locked(journal)
+        try:
+            removed, aside = _take_out_unreadable(journal)
+        finally:
+            remove_queue(queue)  # what it held is in the journal now, mended or not
+    finally:
+        system.close(lock)
+    return MendReport(os.fspath(path), recovery, removed, aside)
+
+
+def _require_session_log(journal: Path) -> None:
+    """Refuse what is no session log: cutting its end, or emptying it, would be damage."""
+    reader = EventReader(journal, DamageLog().add)
+    try:
+        require_file(journal)
+    except FileNotFoundError:
+        system.lstat(queue_path(journal))  # a journal that was removed comes back out of its queue file, and only so
+        return
+    found = next(reader.entries(), None) is not None
+    source = reader.source
+    if source.compressed:
+        raise JournalError(f"{journal} is compressed: unpack it first", path=journal)
+    if not found and source.journal_bytes and not source.has_queue:
+        raise NotASessionLogError(f"{journal} is not a session log: there is no event in it", path=journal)
+
+
+def _take_out_unreadable(journal: Path) -> tuple[int, Path | None]:
+    """Replace the journal by its readable lines, if there are others; return how many, and where the original is."""
+    log = DamageLog()
+    events = sum(1 for _ in EventReader(journal, log.add).entries())
+    unreadable = log.by_kind["unreadable"]
+    if not unreadable:
+        return 0, None
+    if not events:
+        raise NotASessionLogError(f"{journal} is not a session log: there is no event in it", path=journal)
+    new = journal.with_name(f".{journal.name}.mending")
+    with contextlib.suppress(FileNotFoundError):
+        system.unlink(new)  # of a mending that died
+    try:
+        _write_readable(journal, new)
+        aside = _set_aside(journal)
+        system.rename(new, journal)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            system.unlink(new)
+        raise
+    system.sync_directory(journal.parent)
+    return unreadable, aside
+
+
+def _write_readable(journal: Path, new: Path) -> None:
+    """Write the journal's readable lines, byte for byte, to a new file and sync it."""
+    with contextlib.ExitStack() as stack:
+        source = system.open_existing(journal)
+        stack.callback(system.close, source)
+        target = system.open_new(new)
+        stack.callback(system.close, target)
+        batch = bytearray()
+        at = 0
+        for record, _ in EventReader(journal, DamageLog().add).entries():
+            batch += _read(source, record.length, record.offset)
+            if len(batch) >= _COPY_BYTES:
+                at = system.write_all(target, bytes(batch), at)
+                batch.clear()
+        system.write_all(target, bytes(batch), at)
+        system.sync(target)
+
+
+def _read(fd: int, length: int, offset: int) -> bytes:
+    """Read exactly that many bytes, however short each read is."""
+    data = system.pread(fd, length, offset)
+    while len(data) < length:
+        more = system.pread(fd, length - len(data), offset + len(data))
+        if not more:
+            raise OSError(f"the file became shorter while it was copied: {length - len(data)} bytes are missing")
+        data += more
+    return data
+
+
+def _set_aside(journal: Path) -> Path:
+    """Give the journal a second name, the first free one, under which it stays when the mended one takes its place."""
+    number = 0
+    while True:
+        number += 1
+        aside = journal.with_name(f"{journal.name}.damaged-{number}")
+        try:
+            system.link(journal, aside)
+        except FileExistsError:
+            if not _is_same(journal, aside):
+                continue
+        except OSError:  # a file system without second names
+            try:
+                _copy(journal, aside)
+            except FileExistsError:
+                continue
+        return aside
+
+
+def _is_same(journal: Path, aside: Path) -> bool:
+    """Whether an earlier mending died after this step and before the next."""
+    here, there = system.lstat(journal), system.lstat(aside)
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+
+def _copy(journal: Path, aside: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        target = system.open_new(aside)
+        stack.callback(system.close, target)
+        source = system.open_existing(journal)
+        stack.callback(system.close, source)
+        at = 0
+        while data := system.pread(source, _COPY_BYTES, at):
+            at = system.write_all(target, data, at)
+        system.sync(target)

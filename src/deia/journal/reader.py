@@ -1,0 +1,134 @@
+"""Read a session log: typed events, or records, from a running, a crashed or a finished session alike."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import stat
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from deia import system
+from deia.events import AnyEvent
+from deia.journal.damage import KEPT_DAMAGES, Damage, OnDamage
+from deia.journal.decode import NotAnEventError, decode, seconds_if_any, unknown
+from deia.journal.records import Record, RecordReader, is_known_version, is_original
+
+logger = logging.getLogger(__name__)
+
+
+class Entry(NamedTuple):
+    """One line, as it stands and as the event that it is.
+
+    Attributes:
+        record: The line.
+        event: The event.
+    """
+
+    record: Record
+    event: AnyEvent
+
+    @property
+    def original(self) -> bool:
+        """Whether the line was written before this format."""
+        return is_original(self.record.fields)
+
+    @property
+    def session_start(self) -> float | None:
+        """When the run began that this line is the first of, Unix seconds."""
+        return seconds_if_any(self.record.fields, "session_start")
+
+
+class EventReader(RecordReader):
+    """Reads one session's events, once, and reports every problem."""
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every event with its line, in order.
+
+        Raises:
+            DamagedLineError: At the first problem, if the reading is strict.
+            OSError: The journal cannot be read.
+        """
+        for record in self.records():
+            try:
+                event = decode(record.fields)
+            except NotAnEventError as error:
+                kind = record.fields.get("type")
+                if is_known_version(record.fields) or type(kind) is not str:
+                    self.report("unreadable", str(error), record.number, record.offset)
+                    continue
+                event = unknown(kind, record.fields)  # a later version may have given its fields other types
+            yield Entry(record, event)
+
+
+def read_events(
+    path: str | os.PathLike[str], *, strict: bool = False, on_damage: OnDamage | None = None
+) -> Iterator[AnyEvent]:
+    """Read the events of a session log, in constant memory.
+
+    The log may be of a session that is running, was killed, or is closed; plain or compressed with gzip; in this format
+    or in the original one. Every event that was acknowledged is there, those included that only the queue file holds.
+
+    Args:
+        path: The journal.
+        strict: Raise at the first problem, a torn end excepted, instead of reporting it and going on.
+        on_damage: Called with every problem; left out, problems go to the log of this module, as warnings.
+
+    Returns:
+        An iterator of typed events; a task's start and its completion are one each.
+
+    Raises:
+        FileNotFoundError: There is no such file (at the call).
+        IsADirectoryError: It is a directory (at the call).
+        DamagedLineError: Under `strict`, while iterating.
+    """
+    return (entry.event for entry in read_entries(path, strict=strict, on_damage=on_damage))
+
+
+def read_entries(
+    path: str | os.PathLike[str], *, strict: bool = False, on_damage: OnDamage | None = None
+) -> Iterator[Entry]:
+    """Read the events of a session log, each with its line; arguments and errors are those of `read_events`."""
+    require_file(path)
+    return EventReader(path, on_damage or _Announcer().announce, strict=strict).entries()
+
+
+def read_records(
+    path: str | os.PathLike[str], *, strict: bool = False, on_damage: OnDamage | None = None
+) -> Iterator[Record]:
+    """Read every line of a session log that is a JSON object, whether it is an event or not.
+
+    Arguments and errors are those of `read_events`.
+    """
+    require_file(path)
+    return RecordReader(path, on_damage or _Announcer().announce, strict=strict).records()
+
+
+def require_file(path: str | os.PathLike[str]) -> None:
+    """Fail at the call, not at the first event, where there is nothing to read.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a directory.
+    """
+    if stat.S_ISDIR(system.stat(path).st_mode):
+        raise IsADirectoryError(errno.EISDIR, "a directory, not a session log", os.fspath(path))
+
+
+class _Announcer:
+    """Says in the log what nobody asked to be told; not without end, for a file may be damaged from end to end."""
+
+    def __init__(self) -> None:
+        self._said = 0
+
+    def announce(self, damage: Damage) -> None:
+        if damage.kind == "torn":
+            logger.info("%s", damage)  # expected after a crash, and nothing was lost with it
+        elif damage.kind == "unknown-version":
+            return  # the record reader warns of these itself, whoever reads
+        elif self._said < KEPT_DAMAGES:
+            self._said += 1
+            logger.warning("%s", damage)
+            if self._said == KEPT_DAMAGES:
+                logger.warning("%s: further problems are not shown", damage.path)

@@ -1,0 +1,248 @@
+"""From bytes to JSON objects: every line that is one becomes a record, everything else a report."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import orjson
+
+from deia.journal import salvage
+from deia.journal.continuity import Continuity
+from deia.journal.damage import Damage, DamageKind, OnDamage
+from deia.journal.scan import RawLine
+from deia.journal.source import Source
+from deia.line import VERSION
+
+logger = logging.getLogger(__name__)
+
+_BOM = b"\xef\xbb\xbf"
+_JSON_NAMES = {
+    list: "an array",
+    str: "text",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+}
+
+
+class Record(NamedTuple):
+    """One line that holds a JSON object.
+
+    Attributes:
+        number: Line number, from 1.
+        offset: Byte offset of its first byte, in the uncompressed file.
+        length: Its bytes, newline included.
+        fields: The object.
+    """
+
+    number: int
+    offset: int
+    length: int
+    fields: dict[str, Any]
+
+
+def is_original(fields: dict[str, Any]) -> bool:
+    """Whether a line was written before this format: it has no `v`."""
+    return fields.get("v") is None
+
+
+def is_known_version(fields: dict[str, Any]) -> bool:
+    """Whether a line is in the original format, or in the version of ours that this release writes."""
+    return fields.get("v") in (None, VERSION)
+
+
+class RecordReader:
+    """Reads one session's records, once, and reports every problem.
+
+    Attributes:
+        source: Where the bytes come from.
+        continuity: What was seen of each session's `seq`.
+        torn_bytes: Bytes after the last newline that are no line.
+        salvaged_bytes: Bytes that came from the window by their `seq`, where offsets did not tell.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], on_damage: OnDamage, *, strict: bool = False) -> None:
+        self.source = Source(path)
+        self.continuity = Continuity()
+        self.torn_bytes = 0
+        self.salvaged_bytes = 0
+        self._on_damage = on_damage
+        self._strict = strict
+        self._line = RawLine(1, 0, 0, b"", ended=False)
+        self._unreadable = 0
+        self._first_blank: RawLine | None = None
+        self._blanks = 0
+        self._versions: set[str] = set()
+
+    def report(self, kind: DamageKind, reason: str, line: int, offset: int) -> None:
+        """Hand a problem to whoever reads.
+
+        Raises:
+            DamagedLineError: If the reading is strict; a torn end is expected and no reason.
+        """
+        damage = Damage(self.source.path, line, offset, kind, reason)
+        self._on_damage(damage)
+        if self._strict and kind != "torn":
+            raise damage.to_error()
+
+    def records(self) -> Iterator[Record]:
+        """Yield every record, in order.
+
+        Raises:
+            DamagedLineError: At the first problem, if the reading is strict.
+            OSError: The journal cannot be read.
+        """
+        source = self.source
+        yield from self._read(source.lines())
+        if source.stream_problem is not None:
+            self._report_at_end("unreadable", source.stream_problem)
+        if source.queue_problem is not None:
+            self._report_at_end("queue", f"the queue file cannot be read: {source.queue_problem}")
+        window = None if source.offsets_tell else source.window
+        if window is not None and window.data and not salvage.belongs(window, source.journal.name, self.continuity):
+            whose = f"agent {window.header.agent_id!r}, session {window.header.session_id!r}"
+            self._report_at_end("queue", f"the queue file is not of this session but of {whose}; it is not read")
+            window = None
+        following = salvage.lines_that_follow(window, self.continuity) if window is not None else []
+        self.salvaged_bytes = sum(map(len, following))
+        if source.unfinished is not None and not _goes_on(source.unfinished, following):
+            yield from self._judge_end(source.unfinished)
+        yield from self._read(self._place(following))
+        if window is not None and (unused := salvage.lines_beyond_a_gap(window, self.continuity)):
+            self._report_at_end(
+                "queue", f"{unused} lines of the queue file do not go on where the journal ends; not read"
+            )
+
+    def _read(self, lines: Iterable[RawLine]) -> Iterator[Record]:
+        loads = orjson.loads
+        for line in lines:
+            self._line = line
+            before = line.nuls
+            try:
+                value = loads(line.data)
+            except orjson.JSONDecodeError as error:
+                if not line.nuls and not line.data.strip():
+                    self._first_blank = self._first_blank or line
+                    self._blanks += 1
+                    continue
+                found = _parse_odd(line.data)
+                if found is None:
+                    nuls = line.nuls + line.data.count(b"\0")
+                    self._report_unreadable(
+                        line, _nul_bytes(nuls) if nuls else f"not JSON: {error.msg} (character {error.pos + 1})"
+                    )
+                    continue
+                value, skipped = found
+                before += skipped
+            if type(value) is not dict:
+                self._report_unreadable(line, f"{_JSON_NAMES[type(value)]}, not a JSON object")
+                continue
+            if before and (nuls := line.nuls + line.data.count(b"\0")):
+                self._report_unreadable(line, f"{_nul_bytes(nuls)}, before a whole line")
+            if self._blanks:
+                self._report_blanks()
+            record = Record(line.number, line.offset + before, line.length - before, value)
+            self._check(record)
+            yield record
+
+    def _report_unreadable(self, line: RawLine, reason: str) -> None:
+        if self._blanks:
+            self._report_blanks()
+        self._unreadable += 1
+        self.report("unreadable", reason, line.number, line.offset)
+
+    def _report_blanks(self) -> None:
+        """Report empty lines now that something follows them: at the end of a file they mean nothing."""
+        assert self._first_blank is not None
+        first, count = self._first_blank, self._blanks
+        self._first_blank, self._blanks = None, 0
+        self._unreadable += count
+        self.report("unreadable", "an empty line" if count == 1 else f"{count} empty lines", first.number, first.offset)
+
+    def _check(self, record: Record) -> None:
+        """Check what a line says about its place and its format."""
+        fields = record.fields
+        if not is_known_version(fields):
+            self._meet_version(record)
+        session_id = fields.get("session_id")
+        seq = fields.get("seq")
+        if type(seq) is int and type(session_id) is str:
+            problem = self.continuity.see(session_id, seq, unreadable=self._unreadable)
+            self._unreadable = 0
+            if problem is not None:
+                self.report(*problem, record.number, record.offset)
+
+    def _meet_version(self, record: Record) -> None:
+        version = repr(record.fields["v"])
+        if version in self._versions:
+            return
+        self._versions.add(version)
+        reason = f"format version {version}; this release knows version {VERSION} and reads such lines as far as it can"
+        logger.warning("%s: line %d: %s", self.source.path, record.number, reason)
+        self.report("unknown-version", reason, record.number, record.offset)
+
+    def _judge_end(self, line: RawLine) -> Iterator[Record]:
+        """Decide about bytes after the last newline: a line of the original format, or what a crash left of ours."""
+        if not line.nuls and not line.data.strip():
+            return
+        if not line.nuls and not self.source.has_queue and _is_whole_original_line(line.data):
+            yield from self._read([line])
+            return
+        if self._blanks:
+            self._report_blanks()
+        self.torn_bytes = line.length
+        what = f"{line.length} bytes without a newline" if line.data else _nul_bytes(line.nuls)
+        self.report("torn", f"a torn end: {what}", line.number, line.offset)
+
+    def _place(self, lines: list[bytes]) -> Iterator[RawLine]:
+        """Give lines of the window the places that recovery would give them."""
+        number, offset = self._end()
+        for data in lines:
+            yield RawLine(number, offset, 0, data[:-1], ended=True)
+            number += 1
+            offset += len(data)
+
+    def _end(self) -> tuple[int, int]:
+        """Number and offset of the line after the last whole one."""
+        line = self._line
+        return (line.number + 1, line.offset + line.length) if line.ended else (line.number, line.offset)
+
+    def _report_at_end(self, kind: DamageKind, reason: str) -> None:
+        self.report(kind, reason, *self._end())
+
+
+def _parse_odd(data: bytes) -> tuple[Any, int] | None:
+    """Parse what stands behind a byte order mark, or behind NULs.
+
+    NULs are what a file system leaves of blocks that it had not stored yet. JSON never holds one, and the end of an
+    object never parses as an object; so what parses behind them is a whole line that was appended later.
+
+    Returns:
+        The value, and how many bytes stood before it; None where nothing parses.
+    """
+    rest = data.rpartition(b"\0")[2].removeprefix(_BOM)
+    try:
+        return orjson.loads(rest), len(data) - len(rest)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _is_whole_original_line(data: bytes) -> bool:
+    try:
+        fields = orjson.loads(data.removeprefix(_BOM))
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(fields, dict) and is_original(fields)
+
+
+def _goes_on(unfinished: RawLine, lines: list[bytes]) -> bool:
+    """Whether the window has the whole of a line that the journal has the beginning of."""
+    return bool(lines) and not unfinished.nuls and lines[0].startswith(unfinished.data)
+
+
+def _nul_bytes(count: int) -> str:
+    return f"{count} NUL bytes, as a loss of power leaves them"

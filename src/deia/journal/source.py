@@ -1,0 +1,123 @@
+"""The bytes of a session, wherever they lie: the journal, plain or compressed, and what the queue file has beyond it.
+
+The order of reading is the format page's ("Reading"): the window first, then the journal to its end, then the rest.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+from io import BufferedReader, FileIO
+from pathlib import Path
+
+from deia import system
+from deia.journal.scan import LineScanner, RawLine
+from deia.queue.window import Window, read_window
+
+CHUNK_BYTES = 256 * 1024
+"""Large enough that the cost per read does not show, small enough for the cache."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+"""A JSON text cannot begin like this, so the content decides and not the name."""
+
+
+class Source:
+    """One session's lines, read once.
+
+    Attributes:
+        path: The journal, as it was asked for.
+        journal: The same with links resolved: the queue file lies beside this one.
+        window: What the queue file held when it was looked at last; None where there is none, or none that can be read.
+        queue_problem: Why the queue file cannot be read.
+        stream_problem: Why the compressed data could not be read to its end.
+        compressed: Whether the journal is packed with gzip.
+        journal_bytes: Bytes that came from the journal, unpacked.
+        window_bytes: Bytes that came from the window, by their offset.
+        unfinished: What stands after the last newline.
+        offsets_tell: Whether the window's offsets said what belongs after the journal.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self.journal = Path(os.path.realpath(self.path))
+        self._scanner = LineScanner()
+        self.window: Window | None = None
+        self.queue_problem: str | None = None
+        self.stream_problem: str | None = None
+        self.compressed = False
+        self.journal_bytes = 0
+        self.window_bytes = 0
+        self.unfinished: RawLine | None = None
+        self.offsets_tell = False
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether a queue file was there, readable or not."""
+        return self.window is not None or self.queue_problem is not None
+
+    def lines(self) -> Iterator[RawLine]:
+        """Yield every whole line, in order.
+
+        Raises:
+            FileNotFoundError: There is no such journal.
+            IsADirectoryError: It is a directory.
+            OSError: It cannot be read.
+        """
+        self._look()
+        with BufferedReader(system.open_for_reading(self.path), CHUNK_BYTES) as file:
+            self.compressed = file.peek(2)[:2] == _GZIP_MAGIC
+            if self.compressed:
+                yield from self._unpack(file)
+            else:
+                yield from self._follow(file)
+        self.unfinished = self._scanner.take_unfinished()
+
+    def _look(self) -> None:
+        try:
+            self.window = read_window(self.journal)
+            self.queue_problem = None
+        except (OSError, ValueError) as error:
+            self.window = None
+            self.queue_problem = str(error)
+
+    def _follow(self, file: BufferedReader[FileIO]) -> Iterator[RawLine]:
+        """Read a plain journal to its end, and on in the window.
+
+        An end in the middle of a line is a crash's, or that of a writer who is at it right now. So the window is looked
+        at again, for as long as that gets on: a live session shows no torn line.
+        """
+        end = 0
+        looked_at = -1
+        while True:
+            while chunk := file.read(CHUNK_BYTES):
+                end += len(chunk)
+                self.journal_bytes += len(chunk)
+                yield from self._scanner.feed(chunk)
+            beyond = self.window.beyond(system.fstat(file.fileno()), end) if self.window is not None else None
+            self.offsets_tell = beyond is not None
+            if beyond:
+                end += len(beyond)
+                self.window_bytes += len(beyond)
+                yield from self._scanner.feed(beyond)
+            if not self._scanner.pending or end == looked_at:
+                return
+            looked_at = end
+            self._look()
+            if file.seekable():
+                file.seek(end)
+
+    def _unpack(self, file: BufferedReader[FileIO]) -> Iterator[RawLine]:
+        """Read a compressed log, as far as it can be unpacked."""
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            while chunk := self._unpack_chunk(unpacked):
+                self.journal_bytes += len(chunk)
+                yield from self._scanner.feed(chunk)
+
+    def _unpack_chunk(self, unpacked: gzip.GzipFile) -> bytes:
+        try:
+            return unpacked.read1(CHUNK_BYTES)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            self.stream_problem = f"the compressed data is cut or damaged: {error}"
+            return b""

@@ -1,0 +1,237 @@
+"""The producer's side of the queue: where an event becomes safe from the death of its process.
+
+`docs/reference/file-format.md`, "Appending", is the protocol; `docs/explanation/no-lock.md` says why there is no lock.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import Any, NamedTuple
+
+from deia.queue.layout import HEADER_BYTES
+from deia.queue.tasks import OpenTask, OpenTasks
+
+STARTED, COMPLETED, READ, WRITTEN, CALLED, OTHER = range(6)
+"""What is counted: task starts, completions, file reads, file writes, tool calls, and lines that count as none of these."""
+
+ANYWHERE = 1 << 80
+"""Beyond any offset. A number and not a flag, because the commit section holds no jump."""
+
+
+class Entry(NamedTuple):
+    """A line to append, and what its commit changes beside the queue.
+
+    Attributes:
+        line: The line, with its newline.
+        counter: What it counts as.
+        name: Of the task that starts or ends here.
+        top: The newest open task of that name afterwards.
+        task: The task that starts or ends here.
+        opens: Whether it starts.
+    """
+
+    line: bytes
+    counter: int
+    name: str | None = None
+    top: OpenTask | None = None
+    task: OpenTask | None = None
+    opens: bool = False
+
+
+class Producer:
+    """The end of a session's queue: reserve, copy, commit.
+
+    Without a ring (before the session is open, in mode `write`, in memory and after `close`) `limit` is -1, so that each
+    append takes the slow path of the session that owns this producer, and lines are kept by offset in a dictionary.
+
+    Attributes:
+        end: Journal offset after the newest committed line.
+        seq: `seq` of that line.
+        limit: Journal offset up to which `commit` may go by itself; the one comparison that stands for everything rare.
+        flushed: Journal offset up to which the journal's writes have returned.
+        ring_bytes: N, or 0 where there is no ring.
+        kept: Without a ring: the lines that no write has covered yet, by their offset.
+        counts: How many events of each kind were committed.
+        tasks: The open tasks.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_committed",
+        "_mask",
+        "_ring",
+        "counts",
+        "end",
+        "flushed",
+        "kept",
+        "limit",
+        "ring_bytes",
+        "seq",
+        "tasks",
+    )
+
+    def __init__(self) -> None:
+        self.end = 0
+        self.seq = 0
+        self.limit = -1
+        self.flushed = 0
+        self.ring_bytes = 0
+        self.kept: dict[int | None, bytes] = {}
+        self.counts = [0, 0, 0, 0, 0, 0]
+        self.tasks: OpenTasks = {}
+        self._ring: Any = self.kept
+        self._mask = 0
+        self._committed: Any = [0]
+
+    def rebase(
+        self,
+        expected: int,
+        *,
+        end: int,
+        seq: int,
+        ring: mmap.mmap | None,
+        ring_bytes: int,
+        committed: memoryview | None,
+    ) -> bool:
+        """Go on at another offset, with or without a ring; what was kept is in the journal now.
+
+        Args:
+            expected: `end` when the caller looked.
+            end: Journal offset to go on from; everything before is in the journal.
+            seq: `seq` of the newest line there.
+            ring: The whole queue file, mapped; None to keep lines in memory.
+            ring_bytes: N, a power of two; 0 without a ring.
+            committed: The ring's word of that name, as one 8-byte integer.
+
+        Returns:
+            False if something was appended since the caller looked; nothing was changed then.
+        """
+        kept: dict[int | None, bytes] = {}
+        target: Any = kept if ring is None else ring
+        word: Any = [0] if committed is None else committed
+        mask = max(ring_bytes - 1, 0)
+        # fmt: off
+        if self.end == expected: self.limit = -1; self.kept = kept; self._ring = target; self._mask = mask; self.ring_bytes = ring_bytes; self._committed = word; word[0] = end; self.flushed = end; self.end = end; self.seq = seq; return True  # noqa: E501, E701, E702
+        # fmt: on
+        return False
+
+    # The sections below, and the one in `rebase`, must not be interrupted between their `if` and their last store. In CPython a signal handler,
+    # a destructor, the garbage collector or another thread can only run at a call, at a backward jump, at a taken jump
+    # (3.10) or where a container is made (before 3.12), and none of these is in them: all values are computed before. Each
+    # stands on one physical line so that a tracing function gets no line event inside it.
+    # `tests/unit/test_commit_section.py` reads the bytecode and says so for each supported version. What the stores replace
+    # is small integers, and tasks that the caller still holds, so no destructor runs either.
+
+    def commit(self, start: int, line: bytes, counter: int) -> bool:
+        """Append a line, unless something else was appended since `start` was read, or `limit` forbids it.
+
+        Args:
+            start: `end` as it was before the line was encoded with `seq` + 1.
+            line: The line, with its newline.
+            counter: What it counts as.
+
+        Returns:
+            Whether it was committed. False means: take the slow path.
+        """
+        size = len(line)
+        end = start + size
+        at = (start & self._mask) + HEADER_BYTES
+        where = slice(at, at + size)
+        # fmt: off
+        if self.end == start and end <= self.limit: self._ring[where] = line; self._committed[0] = end; self.end = end; self.seq += 1; self.counts[counter] += 1; return True  # noqa: E501, E701, E702
+        # fmt: on
+        return False
+
+    def place(self, start: int, entry: Entry, beyond: int = 0) -> bool:
+        """Append any entry: a task's, or one whose line wraps around the ring.
+
+        Args:
+            start: As for `commit`.
+            entry: Its line is not longer than the ring.
+            beyond: How far beyond `limit` it may go: `ANYWHERE` on the slow path, which has checked that there is room.
+
+        Returns:
+            Whether it was committed. False means: take the slow path; on the slow path, that something else came first.
+        """
+        line, counter, name, top, task, opens = entry
+        task = task or _NO_TASK
+        end = start + len(line)
+        n = self.ring_bytes
+        first: Any
+        second: Any
+        if n:
+            at = (start & self._mask) + HEADER_BYTES
+            head, tail = line[: n + HEADER_BYTES - at], line[n + HEADER_BYTES - at :]
+            first, second = slice(at, at + len(head)), slice(HEADER_BYTES, HEADER_BYTES + len(tail))
+        else:
+            head, tail, first, second = line, b"", start, None
+        # fmt: off
+        if end <= self.limit + beyond and self.end == start and self.ring_bytes == n: self._ring[second] = tail; self._ring[first] = head; self._committed[0] = end; self.end = end; self.seq += 1; self.counts[counter] += 1; self.tasks[name] = top; task.is_open = opens; return True  # noqa: E501, E701, E702
+        # fmt: on
+        return False
+
+    def commit_written(self, start: int, entry: Entry) -> bool:
+        """Append an entry whose line its caller has written to the journal itself, at offset `start`.
+
+        Args:
+            start: As for `commit`; equal to `flushed`.
+            entry: What was written.
+
+        Returns:
+            As for `place`.
+        """
+        line, counter, name, top, task, opens = entry
+        task = task or _NO_TASK
+        end = start + len(line)
+        # fmt: off
+        if self.end == start: self.flushed = end; self._committed[0] = end; self.end = end; self.seq += 1; self.counts[counter] += 1; self.tasks[name] = top; task.is_open = opens; return True  # noqa: E501, E701, E702
+        # fmt: on
+        return False
+
+    def copy_unflushed(self, most: int) -> tuple[int, bytes]:
+        """Copy the oldest bytes that no journal write has covered yet.
+
+        A copy, so that a write that is slow to land still puts the right bytes in place after its positions were reused.
+
+        Args:
+            most: How many bytes, at the most (without a ring: whole lines, one at least).
+
+        Returns:
+            Their journal offset, and the bytes.
+        """
+        while True:
+            start, n, ring = self.flushed, self.ring_bytes, self._ring
+            if n:
+                size = min(self.end - start, most)
+                at = (start & (n - 1)) + HEADER_BYTES
+                try:
+                    head = ring[at : min(at + size, n + HEADER_BYTES)]
+                    data = head + ring[HEADER_BYTES : HEADER_BYTES + size - len(head)]
+                except ValueError:  # unmapped meanwhile: look again
+                    continue
+            else:
+                lines = []
+                size = 0
+                for at, line in list(self.kept.items()):
+                    if at is not None and size < most:
+                        lines.append(line)
+                        size += len(line)
+                data = b"".join(lines)
+            if self.flushed == start and self.ring_bytes == n:  # else a position may have been reused meanwhile
+                return start, data
+
+    def advance(self, flushed: int) -> None:
+        """Note that the journal's writes have returned up to this offset; their positions may be reused."""
+        self.flushed = max(self.flushed, flushed)
+        if self.kept:
+            for at in [at for at in self.kept if at is None or at < flushed]:
+                self.kept.pop(at, None)
+
+    def forget(self, name: str) -> None:
+        """Drop a name that no open task has any more, so that memory grows with what is open and not with the session."""
+        tasks = self.tasks
+        if name in tasks and tasks[name] is None:
+            del tasks[name]
+
+
+_NO_TASK = OpenTask("", None, 0.0, None, b"")

@@ -1,0 +1,190 @@
+"""The same recorder for asynchronous code: every call awaited, on asyncio, uvloop or trio."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from deia.bus.session import Build, Pending
+from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
+from deia.services.session_logger import DEFAULT_TIMEOUT_S, SessionLogger
+from deia.statistics import Statistics
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from deia.analysis import SessionAnalysis
+    from deia.options import LoggerOptions
+
+
+class _MustWait(Exception):
+    """An append that cannot go on at once; the task that called has to be suspended."""
+
+    def __init__(self, build: Build, done: Callable[[], object] | None, pending: Pending) -> None:
+        self.build = build
+        self.done = done
+        self.pending = pending
+
+
+class _Recorder(SessionLogger):
+    """The sync logger, but for waiting: that is left to whoever awaits."""
+
+    def _append(self, build: Build, done: Callable[[], object] | None = None) -> None:
+        pending = self._session.attempt(build)
+        if pending is not None:
+            raise _MustWait(build, done, pending)
+        if done is not None:
+            done()
+
+
+class AsyncSessionLogger:
+    """`SessionLogger` with every call awaited; see there for what each does, promises and raises.
+
+    Awaiting a log call suspends only where the queue is full, or under `sync_policy="always"`; cancelling the wait for a
+    sync does not take the event back. One logger may be used from many event loops and threads at once.
+
+    Args:
+        agent_id: As for `SessionLogger`.
+        session_id: As for `SessionLogger`.
+        output_dir: As for `SessionLogger`.
+        **options: See `deia.options.Options`.
+    """
+
+    def __init__(
+        self,
+        agent_id: str,
+        session_id: str | None = None,
+        *,
+        output_dir: str | os.PathLike[str] | None = None,
+        **options: Unpack[LoggerOptions],
+    ) -> None:
+        self._recorder = _Recorder(agent_id, session_id, output_dir=output_dir, **options)
+
+    async def log_task_start(self, task_name: str, metadata: Mapping[str, Any] | None = None) -> None:
+        """See `SessionLogger.log_task_start`."""
+        try:
+            self._recorder.log_task_start(task_name, metadata)
+        except _MustWait as wait:
+            await self._wait(wait)
+
+    async def log_task_complete(
+        self, task_name: str, duration_ms: float | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        """See `SessionLogger.log_task_complete`."""
+        try:
+            self._recorder.log_task_complete(task_name, duration_ms, metadata)
+        except _MustWait as wait:
+            await self._wait(wait)
+
+    async def log_file_read(self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None) -> None:
+        """See `SessionLogger.log_file_read`."""
+        try:
+            self._recorder.log_file_read(path, size_bytes)
+        except _MustWait as wait:
+            await self._wait(wait)
+
+    async def log_file_write(
+        self, path: str | bytes | os.PathLike[Any], size_bytes: int | None, lines: int | None = None
+    ) -> None:
+        """See `SessionLogger.log_file_write`."""
+        try:
+            self._recorder.log_file_write(path, size_bytes, lines)
+        except _MustWait as wait:
+            await self._wait(wait)
+
+    async def log_tool_call(self, tool_name: str, params: Mapping[str, Any] | None, duration_ms: float) -> None:
+        """See `SessionLogger.log_tool_call`."""
+        try:
+            self._recorder.log_tool_call(tool_name, params, duration_ms)
+        except _MustWait as wait:
+            await self._wait(wait)
+
+    async def _wait(self, wait: _MustWait) -> None:
+        if wait.pending.recorded and wait.done is not None:
+            wait.done()
+        await self._recorder._session.append_async(wait.build, wait.pending)
+        if not wait.pending.recorded and wait.done is not None:
+            wait.done()
+
+    async def get_session_summary(self) -> SessionSummary:
+        """See `SessionLogger.get_session_summary`."""
+        return self._recorder.get_session_summary()
+
+    async def analyze_session(self, session_path: str | os.PathLike[str], **options: Any) -> SessionAnalysis:
+        """See `SessionLogger.analyze_session`; it is read on a worker thread."""
+        return await _in_thread(partial(self._recorder.analyze_session, session_path, **options))
+
+    async def events(self) -> list[TaskEvent | FileEvent | ToolEvent]:
+        """See `SessionLogger.events`; the log is read on a worker thread."""
+        return await _in_thread(lambda: self._recorder.events)
+
+    async def save_session(
+        self, output_dir: str | os.PathLike[str], timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> Path:
+        """See `SessionLogger.save_session`."""
+        return await _in_thread(partial(self._recorder.save_session, output_dir, timeout_s))
+
+    async def open(self) -> None:
+        """See `SessionLogger.open`."""
+        await _in_thread(self._recorder.open)
+
+    async def flush(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
+        """See `SessionLogger.flush`; cancelling the wait does not cancel the write."""
+        return await _in_thread(partial(self._recorder.flush, timeout_s))
+
+    async def sync(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
+        """See `SessionLogger.sync`; cancelling the wait does not cancel the sync."""
+        return await _in_thread(partial(self._recorder.sync, timeout_s))
+
+    async def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        """See `SessionLogger.close`."""
+        await _in_thread(partial(self._recorder.close, timeout_s))
+
+    async def statistics(self) -> Statistics:
+        """See `SessionLogger.statistics`."""
+        return self._recorder.statistics()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        import anyio
+
+        with anyio.CancelScope(shield=True):  # a cancelled block closes its session all the same
+            await self.close()
+
+    @property
+    def agent_id(self) -> str:
+        """See `SessionLogger.agent_id`."""
+        return self._recorder.agent_id
+
+    @property
+    def session_id(self) -> str:
+        """See `SessionLogger.session_id`."""
+        return self._recorder.session_id
+
+    @property
+    def start_time(self) -> float:
+        """See `SessionLogger.start_time`."""
+        return self._recorder.start_time
+
+    @property
+    def path(self) -> Path:
+        """See `SessionLogger.path`."""
+        return self._recorder.path
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path}>"
+
+
+async def _in_thread(call: Callable[[], Any]) -> Any:
+    """Run a call that may block on a worker thread; cancelling abandons it there."""
+    import anyio.to_thread
+
+    return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)

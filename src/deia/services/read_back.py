@@ -1,0 +1,32 @@
+"""The events of a logger, read back from its log."""
+
+from __future__ import annotations
+
+import orjson
+
+from deia.bus.session import Session
+from deia.events import FileEvent, TaskEvent, ToolEvent
+from deia.journal.decode import decode
+from deia.journal.reader import read_events
+
+
+def read_back(session: Session) -> list[TaskEvent | FileEvent | ToolEvent]:
+    """Return a session's events in order of logging; a completed task is its start, completed."""
+    events: list[TaskEvent | FileEvent | ToolEvent] = []
+    started: dict[int | None, TaskEvent] = {}
+    with session.lock:  # a session that is being opened moves from memory to its files
+        kept = b"".join(line for at, line in list(session.producer.kept.items()) if at is not None)
+        path = session.path if session.path.exists() else None
+    stored = read_events(path) if path is not None else iter(())
+    in_memory = map(decode, map(orjson.loads, kept.splitlines()))
+    for event in (*stored, *in_memory):
+        if isinstance(event, (FileEvent, ToolEvent)):
+            events.append(event)
+        elif isinstance(event, TaskEvent) and not event.orphan:
+            start = started.pop(event.task_id, None)
+            if start is None:
+                events.append(event)
+                started[event.task_id] = event
+            else:
+                start.end_time, start.metadata, start.duration_ms = event.end_time, event.metadata, event.duration_ms
+    return events

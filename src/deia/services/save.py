@@ -1,0 +1,55 @@
+"""`save_session`: have everything logged so far in a file of a given directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deia import system
+from deia.bus.session import Session
+from deia.queue.layout import queue_path
+
+_CHUNK = 1024 * 1024
+
+
+def save(session: Session, directory: Path, timeout_s: float, *, disabled: bool) -> Path:
+    """See `SessionLogger.save_session`."""
+    target = directory / session.path.name
+    if disabled:
+        return target
+    system.make_directory(directory)
+    if session.state == "unopened" and (session.path.exists() or queue_path(session.path).exists()):
+        session.open()  # an earlier run's log, to be recovered before it is copied
+    if session.state == "open" and session.files is None:
+        session.move_to(directory)
+    if session.state == "open":
+        session.flush(timeout_s)
+    if session.path.parent.resolve() == directory.resolve():
+        system.close(system.open_or_create(target))
+        return target
+    _copy(session.path, target)
+    return target
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a journal under a temporary name, and rename it: a reader never sees half of it."""
+    new = target.with_name(f".{target.name}.{system.process_id()}.saving")
+    fd = system.open_or_create(new)
+    try:
+        system.ftruncate(fd, 0)
+        if source.exists():
+            _copy_content(source, fd)
+        system.sync(fd)
+        system.rename(new, target)
+    except BaseException:
+        system.unlink(new)
+        raise
+    finally:
+        system.close(fd)
+    system.sync_directory(target.parent)
+
+
+def _copy_content(source: Path, fd: int) -> None:
+    offset = 0
+    with system.open_for_reading(source) as file:
+        while data := file.read(_CHUNK):
+            offset = system.write_all(fd, data, offset)

@@ -1,0 +1,588 @@
+"""Record what an agent does, one short call per thing; the documented names of this package.
+
+The log calls encode the event here, on the caller's thread, and append it to the session's queue; see
+`deia.queue.producer` for what makes it safe, and `deia.bus.session` for everything that is not the fast path.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from deia.bus.session import Build, Session
+from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
+from deia.line import VERSION, encode, encode_value
+from deia.options import Options
+from deia.plain import has_nonfinite, plain
+from deia.queue.producer import CALLED, COMPLETED, OTHER, READ, STARTED, WRITTEN, Entry, Producer
+from deia.queue.tasks import OpenTask, current, innermost, leave
+from deia.services import arguments
+from deia.services.ids import checked_id, checked_pair, new_session_id
+from deia.statistics import Statistics
+from deia.system import monotonic, now
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from deia.analysis import SessionAnalysis
+    from deia.options import LoggerOptions
+
+__all__ = [
+    "FileEvent",
+    "SessionAnalysis",
+    "SessionLogger",
+    "SessionSummary",
+    "TaskEvent",
+    "ToolEvent",
+    "logger",
+]
+
+logger = logging.getLogger(__name__)
+"""Where warnings go. Looked up at each use, so that it can be replaced; nothing here configures it."""
+
+_NEWLINE = orjson.OPT_APPEND_NEWLINE
+_dumps = orjson.dumps
+_HOUR_MS = 3_600_000
+
+DEFAULT_TIMEOUT_S = 5.0
+"""What `flush`, `sync`, `close` and `save_session` wait for, unless told: it outlasts an ordinary disk stall."""
+
+
+def __getattr__(name: str) -> Any:
+    """`SessionAnalysis` lives with the analysis, which a program that only records never loads."""
+    if name == "SessionAnalysis":
+        from deia.analysis import SessionAnalysis
+
+        return SessionAnalysis
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class SessionLogger:
+    """Records one session of one agent; every call may be made from any thread, and inside any other.
+
+    A log call costs a few microseconds, waits for no I/O of its own, and once it has returned its event survives whatever
+    death the process dies. Nothing has to be opened, started or closed.
+
+    A log call raises `ValueError` or `TypeError` where it is wrong (naming the argument and its value; nothing is recorded),
+    `LoggerClosedError` after `close`, `SessionLockedError` where another logger has the session open (at the first event
+    only), `QueueFullError` under `when_full="raise"`, and nothing else. Odd data is recorded in its most readable form.
+
+    Args:
+        agent_id: Who records: one plain part of a file name, at most 200 bytes.
+        session_id: The same for the session; empty or None makes a new one, a UUID of version 7. An earlier session's id
+            continues it.
+        output_dir: Directory of the session log, made if missing; `$DEIA_SESSIONS_DIR` or else `.deia/sessions`.
+        **options: See `deia.options.Options`.
+
+    Raises:
+        TypeError: An argument is of the wrong kind.
+        ValueError: An id is not one plain part of a file name, or an option is out of its range.
+    """
+
+    def __init__(
+        self,
+        agent_id: str,
+        session_id: str | None = None,
+        *,
+        output_dir: str | os.PathLike[str] | None = None,
+        **options: Unpack[LoggerOptions],
+    ) -> None:
+        agent_id = checked_id("agent_id", agent_id)
+        session_id = new_session_id() if session_id is None or session_id == "" else checked_id("session_id", session_id)
+        checked_pair(agent_id, session_id)
+        directory = output_dir if output_dir is not None else os.environ.get("DEIA_SESSIONS_DIR") or ".deia/sessions"
+        # absolute now: a later chdir must not tear the session in two
+        self._record(Session(agent_id, session_id, Path(os.path.abspath(directory)), Options(**options)))
+        if os.environ.get("DEIA_DISABLED", "0") not in ("", "0"):
+            self._producer = None
+
+    def _record(self, session: Session) -> None:
+        """Record into this session from now on."""
+        self._session = session
+        self._producer: Producer | None = session.producer
+        self._agent_id = session.agent_id
+        self._session_id = session.session_id
+        self._warned_of_duration = False
+        self._finalizer = weakref.finalize(self, Session.abandon, session)
+        self._finalizer.atexit = False
+        _loggers.add(self)
+
+    # What was done
+
+    def log_task_start(self, task_name: str, metadata: Mapping[str, Any] | None = None) -> None:
+        """Record that a task starts, and enter it: what this context logs from now on belongs to it.
+
+        Args:
+            task_name: Its name.
+            metadata: Anything worth keeping with it.
+        """
+        producer = self._producer
+        if producer is None:
+            return
+        if type(task_name) is not str or not task_name:
+            task_name = arguments.text("task_name", task_name)
+        encoded = encode_value(arguments.mapping(metadata)) if metadata else b"{}"
+        task = OpenTask(task_name, producer, now(), monotonic(), encoded)
+        outer = current.get()
+        while outer is not None and not outer.is_open:
+            outer = outer.outer
+        task.outer = outer
+        parent = innermost(outer, producer)
+        task.parent_id = None if parent is None else parent.task_id
+        self._append_task(producer, partial(self._start_entry, producer, task), partial(current.set, task))
+
+    def _start_entry(self, producer: Producer, task: OpenTask, seq: int) -> Entry:
+        task.task_id = seq
+        task.older = producer.tasks.get(task.name)
+        line = self._task_line(task, seq, None, task.metadata, {})
+        return Entry(line, STARTED, task.name, task, task, opens=True)
+
+    def log_task_complete(
+        self, task_name: str, duration_ms: float | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record that the most recently started open task of this name is complete, and leave it.
+
+        Without such a task the completion is recorded as an orphan, and one warning logged.
+
+        Args:
+            task_name: Its name.
+            duration_ms: Milliseconds it took, if the caller knows better than the clock.
+            metadata: Merged over the start's.
+        """
+        producer = self._producer
+        if producer is None:
+            return
+        if type(task_name) is not str or not task_name:
+            task_name = arguments.text("task_name", task_name)
+        duration = {} if duration_ms is None else self._duration(duration_ms)
+        build = _Completion(self, producer, task_name, duration, arguments.mapping(metadata))
+        self._append_task(producer, build, build.done)
+
+    def log_file_read(self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None) -> None:
+        """Record that a file was read.
+
+        Args:
+            path: Its path.
+            size_bytes: How many bytes.
+        """
+        self._log_file("read", READ, path, size_bytes, None)
+
+    def log_file_write(
+        self, path: str | bytes | os.PathLike[Any], size_bytes: int | None, lines: int | None = None
+    ) -> None:
+        """Record that a file was written.
+
+        Args:
+            path: Its path.
+            size_bytes: How many bytes.
+            lines: How many lines.
+        """
+        self._log_file("write", WRITTEN, path, size_bytes, lines)
+
+    def _log_file(self, operation: str, counter: int, path: Any, size_bytes: Any, lines: Any) -> None:
+        producer = self._producer
+        if producer is None:
+            return
+        if type(path) is not str or not path:
+            path = arguments.path_text(path)
+        if size_bytes is not None and (type(size_bytes) is not int or size_bytes < 0):
+            size_bytes = arguments.whole("size_bytes", size_bytes)
+        if lines is not None and (type(lines) is not int or lines < 0):
+            lines = arguments.whole("lines", lines)
+        task = current.get()
+        if task is not None and (task.owner is not producer or not task.is_open):
+            task = innermost(task, producer)
+        start = producer.end
+        fields = {
+            "type": "FileEvent",
+            "path": path,
+            "operation": operation,
+            "size_bytes": size_bytes,
+            "lines": lines,
+            "task_id": None if task is None else task.task_id,
+            "seq": producer.seq + 1,
+            "timestamp": now(),
+            "agent_id": self._agent_id,
+            "session_id": self._session_id,
+            "v": VERSION,
+        }
+        try:
+            line = _dumps(fields, None, _NEWLINE)
+        except TypeError:
+            line = encode(fields)
+        if not producer.commit(start, line, counter):
+            self._append(partial(_again, fields, counter))
+
+    def log_tool_call(self, tool_name: str, params: Mapping[str, Any] | None, duration_ms: float) -> None:
+        """Record that a tool was called.
+
+        Args:
+            tool_name: Its name.
+            params: What it was called with; None means `{}`.
+            duration_ms: Milliseconds it took.
+        """
+        producer = self._producer
+        if producer is None:
+            return
+        given = None
+        if type(tool_name) is not str or not tool_name:
+            tool_name = arguments.text("tool_name", tool_name)
+        if type(params) is not dict:
+            params = arguments.mapping(params)
+        if type(duration_ms) is not int or duration_ms < 0:
+            given = self._duration(duration_ms)
+        task = current.get()
+        if task is not None and (task.owner is not producer or not task.is_open):
+            task = innermost(task, producer)
+        start = producer.end
+        fields = {
+            "type": "ToolEvent",
+            "name": tool_name,
+            "params": params,
+            "duration_ms": duration_ms,
+            "task_id": None if task is None else task.task_id,
+            "seq": producer.seq + 1,
+            "timestamp": now(),
+            "agent_id": self._agent_id,
+            "session_id": self._session_id,
+            "v": VERSION,
+        }
+        if given is not None:
+            fields = _with_duration(fields, given)
+        try:
+            line = _dumps(fields, None, _NEWLINE)
+        except TypeError:
+            line = encode(fields)
+        else:
+            # one null too many is a None of the caller's, or a NaN that orjson wrote as null
+            if line.count(b"null") != (task is None) and has_nonfinite(params):
+                line = encode(fields)
+        if not producer.commit(start, line, CALLED):
+            self._append(partial(_again, fields, CALLED))
+
+    # How it is appended where the fast path does not do
+
+    def _append(self, build: Build, done: Callable[[], object] | None = None) -> None:
+        """Append by the slow path; `done` is called once it is recorded."""
+        self._session.append(build)
+        if done is not None:
+            done()
+
+    def _append_task(self, producer: Producer, build: Build, done: Callable[[], object]) -> None:
+        start = producer.end
+        if producer.place(start, build(producer.seq + 1)):
+            done()
+        else:
+            self._append(build, done)
+
+    def _task_line(
+        self, task: OpenTask, seq: int, end_time: float | None, metadata: bytes, beside: dict[str, Any]
+    ) -> bytes:
+        fields = {
+            "type": "TaskEvent",
+            "name": task.name,
+            "start_time": task.start_time,
+            "end_time": end_time,
+            "metadata": orjson.Fragment(metadata),
+            **beside,
+            "task_id": task.task_id,
+            "parent_id": task.parent_id,
+            "seq": seq,
+            "timestamp": task.start_time if end_time is None else end_time,
+            "agent_id": self._agent_id,
+            "session_id": self._session_id,
+            "v": VERSION,
+        }
+        try:
+            return _dumps(fields, None, _NEWLINE)
+        except TypeError:  # lone surrogates in the name
+            return encode(fields)
+
+    def _duration(self, value: object) -> dict[str, Any]:
+        """The fields of a duration that is not simply a whole number: rounded, or 0 beside the given value."""
+        duration_ms, given = arguments.duration(value)
+        if given is None:
+            return {"duration_ms": duration_ms}
+        if not self._warned_of_duration:
+            self._warned_of_duration = True
+            logger.warning("A duration of %r ms cannot be one: recorded as 0, with the given value beside it", value)
+        return {"duration_ms": duration_ms, "given_duration_ms": plain(given)}
+
+    # What it comes to
+
+    def get_session_summary(self) -> SessionSummary:
+        """Return what the session did so far, from live counters: the same time however long it is."""
+        counts = self._session.producer.counts
+        elapsed_s = monotonic() - self._session.started + self._session.earlier_s
+        total_duration_ms = int(elapsed_s * 1000)
+        completed = counts[COMPLETED]
+        return SessionSummary(
+            total_duration_ms=total_duration_ms,
+            tasks_completed=completed,
+            files_read=counts[READ],
+            files_written=counts[WRITTEN],
+            tool_calls_count=counts[CALLED],
+            velocity=completed / (total_duration_ms / _HOUR_MS) if total_duration_ms else 0.0,
+        )
+
+    def analyze_session(self, session_path: str | os.PathLike[str], **options: Any) -> SessionAnalysis:
+        """Analyse a session log; the same as `deia.analyze_session`, and nothing of this logger is touched."""
+        from deia.analysis import analyze_session
+
+        return analyze_session(session_path, **options)
+
+    @property
+    def events(self) -> list[TaskEvent | FileEvent | ToolEvent]:
+        """The session's events in order of logging, a completed task being one; read back from the log, so not for long
+        sessions. A new list each time.
+        """
+        from deia.services.read_back import read_back
+
+        return [] if self._producer is None else read_back(self._session)
+
+    def save_session(self, output_dir: str | os.PathLike[str], timeout_s: float = DEFAULT_TIMEOUT_S) -> Path:
+        """Return once all events logged so far are in a file of that directory, made if missing.
+
+        The session's own directory costs a flush; another one gets a copy, which appears whole or not at all. Where events
+        are kept in memory, because no file could be made, the session moves to that directory.
+
+        Args:
+            output_dir: The directory.
+            timeout_s: Seconds to wait for the writer.
+
+        Returns:
+            The file: `{agent_id}_{session_id}.jsonl` in that directory.
+
+        Raises:
+            FlushTimeoutError: The writer is alive but behind.
+            WriterFailedError: The journal cannot be written; its cause is the system's error.
+            OSError: The copy cannot be written.
+        """
+        from deia.services.save import save
+
+        return save(self._session, Path(os.path.abspath(output_dir)), timeout_s, disabled=self._producer is None)
+
+    # Its life
+
+    def open(self) -> None:
+        """Open the session now and not at the first event: directories, files and lock are made, an earlier run recovered.
+
+        Raises:
+            LoggerClosedError: `close` was called.
+            SessionLockedError: Another logger has the session open.
+            ForeignJournalError: The file is another session's.
+        """
+        if self._producer is not None:
+            self._session.open()
+
+    def flush(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
+        """Wait until every event logged before this call is in the journal, where any program sees it.
+
+        It adds nothing to crash safety, and the disk may not have it yet (see `sync`).
+
+        Args:
+            timeout_s: Seconds to wait.
+
+        Returns:
+            Offset, in bytes, up to which the file is complete.
+
+        Raises:
+            FlushTimeoutError: The writer is alive but behind.
+            WriterFailedError: The journal cannot be written; its cause is the system's error.
+            LoggerClosedError: `close` was called.
+        """
+        return 0 if self._producer is None else self._session.flush(timeout_s)
+
+    def sync(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
+        """Wait until an fsync that covers every event logged before this call has returned: they survive a loss of power.
+
+        Args:
+            timeout_s: Seconds to wait.
+
+        Returns:
+            Offset, in bytes, up to which the file is durable.
+
+        Raises:
+            FlushTimeoutError: The disk did not get there in time.
+            WriterFailedError: The journal cannot be written, or an fsync has failed; its cause is the system's error.
+            LoggerClosedError: `close` was called.
+        """
+        return 0 if self._producer is None else self._session.sync(timeout_s)
+
+    def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        """Flush, sync, and remove the queue file. May be called twice, and need not be called at all.
+
+        Args:
+            timeout_s: Seconds to wait; what is not written by then stays in the queue file, and is written later.
+
+        Raises:
+            FlushTimeoutError: The writer is alive but behind.
+            WriterFailedError: The journal cannot be written; its cause is the system's error.
+        """
+        if self._producer is not None:
+            self._session.close(timeout_s)
+
+    def statistics(self) -> Statistics:
+        """Return the state of the recording: mode, offsets, what waits, what was dropped, what is wrong."""
+        statistics = self._session.statistics()
+        if self._producer is None:
+            from dataclasses import replace
+
+            return replace(statistics, mode="disabled")
+        return statistics
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Who it is
+
+    @property
+    def agent_id(self) -> str:
+        """Who records."""
+        return self._agent_id
+
+    @property
+    def session_id(self) -> str:
+        """The session that is recorded."""
+        return self._session_id
+
+    @property
+    def start_time(self) -> float:
+        """When this logger was constructed, Unix seconds."""
+        return self._session.start_time
+
+    @property
+    def path(self) -> Path:
+        """The session log."""
+        return self._session.path
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path}>"
+
+    # Copies: a session belongs to the process, and the logger, that constructed it
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in self.__dict__.items() if name not in _OWN}
+        session = self._session
+        state["_copied_from"] = (
+            session.agent_id,
+            session.session_id,
+            session.directory,
+            session.options,
+            self._producer is None,
+        )
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        agent_id, parent, directory, options, disabled = state.pop("_copied_from")
+        self.__dict__.update(state)
+        self._record(Session(agent_id, new_session_id(), directory, options, parent))
+        if disabled:
+            self._producer = None
+
+    def _start_over(self) -> None:
+        """Become the logger of a new session, in a forked child."""
+        parent, disabled = self._session, self._producer is None
+        closed = parent.state == "closed"
+        parent.disown()
+        self._finalizer.detach()
+        self._record(
+            Session(parent.agent_id, new_session_id(), parent.directory, parent.options, parent.session_id)
+        )
+        if closed:
+            self._session.state = "closed"
+        if disabled:
+            self._producer = None
+
+
+class _Completion:
+    """The entry of a task's completion: which task that is shows only at the moment of its commit."""
+
+    def __init__(
+        self, face: SessionLogger, producer: Producer, name: str, duration: dict[str, Any], metadata: Any
+    ) -> None:
+        self._face = face
+        self._producer = producer
+        self._name = name
+        self._duration = duration
+        self._metadata = metadata
+        self._end_time = now()
+        self._ended = monotonic()
+        self._orphan = False
+
+    def __call__(self, seq: int) -> Entry:
+        task = self._producer.tasks.get(self._name)
+        self._orphan = task is None
+        if task is None:
+            return self._orphan_entry(seq)
+        end_time = max(self._end_time, task.start_time)
+        beside = self._duration
+        if not beside:
+            # another process's monotonic clock says nothing here
+            elapsed = self._ended - task.started if task.started is not None else end_time - task.start_time
+            beside = {"duration_ms": round(max(elapsed, 0.0) * 1000)}
+        metadata = task.metadata
+        if self._metadata:
+            metadata = encode_value({**orjson.loads(metadata), **orjson.loads(encode_value(self._metadata))})
+        line = self._face._task_line(task, seq, end_time, metadata, beside)
+        return Entry(line, COMPLETED, self._name, task.older, task)
+
+    def _orphan_entry(self, seq: int) -> Entry:
+        duration_ms = self._duration.get("duration_ms", 0)
+        task = OpenTask(self._name, self._producer, self._end_time - duration_ms / 1000, None, b"{}")
+        parent = innermost(current.get(), self._producer)
+        task.parent_id = None if parent is None else parent.task_id
+        beside = {**(self._duration or {"duration_ms": None}), "orphan": True}
+        line = self._face._task_line(task, seq, self._end_time, encode_value(self._metadata), beside)
+        return Entry(line, OTHER)
+
+    def done(self) -> None:
+        if self._orphan:
+            logger.warning("Task complete event logged without corresponding start event: %s", self._name)
+        else:
+            self._producer.forget(self._name)
+            leave()
+
+
+_OWN = frozenset(
+    ("_session", "_producer", "_agent_id", "_session_id", "_warned_of_duration", "_finalizer", "_copied_from")
+)
+"""Attributes that a copy does not take over."""
+
+_loggers: weakref.WeakSet[SessionLogger] = weakref.WeakSet()
+
+
+def _again(fields: dict[str, Any], counter: int, seq: int) -> Entry:
+    """Encode an event again, with another `seq`."""
+    fields["seq"] = seq
+    return Entry(encode(fields), counter)
+
+
+def _with_duration(fields: dict[str, Any], duration: dict[str, Any]) -> dict[str, Any]:
+    """Put the fields of an odd duration in the place of `duration_ms`."""
+    result: dict[str, Any] = {}
+    for name, value in fields.items():
+        result.update(duration if name == "duration_ms" else {name: value})
+    return result
+
+
+def _after_fork() -> None:
+    for face in list(_loggers):
+        face._start_over()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
