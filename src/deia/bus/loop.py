@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from deia.bus.threads import IO_THREADS, DaemonExecutor
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import anyio
     from anyio.abc import TaskGroup
 
-Job = Callable[["Background"], Awaitable[None]]
+    from deia.bus.session import Session
 
 _FIRST_WAIT_S = 0.25
 """How long the thread leaves its caller alone before it imports anyio: a program that ends sooner never pays for that, and
@@ -53,12 +53,12 @@ class Bell:
 
 
 class Background:
-    """The thread, its event loop, and the I/O threads; started with the first job."""
+    """The thread, its event loop, and the I/O threads; started with the first event."""
 
     def __init__(self) -> None:
         self.executor = DaemonExecutor(IO_THREADS, "deia-io")
         self.failure: BaseException | None = None
-        self._jobs: deque[Job] = deque()
+        self._sessions: deque[Session] = deque()
         self._calls: deque[Callable[[], Any]] = deque()
         self._hurry = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -67,16 +67,16 @@ class Background:
 
     @property
     def alive(self) -> bool:
-        """Whether jobs given to it will run."""
+        """Whether sessions given to it are drained."""
         return self.failure is None and self._thread.is_alive()
 
     def is_current_thread(self) -> bool:
         """Whether the caller runs on the background thread itself, and so must not wait for it."""
         return threading.get_ident() == self._thread.ident
 
-    def start(self, job: Job) -> None:
-        """Run a job (a consumer) on the loop; from any thread."""
-        self._jobs.append(job)
+    def consume(self, session: Session) -> None:
+        """Run the consumer of a session on the loop; from any thread."""
+        self._sessions.append(session)
         if self._loop is not None:
             self.call(lambda: None)
 
@@ -98,6 +98,8 @@ class Background:
             self._hurry.wait(_FIRST_WAIT_S)
             import anyio
 
+            import deia.bus.consumer  # noqa: F401  # with all that only this thread needs, before the loop starts
+
             anyio.run(self._main)
         except BaseException as error:  # the next log call finds a writer that died, and starts another
             self.failure = error
@@ -118,10 +120,12 @@ class Background:
     def _wake(self) -> None:
         while self._calls:
             self._calls.popleft()()
-        if self._jobs:
+        if self._sessions:
             self._woken.set()
 
     def _drain(self, tasks: TaskGroup) -> None:
+        from deia.bus.consumer import consume
+
         self._wake()
-        while self._jobs:
-            tasks.start_soon(self._jobs.popleft(), self)
+        while self._sessions:
+            tasks.start_soon(consume, self._sessions.popleft(), self)

@@ -1,4 +1,4 @@
-"""One session being recorded: the slow path of its producer, and all that can be asked of its writer.
+"""One session being recorded: the slow path of its producer, and its life from the first event to the last.
 
 The log calls append to the producer by themselves; they come here (`append`, `attempt`) when its `limit` sends them: for the
 first event, at the end of a lap of the ring, to wake a parked consumer, when there is no room, without a ring, after `close`.
@@ -9,24 +9,24 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from deia import line as lines
 from deia import system
 from deia.bus.background import background, is_exiting, unwatch, watch
-from deia.bus.loop import Background, Bell
+from deia.bus.drops import Drops
+from deia.bus.opening import keep_in_memory, open_files
 from deia.bus.progress import Progress
 from deia.errors import FlushTimeoutError, LoggerClosedError, QueueFullError, WriterFailedError
-from deia.journal.files import SessionFiles, open_session
-from deia.journal.resume import Past, read_past
+from deia.journal.writer import Writer
 from deia.options import Options
 from deia.queue.producer import ANYWHERE, OTHER, Entry, Producer
-from deia.queue.tasks import OpenTask
 from deia.statistics import Mode, Statistics
+
+if TYPE_CHECKING:
+    from deia.bus.loop import Background, Bell
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +35,8 @@ Build = Callable[[int], Entry]
 
 State = Literal["unopened", "opening", "open", "closing", "closed", "disowned"]
 
-BATCH_BYTES = 256 * 1024
-"""What one write to the journal takes: large enough to be cheap by the byte, small enough to copy in 20 µs or so."""
 
-RETRY_S = 0.5
-"""How often a journal that could not be opened, or written, is tried again."""
-
-
-@dataclass(frozen=True)
-class Pending:
+class Pending(NamedTuple):
     """What an append has to wait for.
 
     Attributes:
@@ -56,7 +49,19 @@ class Pending:
 
 
 class Session:
-    """A session of one logger, in the process that constructed it."""
+    """A session of one logger, in the process that constructed it.
+
+    Attributes:
+        lock: Held by whoever changes anything here; never by the fast path, and never while waiting.
+        run: Number of the run, from 1; 0 before the first event.
+        start_time: When the logger was constructed, Unix seconds.
+        started: The same, monotonic.
+        earlier_s: Seconds that earlier runs recorded.
+        first_fields: What the session's first line carries beside its event, until there is one.
+        urgent: Whether the consumer is to drain now and not at its next interval.
+        bell: Wakes the consumer; None until it runs.
+        retry_at: Monotonic seconds before which no further attempt is made to open files that could not be.
+    """
 
     def __init__(
         self, agent_id: str, session_id: str, directory: Path, options: Options, parent_session_id: str | None = None
@@ -67,34 +72,29 @@ class Session:
         self.options = options
         self.start_time = system.now()
         self.started = system.monotonic()
-        self.producer = Producer()
-        self.state: State = "unopened"
-        self.run = 0
         self.earlier_s = 0.0
-        self.progress = Progress()
+        self.run = 0
+        self.state: State = "unopened"
         self.lock = threading.RLock()
-        self.files: SessionFiles | None = None
-        self.bell: Bell | None = None
-        self.urgent = False
-        self.durable = 0
-        self.error: OSError | None = None
-        self._sync_error: OSError | None = None
-        self._failures = 0
-        self._dropped = 0
-        self._dropped_told = 0
-        self._writing_directly = False
-        self._retry_at = 0.0
-        self._warned: set[str] = set()
-        self._first_fields: dict[str, Any] | None = {"session_start": self.start_time}
+        self.progress = Progress()
+        self.producer = Producer()
+        self.writer = Writer(self.producer, self._on_progress)
+        self.drops = Drops()
+        self.first_fields: dict[str, Any] | None = {"session_start": self.start_time}
         if parent_session_id is not None:
-            self._first_fields["parent_session_id"] = parent_session_id
+            self.first_fields["parent_session_id"] = parent_session_id
+        self.urgent = False
+        self.bell: Bell | None = None
+        self.retry_at = 0.0
+        self._consumed_by: Background | None = None
+        self._warned: set[str] = set()
 
     @property
     def path(self) -> Path:
         """The journal."""
         return self.directory / f"{self.agent_id}_{self.session_id}.jsonl"
 
-    # Appending
+    # Append
 
     def append(self, build: Build) -> None:
         """Append an event, waiting where the options say so.
@@ -123,33 +123,26 @@ class Session:
         over = pending.condition()
         if pending.recorded:
             if not over:
-                self._warn("sync", "An event is recorded but could not be synced in time: %s", self.path)
+                self.warn("sync", "An event is recorded but was not synced in time: %s", self.path)
             return True
         if not over and system.monotonic() >= deadline:
-            self._drop(1)
+            self._drop()
             return True
         return False
 
     def attempt(self, build: Build) -> Pending | None:
-        """Append an event, or say what has to be waited for; the parameters and errors are those of `append`."""
+        """Append an event, or say what has to be waited for; the errors are those of `append`."""
         producer = self.producer
         while True:
             if not self._get_ready():
                 return None
             start = producer.end
-            entry = build(producer.seq + 1)
+            entry = build(producer.seq + 1)  # without the lock: it may run code of the caller's
             with self.lock:
-                if producer.end != start or self.state not in ("open", "opening"):
+                if self.state not in ("open", "opening"):
                     continue
-                if self._dropped > self._dropped_told and not self._tell_dropped():
-                    return self._full(len(entry.line))
-                if producer.end != start:
-                    continue
-                if self._first_fields is not None and producer.seq == 0:
-                    entry = entry._replace(line=lines.extend(entry.line, self._first_fields))
-                placed = self._admit(start, entry)
+                placed = self._tell_drops() and self._admit(start, entry)
                 if placed:
-                    self._first_fields = None
                     self._after_commit()
             if placed is None:
                 return self._full(len(entry.line))
@@ -157,95 +150,64 @@ class Session:
                 break
         if is_exiting():
             self.finish(self.options.exit_timeout_s)
-        elif self.options.sync_policy == "always" and self.files is not None:
+        elif self.options.sync_policy == "always" and self.writer.files is not None:
             target = producer.end
-            self._submit(self._sync_job)
-            return Pending(lambda: self.durable >= target, recorded=True)
+            self._submit(self._sync)
+            return Pending(lambda: self.writer.durable >= target or self.writer.sync_error is not None, recorded=True)
         return None
 
     def _admit(self, start: int, entry: Entry) -> bool | None:
-        """Commit an entry by whichever way there is; False if another came first, None if there is no room."""
-        producer, size = self.producer, len(entry.line)
+        """Commit an entry by whichever way there is: False if another came first, None if there is no room."""
+        producer, writer = self.producer, self.writer
+        if self.first_fields is not None and producer.seq == 0:
+            entry = entry._replace(line=lines.extend(entry.line, self.first_fields))
+        size = len(entry.line)
         waiting = producer.end - producer.flushed
-        if self._writing_directly:
-            self._cut_back(start)
-        if producer.ring_bytes:
-            if size > producer.ring_bytes:
-                return self._write_directly(start, entry)
-            if waiting + size > producer.ring_bytes:
-                return None
-        else:
-            if self.files is not None and not waiting:
-                done = self._write_directly(start, entry)
-                if done is not None:
-                    return done
-            if waiting and waiting + size > self.options.memory_bytes:
-                return None
+        if writer.writing_directly:
+            writer.cut_back(start)  # this call is made inside a direct write, which will begin again
+        if size > producer.ring_bytes > 0:
+            return writer.write_directly(start, entry)
+        if producer.ring_bytes == 0 and writer.files is not None and not waiting:
+            written = writer.write_directly(start, entry)
+            if written is not None:
+                return written
+        if waiting + size > self._room_bytes and waiting:
+            return None
         return producer.place(start, entry, ANYWHERE)
 
-    def _write_directly(self, start: int, entry: Entry) -> bool | None:
-        """Write a line to the journal at its offset, after everything before it, and commit it."""
-        assert self.files is not None
-        producer = self.producer
-        producer.limit = -1
-        try:
-            self.drain()
-            if producer.end != start or producer.flushed != start:
-                return False
-            self._writing_directly = True
-            self.files.write_all(entry.line, start)
-            return producer.commit_written(start, entry)
-        except OSError as error:
-            self.failed(error)
-            self._cut_back(start)
-            return None
-        finally:
-            self._writing_directly = False
-
-    def _cut_back(self, size: int) -> None:
-        """Take back what a direct write that was interrupted, or failed, left beyond the committed lines."""
-        assert self.files is not None
-        with suppress(OSError):  # it is beyond the last newline at worst, and the next write covers it
-            self.files.cut(size)
+    @property
+    def _room_bytes(self) -> int:
+        return self.producer.ring_bytes or self.options.memory_bytes
 
     def _after_commit(self) -> None:
         """Wake the consumer if it has to be, and say how far the producer may go by itself."""
         producer = self.producer
+        self.first_fields = None
         if producer.end - producer.flushed > producer.ring_bytes // 2 and not self.urgent:
             self.urgent = True
-            self.wake()
+            self._wake()
         elif producer.limit == -1 and self.bell is not None:
             self.bell.ring()
         self.set_limit()
 
     def set_limit(self) -> None:
-        """Compute `limit`: how far the producer may go without coming here."""
+        """Compute how far the producer may go without coming here."""
         producer = self.producer
+        n = producer.ring_bytes
         with self.lock:
-            n = producer.ring_bytes
             if (
-                not n
+                n == 0
                 or self.state != "open"
-                or self._first_fields is not None
-                or self._dropped > self._dropped_told
-                or self._writing_directly
+                or self.first_fields is not None
+                or self.drops.untold
+                or self.writer.writing_directly
                 or self.options.sync_policy == "always"
                 or is_exiting()
             ):
                 producer.limit = -1
-                return
-            lap_ends = (producer.end // n + 1) * n
-            room = producer.flushed + (n if self.urgent else n // 2)
-            producer.limit = min(lap_ends, room)
-
-    def park(self) -> bool:
-        """Have the next append ring the consumer's bell; False if there is something to write after all."""
-        with self.lock:
-            self.producer.limit = -1
-            if self.producer.end == self.producer.flushed:
-                return True
-            self.set_limit()
-            return False
+            else:
+                lap_ends = (producer.end // n + 1) * n
+                producer.limit = min(lap_ends, producer.flushed + (n if self.urgent else n // 2))
 
     # Without room
 
@@ -256,85 +218,65 @@ class Session:
         if options.when_full == "raise":
             raise QueueFullError(f"the queue of {self.path.name} is full: {waiting} bytes wait", pending_bytes=waiting)
         if options.when_full == "drop":
-            self._drop(1)
+            self._drop()
             return None
         self.urgent = True
-        self.wake()
-        if self._on_own_thread():
-            self._help()
-        most = producer.ring_bytes or options.memory_bytes
-        failures = self._failures if size > most else None
-        return Pending(lambda: self._has_room(size, failures), recorded=False)
+        self._wake()
+        if threading.current_thread().name.startswith("deia-"):
+            # a destructor that logs, on a thread of ours: it would wait for itself
+            self.writer.try_to_drain()
+        return Pending(partial(self._has_room, size), recorded=False)
 
-    def _has_room(self, size: int, failures: int | None) -> bool:
-        producer = self.producer
+    def _has_room(self, size: int) -> bool:
         if self.state not in ("open", "opening"):
             return True
-        waiting = producer.end - producer.flushed
-        if failures is not None:  # longer than the ring: its caller writes it, once the journal takes writes again
-            return waiting == 0 and self.error is None
-        return waiting == 0 or waiting + size <= (producer.ring_bytes or self.options.memory_bytes)
+        waiting = self.producer.end - self.producer.flushed
+        if size > self._room_bytes:  # its caller will write it, once the journal takes writes
+            return waiting == 0 and self.writer.error is None
+        return waiting + size <= self._room_bytes
 
-    def _on_own_thread(self) -> bool:
-        return threading.current_thread().name.startswith("deia-")
-
-    def _help(self) -> None:
-        """Drain right here: the consumer cannot be waited for on its own threads (a destructor that logs)."""
-        try:
-            self.drain()
-        except OSError as error:
-            self.failed(error)
-
-    def _drop(self, count: int) -> None:
+    def _drop(self) -> None:
         with self.lock:
-            self._dropped += count
-            if self.files is not None and self.files.dropped is not None and self.state == "open":
-                self.files.dropped[0] = self._dropped
+            self.drops.add(self.writer.files)
             self.producer.limit = -1
-        self._warn(
-            "full", "The queue is full: events of %s are dropped and counted (see statistics())", self.path.name
-        )
+        self.warn("full", "The queue is full: events of %s are dropped and counted (see statistics())", self.path.name)
 
-    def _tell_dropped(self) -> bool:
-        """Append the line that says how many events were dropped; False if even that has no room."""
-        while self._dropped > self._dropped_told:
-            count = self._dropped - self._dropped_told
+    def _tell_drops(self) -> bool | None:
+        """Append the line that says how many events were dropped; None if even that has no room."""
+        placed: bool | None = True
+        while placed is not None and (untold := self.drops.untold):
             start = self.producer.end
-            placed = self._admit(start, self._session_entry(self.producer.seq + 1, "dropped", dropped=count))
-            if placed is None:
-                return False
+            placed = self._admit(start, self.session_entry(self.producer.seq + 1, "dropped", dropped=untold))
             if placed:
-                self._dropped_told += count
-        return True
+                self.drops.told += untold
+        return None if placed is None else True
 
-    def _session_entry(self, seq: int, event: str, **fields: Any) -> Entry:
-        return Entry(
-            lines.encode(
-                {
-                    "type": "SessionEvent",
-                    "event": event,
-                    **fields,
-                    "seq": seq,
-                    "timestamp": system.now(),
-                    "agent_id": self.agent_id,
-                    "session_id": self.session_id,
-                    "v": lines.VERSION,
-                }
-            ),
-            OTHER,
+    def session_entry(self, seq: int, event: str, **fields: Any) -> Entry:
+        """Return the entry of a SessionEvent."""
+        line = lines.encode(
+            {
+                "type": "SessionEvent",
+                "event": event,
+                **fields,
+                "seq": seq,
+                "timestamp": system.now(),
+                "agent_id": self.agent_id,
+                "session_id": self.session_id,
+                "v": lines.VERSION,
+            }
         )
+        return Entry(line, OTHER)
 
-    # Opening
+    # Open
 
     def _get_ready(self) -> bool:
-        """Make sure that the session is open, or keeps its events in memory; False if they are not ours to record."""
+        """Make sure that the session is open, or kept in memory; False if its events are not ours to record."""
         if self.state == "disowned":
-            return False  # an append under way during `fork`: the parent records it
+            return False  # an append that was under way at a `fork`: the parent records it
         if self.state in ("closing", "closed"):
-            raise LoggerClosedError(f"the logger of {self.path.name} is closed")
-        if self.state == "unopened" or (
-            self.state == "open" and self.files is None and system.monotonic() >= self._retry_at
-        ):
+            raise self._closed()
+        in_memory = self.state == "open" and self.writer.files is None
+        if self.state == "unopened" or (in_memory and system.monotonic() >= self.retry_at):
             self.open()
         if self.state == "open" and not is_exiting():
             self._ensure_consumer()
@@ -352,324 +294,215 @@ class Session:
         """
         with self.lock:
             if self.state in ("closing", "closed"):
-                raise LoggerClosedError(f"the logger of {self.path.name} is closed")
-            if self.state == "opening" or self.files is not None:
+                raise self._closed()
+            if self.state in ("opening", "disowned") or self.writer.files is not None:
                 return
-            before: State = self.state
+            before = self.state
             self.state = "opening"
-            files = None
             try:
-                files = open_session(self.agent_id, self.session_id, self.path, self.options_now())
-                self._adopt(files)
-                self.state = "open"
+                open_files(self)
             except OSError as error:
-                if files is not None:
-                    files.release(remove=True)
-                self._keep_in_memory(error)
+                keep_in_memory(self, error)
             except BaseException:
-                if files is not None:
-                    files.release(remove=True)
                 self.state = before
                 raise
+            self.state = "open"
             watch(self)
             self.set_limit()
-
-    def options_now(self) -> Options:
-        """The options to open with: at interpreter exit nobody is left to drain a ring."""
-        if not is_exiting():
-            return self.options
-        return Options(**{**self.options.__dict__, "queue_mode": "write"})
 
     def move_to(self, directory: Path) -> None:
         """Record to another directory, as long as no file could be made in the session's own."""
         with self.lock:
-            if self.files is None:
+            if self.writer.files is None:
                 self.directory = directory
                 self.open()
 
-    def _keep_in_memory(self, error: OSError) -> None:
-        self.state = "open"
-        self._retry_at = system.monotonic() + RETRY_S
-        self.failed(error)
-        self._warn(
-            "memory", "No session log can be made, events are kept in memory for now: %s: %s", self.path, error
-        )
+    def options_now(self) -> Options:
+        """The options to open with: at interpreter exit nobody is left to drain a ring."""
+        return Options(**{**self.options.__dict__, "queue_mode": "write"}) if is_exiting() else self.options
 
-    def _adopt(self, files: SessionFiles) -> None:
-        """Go on in these files: after their past, with what was kept in memory so far."""
-        producer = self.producer
-        first_time = self.run == 0
-        past = read_past(self.path) if files.size and first_time else Past()
-        seq = past.seq if first_time else producer.seq - sum(at is not None for at in producer.kept)
-        self._dropped_told = past.dropped if first_time else self._dropped_told
-        while True:
-            expected, kept = producer.end, [at for at in producer.kept if at is not None]
-            data: list[bytes] = []
-            if first_time and past.run:
-                fields = {
-                    "run": past.run + 1,
-                    "session_start": self.start_time,
-                    "recovered_bytes": files.recovery.recovered_bytes,
-                    "lost_bytes": files.recovery.lost_bytes,
-                }
-                data.append(self._session_entry(seq + 1, "continued", **fields).line)
-            by = seq + len(data) - (0 if first_time else seq)
-            data += [lines.shift(producer.kept[at], by) if by else producer.kept[at] for at in kept]
-            joined = b"".join(data)
-            end = files.write_all(joined, files.size) if joined else files.size
-            if producer.rebase(
-                expected,
-                end=end,
-                seq=seq + len(data),
-                ring=files.ring,
-                ring_bytes=self.options.ring_bytes if files.ring is not None else 0,
-                committed=files.committed,
-            ):
-                break
-        if first_time:
-            self._continue(past)
-            self._dropped = max(self._dropped, files.recovery.dropped)
-        if past.run:
-            self._first_fields = None
-        self.files = files
-        self.error = None
-        self.durable = files.size
+    def _closed(self) -> LoggerClosedError:
+        return LoggerClosedError(f"the logger of {self.path.name} is closed")
 
-    def _continue(self, past: Past) -> None:
-        """Take over an earlier run's counters and open tasks."""
-        producer = self.producer
-        self.run = past.run + 1
-        self.earlier_s = past.recorded_s
-        earlier = (past.started, past.completed, past.files_read, past.files_written, past.tool_calls, 0)
-        for counter, count in enumerate(earlier):
-            producer.counts[counter] += count
-        for event in past.open_tasks.values():
-            task = OpenTask(event.name, producer, event.start_time, None, lines.encode_value(event.metadata))
-            task.task_id, task.parent_id, task.is_open = event.task_id, event.parent_id, True
-            task.older = producer.tasks.get(task.name)
-            producer.tasks[task.name] = task
-
-    # Draining
+    # Between the producer and the consumer
 
     def _ensure_consumer(self) -> None:
-        """Have a consumer on the background loop; a dead one is replaced."""
+        """Have a consumer on the background loop; one that died is replaced."""
         home = background()
-        if self._home is not home:
-            from deia.bus.consumer import consume
+        if self._consumed_by is not home:
+            self._consumed_by = home
+            home.consume(self)
 
-            self._home = home
-            self.bell = None
-            home.start(partial(consume, self))
-
-    _home: Background | None = None
-
-    def wake(self) -> None:
-        """Have the consumer drain now, and not at its next interval."""
+    def _wake(self) -> None:
+        """Have the consumer drain now."""
         if self.bell is not None:
             self.bell.ring()
-        elif self._home is not None:
-            self._home.hurry()
+        elif self._consumed_by is not None:
+            self._consumed_by.hurry()
 
-    def drain(self, deadline: float | None = None) -> None:
-        """Write to the journal whatever is not in it yet, on this thread.
-
-        Raises:
-            OSError: The journal cannot be written.
-        """
-        files = self.files
-        if files is None:
-            return
-        while True:
-            start, data = self.producer.copy_unflushed(BATCH_BYTES)
-            if not data or (deadline is not None and system.monotonic() >= deadline):
-                return
-            self.wrote(files.write_all(data, start))
-
-    def wrote(self, offset: int) -> None:
-        """Note that the journal is written up to an offset, and let producers and waiters go on."""
-        self.error = self._sync_error
-        self.producer.advance(offset)
+    def park(self) -> bool:
+        """Have the next append ring the consumer's bell; False if there is something to write after all."""
         with self.lock:
-            if self.urgent and self.producer.end - self.producer.flushed <= self.producer.ring_bytes // 4:
-                self.urgent = False
-            if self.producer.limit != -1 or self.producer.end != self.producer.flushed:
-                self.set_limit()
-        self.progress.announce()
-
-    def synced(self, offset: int) -> None:
-        """Note that an fsync covered the journal up to an offset."""
-        self.durable = max(self.durable, offset)
-        self.progress.announce()
-
-    def failed(self, error: OSError, *, syncing: bool = False) -> None:
-        """Note that the journal could not be written or synced.
-
-        A failed fsync leaves the kernel's copy of unknown durability, and a later one that succeeds would say nothing about
-        it: from then on nothing more counts as durable.
-        """
-        self.error = error
-        self._failures += 1
-        if syncing:
-            self._sync_error = error
-        self.progress.announce()
-
-    @property
-    def sync_failed(self) -> bool:
-        """Whether an fsync has failed: what it should have covered is of unknown durability for good."""
-        return self._sync_error is not None
+            self.producer.limit = -1
+            if self.producer.end == self.producer.flushed:
+                return True
+            self.set_limit()
+            return False
 
     def consumer_gone(self, bell: Bell) -> None:
         """Have the next append notice that nobody drains any more."""
         if self.bell is bell:
-            self.bell = self._home = None
+            self.bell = self._consumed_by = None
             self.producer.limit = -1
         self.progress.announce()
 
-    def _submit(self, job: Callable[[], None]) -> None:
+    def _on_progress(self) -> None:
+        """Let producers and waiters go on, after the writer got somewhere, or failed to."""
+        producer = self.producer
+        with self.lock:
+            waiting = producer.end - producer.flushed
+            if waiting <= producer.ring_bytes // 4:
+                self.urgent = False
+            if producer.limit != -1 or waiting:
+                self.set_limit()
+        self.progress.announce()
+
+    def _submit(self, job: Callable[[], object]) -> None:
+        """Have one of our I/O threads do something; at interpreter exit it is done here."""
         if is_exiting():
             job()
         else:
             background().executor.submit(job)
 
-    def _drain_job(self) -> None:
-        try:
-            if self.files is None:
-                self.open()
-            self.drain()
-        except OSError as error:
-            self.failed(error)
+    def _drain(self) -> None:
+        if self.writer.files is None:
+            self.open()
+        self.writer.try_to_drain()
 
-    def _sync_job(self) -> None:
-        self._drain_job()
-        self.sync_now()
+    def _sync(self) -> None:
+        self._drain()
+        self.writer.sync()
 
-    def sync_now(self) -> None:
-        """fsync the journal, if something in it is not durable yet."""
-        files, offset = self.files, self.producer.flushed
-        if files is None or self._sync_error is not None or self.durable >= offset:
-            return
-        try:
-            files.sync()
-        except OSError as error:
-            self.failed(error, syncing=True)
-        else:
-            self.synced(offset)
-
-    # What a logger offers
+    # Wait
 
     def flush(self, timeout_s: float) -> int:
         """See `SessionLogger.flush`."""
         target = self.producer.end
-        self._wait_for(lambda: self.producer.flushed >= target and self._is_written(), self._drain_job, timeout_s)
+        self._wait(lambda: self._is_filed() and self.producer.flushed >= target, self._drain, timeout_s)
         return target
-
-    def _is_written(self) -> bool:
-        return self.files is not None or not self.producer.end
 
     def sync(self, timeout_s: float) -> int:
         """See `SessionLogger.sync`."""
         target = self.producer.end
-        self._wait_for(lambda: self.durable >= target and self._is_written(), self._sync_job, timeout_s)
+        self._wait(lambda: self._is_filed() and self.writer.durable >= target, self._sync, timeout_s)
         return target
 
-    def _wait_for(self, condition: Callable[[], bool], job: Callable[[], None], timeout_s: float) -> None:
+    def _is_filed(self) -> bool:
+        return self.state != "open" or self.writer.files is not None
+
+    def _wait(self, condition: Callable[[], bool], job: Callable[[], object], timeout_s: float) -> None:
         if self.state in ("closing", "closed"):
-            raise LoggerClosedError(f"the logger of {self.path.name} is closed")
+            raise self._closed()
         if self.state in ("unopened", "disowned") or condition():
             return
-        failures = self._failures
-        self._submit(job)
-        self.progress.wait_until(lambda: condition() or self._failures > failures, timeout_s)
-        if not condition():
-            self._raise_behind(failed=self._failures > failures)
+        self._do(condition, job, timeout_s)
 
-    def _raise_behind(self, *, failed: bool) -> None:
+    def _do(self, condition: Callable[[], bool], job: Callable[[], object], timeout_s: float) -> None:
+        """Have something done and wait for it.
+
+        Raises:
+            WriterFailedError: It, or another attempt made since, failed.
+            FlushTimeoutError: It took longer than `timeout_s`.
+        """
+        writer = self.writer
+        failures = writer.failures
+        self._submit(job)
+        self.progress.wait_until(lambda: condition() or writer.failures > failures, timeout_s)
+        if condition():
+            return
         pending = self.producer.end - self.producer.flushed
-        if failed and self.error is not None:
+        if writer.failures > failures and writer.error is not None:
             raise WriterFailedError(
-                f"the session log cannot be written: {self.path}: {self.error}", path=self.path, pending_bytes=pending
-            ) from self.error
+                f"the session log cannot be written: {self.path}: {writer.error}", path=self.path, pending_bytes=pending
+            ) from writer.error
         raise FlushTimeoutError(
-            f"the writer of {self.path.name} did not get there in time; {pending} bytes wait", pending_bytes=pending
+            f"the writer of {self.path.name} did not get there in {timeout_s} s; {pending} bytes wait",
+            pending_bytes=pending,
         )
+
+    # Close
 
     def close(self, timeout_s: float) -> None:
         """See `SessionLogger.close`."""
-        if self.state in ("closed", "disowned"):
-            return
         if self.state == "unopened":
             self.state = "closed"
-            return
-        failures = self._failures
-        self._submit(partial(self.finish, timeout_s, explicit=True))
-        self.progress.wait_until(lambda: self.state == "closed" or self._failures > failures, timeout_s)
-        if self.state != "closed":
-            self._raise_behind(failed=self._failures > failures)
+        if self.state not in ("closed", "disowned"):
+            self._do(lambda: self.state == "closed", partial(self.finish, timeout_s, explicit=True), timeout_s)
 
     def abandon(self) -> None:
         """Drain and close without anyone waiting: the logger is garbage."""
         if self.state == "open":
             self._submit(partial(self.finish, self.options.exit_timeout_s))
-        elif self.state == "unopened":
-            self.state = "closed"
 
     def finish(self, timeout_s: float, *, explicit: bool = False) -> bool:
-        """Drain, sync and close on this thread; at interpreter exit too.
+        """Drain, sync and close, on this thread.
 
         Args:
             timeout_s: Seconds; what is not written by then stays in the queue file.
-            explicit: Whether `close` was called: then it is synced whatever the policy.
+            explicit: Whether `close` was called: it is synced whatever the policy, and no call may follow.
 
         Returns:
             Whether all is in the journal and the queue file is gone.
         """
         deadline = system.monotonic() + timeout_s
-        producer = self.producer
+        producer, writer = self.producer, self.writer
         with self.lock:
             if self.state not in ("open", "closing"):
                 return self.state in ("closed", "unopened")
-            if self.files is None:
+            if writer.files is None:
                 self.open()
-            if self.files is None:
+            if writer.files is None:
                 return False
-            self._tell_dropped()
-            producer.limit = -1
+            self._tell_drops()
             self.state = "closing"
+            producer.limit = -1
         try:
-            self.drain(deadline)
+            writer.drain(deadline)
         except OSError as error:
-            self.failed(error)
+            writer.failed(error)
         if producer.flushed < producer.end:
-            if not explicit:
-                self.state = "open"  # still recording, into the queue file
+            self.state = "open"  # the queue file goes on holding what is not written
             return False
         if explicit or self.options.sync_policy != "never":
-            self.sync_now()
+            writer.sync()
         with self.lock:
-            if self.files is not None:
-                files, self.files = self.files, None
+            if writer.files is not None:
+                files, writer.files = writer.files, None
                 producer.rebase(
                     producer.end, end=producer.end, seq=producer.seq, ring=None, ring_bytes=0, committed=None
                 )
                 files.release(remove=True)
-            # a program that ends may log once more, from a later exit hook or a destructor: then it is opened again
+            # a program that ends may still log, from a later exit hook or a destructor: the session is opened again then
             self.state = "unopened" if is_exiting() and not explicit else "closed"
             unwatch(self)
-        self.wake()
+        if self.bell is not None:
+            self.bell.ring()
         self.progress.announce()
         return True
 
     def disown(self) -> None:
         """Let go of everything in a forked child: the session is the parent's, and goes on there."""
-        files, self.files = self.files, None
+        files, self.writer.files = self.writer.files, None
         self.state = "disowned"
         self.producer.limit = -1
         if files is not None:
             files.abandon()
 
+    # Tell
+
     def statistics(self) -> Statistics:
         """See `SessionLogger.statistics`."""
-        producer, files = self.producer, self.files
+        producer, files, error = self.producer, self.writer.files, self.writer.error
         mode: Mode = "memory"
         if self.state == "unopened":
             mode = "unopened"
@@ -683,16 +516,17 @@ class Session:
             run=self.run,
             locked=files.locked if files is not None else False,
             logged=producer.seq,
-            dropped=self._dropped,
+            dropped=self.drops.total,
             end_offset=producer.end,
             flushed_offset=producer.flushed,
-            durable_offset=self.durable,
+            durable_offset=self.writer.durable,
             pending_bytes=producer.end - producer.flushed,
             ring_bytes=producer.ring_bytes,
-            error=str(self.error) if self.error is not None else None,
+            error=None if error is None else str(error),
         )
 
-    def _warn(self, kind: str, message: str, *arguments: object) -> None:
+    def warn(self, kind: str, message: str, *arguments: object) -> None:
+        """Log a warning, once for each kind."""
         if kind not in self._warned:
             self._warned.add(kind)
             logger.warning(message, *arguments)

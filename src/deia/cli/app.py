@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -24,16 +25,15 @@ PROGRAM = "deia"
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s", help="Show the version and exit.")
 @click.help_option("-h", "--help", help="Show this help and exit.")
 @click.pass_context
-def commands(context: click.Context) -> int:
+def commands(context: click.Context) -> None:
     """Look at what an agent recorded, and see where the time went.
 
     Exit codes: 0 fine, 1 findings or damage, 2 wrong usage, 130 interrupted. Output is plain text when it goes to a
     pipe; NO_COLOR is respected.
     """
-    if context.invoked_subcommand is not None:
-        return FINE
-    click.echo(context.get_help())
-    return WRONG_USAGE  # as a missing command is
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        context.exit(WRONG_USAGE)  # as a missing command is
 
 
 for _command in (analyze, summary, check, recover, demo):
@@ -45,10 +45,12 @@ def run(arguments: Sequence[str]) -> int:
 
     click's own `main` is left out: it has other exit codes, and says in several lines what we say in one.
     """
+    # Commands say themselves what is wrong with a file, in their own form.
+    logging.getLogger("deia").addHandler(logging.NullHandler())
     output = Output()
     try:
         with commands.make_context(PROGRAM, list(arguments), obj=output) as context:
-            code: int = commands.invoke(context)
+            commands.invoke(context)
         output.write()
     except click.exceptions.Exit as done:  # --help, --version
         return done.exit_code
@@ -62,4 +64,4 @@ def run(arguments: Sequence[str]) -> int:
         # The reader (`head`, a pager) has seen enough. What is still buffered must not fail once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
-    return code
+    return output.code

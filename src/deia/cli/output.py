@@ -11,7 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from deia.cli.page import Page, PlainPage, TerminalPage
+from deia.cli.status import FINDINGS, FINE, reason
 from deia.cli.text import clean
+from deia.errors import DeiaError
+
+_TERMINAL_ROWS = 20
+"""What fits a screen together with the rest."""
 
 
 class Output:
@@ -19,21 +24,34 @@ class Output:
 
     Attributes:
         page: What people are shown.
+        limit: How many rows a long table has in a terminal; None in a pipe, where grep and cut want them all.
         interactive: Whether somebody watches: both streams are terminals.
+        code: The exit code; the highest of all that happened.
     """
 
     def __init__(self) -> None:
         in_terminal = sys.stdout.isatty()
         self.interactive = in_terminal and sys.stderr.isatty()
-        self.page: Page = (
-            TerminalPage(ascii_only=not _is_unicode(sys.stdout.encoding)) if in_terminal else PlainPage()
-        )
+        self.page: Page = TerminalPage(ascii_only=not _is_unicode(sys.stdout.encoding)) if in_terminal else PlainPage()
+        self.limit = _TERMINAL_ROWS if in_terminal else None
+        self.code = FINE
         self._document: str | None = None
 
     def document(self, value: object) -> None:
         """Make `value`, as JSON, the whole of the output."""
         # ASCII only: whatever a log holds, no terminal obeys it and no locale chokes on it.
         self._document = json.dumps(jsonable(value), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+    def found(self) -> None:
+        """Note that something was found, or is damaged, lost or locked."""
+        self.code = max(self.code, FINDINGS)
+
+    def fail(self, error: DeiaError | OSError, path: str) -> str:
+        """Say what went wrong with a file, and let the exit code tell; return what was said."""
+        message, code = reason(error, path)
+        self.complain(message)
+        self.code = max(self.code, code)
+        return message
 
     def complain(self, message: str) -> None:
         """Say on standard error, in one line, what went wrong."""

@@ -80,13 +80,14 @@ class SessionFiles:
             system.sync(self.journal)
 
     def cut(self, size: int) -> None:
-        """Cut the journal back.
+        """Cut the journal back to a size; one that is shorter already is left as it is.
 
         Raises:
             OSError: As for `write`.
         """
         with self._in_use():
-            system.ftruncate(self.journal, size)
+            if system.fstat(self.journal).st_size > size:
+                system.ftruncate(self.journal, size)
 
     @contextlib.contextmanager
     def _in_use(self) -> Iterator[None]:
@@ -231,10 +232,12 @@ def _make_ring(files: SessionFiles, header: Header, queue: Path, options: Option
         undo.callback(system.close, new)
         mapping = system.map_shared(new, HEADER_BYTES + size)
         undo.callback(mapping.close)
-        system.populate(mapping)
         if home == queue:
             files.locked = system.lock(new)
         system.rename(_new_name(home), home)
+        # only now: ext4 starts to write out what is renamed over another file, and a page that it writes out is protected
+        # against writing, so that the next store to it costs its caller 60 µs
+        system.populate(mapping)
         if home == queue:
             undo.pop_all()
             files.lock = new

@@ -212,8 +212,8 @@ class Producer:
             else:
                 lines = []
                 size = 0
-                for at, line in list(self.kept.items()):
-                    if at is not None and size < most:
+                for offset, line in list(self.kept.items()):
+                    if offset is not None and size < most:
                         lines.append(line)
                         size += len(line)
                 data = b"".join(lines)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deia.bus.session import Build, Pending
 from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from deia.analysis import SessionAnalysis
     from deia.options import LoggerOptions
+
+T = TypeVar("T")
 
 
 class _MustWait(Exception):
@@ -183,7 +185,7 @@ class AsyncSessionLogger:
         return f"<{type(self).__name__} {self.path}>"
 
 
-async def _in_thread(call: Callable[[], Any]) -> Any:
+async def _in_thread(call: Callable[[], T]) -> T:
     """Run a call that may block on a worker thread; cancelling abandons it there."""
     import anyio.to_thread
 

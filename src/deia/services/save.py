@@ -19,7 +19,7 @@ def save(session: Session, directory: Path, timeout_s: float, *, disabled: bool)
     system.make_directory(directory)
     if session.state == "unopened" and (session.path.exists() or queue_path(session.path).exists()):
         session.open()  # an earlier run's log, to be recovered before it is copied
-    if session.state == "open" and session.files is None:
+    if session.state == "open" and session.writer.files is None:
         session.move_to(directory)
     if session.state == "open":
         session.flush(timeout_s)

@@ -87,6 +87,9 @@ class SessionLogger:
         ValueError: An id is not one plain part of a file name, or an option is out of its range.
     """
 
+    _producer: Producer | None
+    """None where `DEIA_DISABLED` was set at construction: then no call does anything."""
+
     def __init__(
         self,
         agent_id: str,
@@ -107,7 +110,7 @@ class SessionLogger:
     def _record(self, session: Session) -> None:
         """Record into this session from now on."""
         self._session = session
-        self._producer: Producer | None = session.producer
+        self._producer = session.producer
         self._agent_id = session.agent_id
         self._session_id = session.session_id
         self._warned_of_duration = False

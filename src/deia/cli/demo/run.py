@@ -47,6 +47,11 @@ class Demo:
     recovered_bytes: int
     lost_bytes: int
 
+    @property
+    def missing(self) -> int:
+        """Acknowledged events that were not found, right after the kill or at the end."""
+        return max(self.at_kill.missing, self.at_end.missing)
+
 
 class Watcher:
     """Is told how the demo goes on; this one keeps it to itself."""

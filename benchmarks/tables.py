@@ -1,0 +1,202 @@
+"""Results as tables: Markdown that also reads well in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import median
+from typing import Any
+
+from benchmarks import figures
+
+Result = dict[str, Any]
+
+_FIGURE_NAMES = {"median_ns": "median", "p99_ns": "p99", "p999_ns": "p99.9"}
+
+
+def table(head: list[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table, padded; the first column to the left, all others to the right."""
+    cells = [head, *map(list, rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+
+    def line(row: list[str]) -> str:
+        first, *rest = (
+            cell.ljust(width) if not at else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        return "| " + " | ".join([first, *rest]) + " |"
+
+    rule = "| " + " | ".join(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]) + " |"
+    return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])
+
+
+def title(result: Result) -> str:
+    """Name the interpreter."""
+    python = result["python"]
+    build = "optimised by profile" if python["optimised"] else "not optimised by profile"
+    source = "the distribution's build" if python["distribution"] else "built from source"
+    return f"{python['implementation']} {python['version']}, {source}, {build}"
+
+
+def circumstances(result: Result) -> str:
+    """Say in a paragraph where, when and of what a result was measured."""
+    machine = result["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    commit = (result["commit"] or "none")[:12] + (" with changes" if result["dirty"] else "")
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['system']} {machine['kernel']}, files on "
+        f"{machine['file_system']}; {versions}; commit {commit}; {result['recorded_at']}."
+    )
+
+
+def targets(result: Result) -> str:
+    """Return what was promised, what was measured, and whether the one keeps to the other."""
+    return table(
+        ["Target", "at most", "measured", ""],
+        (
+            [
+                target.name,
+                f"{target.limit:g} {target.unit}",
+                "-" if target.value is None else f"{_number(target.value)} {target.unit}",
+                "met" if target.met else "MISSED",
+            ]
+            for target in figures.targets(result)
+        ),
+    )
+
+
+def callers_side(result: Result) -> str:
+    """Return what each call cost its caller, by mode and peer."""
+    return table(
+        ["Caller's side", "processes", "median µs", "p99 µs", "p99.9 µs", "max µs", "events/s to file", "bytes/event"],
+        (
+            [
+                f"{row.mode}, {row.peer}",
+                str(row.repetitions),
+                *(_us(value) for value in (row.median_ns, row.p99_ns, row.p999_ns, row.max_ns)),
+                f"{row.events_per_s:,.0f}",
+                f"{row.bytes_per_event:.1f}",
+            ]
+            for row in figures.peer_figures(result)
+        ),
+    )
+
+
+def ratios(result: Result) -> str:
+    """Return each figure of a subject over its base's: median, smallest and largest of the pairs' ratios."""
+    return table(
+        ["Ratio", "figure", "pairs", "median", "from", "to", "difference µs"],
+        (
+            [
+                f"{row.mode}, {row.subject} / {row.base}",
+                _FIGURE_NAMES[row.figure],
+                str(len(row.ratios)),
+                *(f"{value:.2f}" for value in (row.ratio, min(row.ratios), max(row.ratios))),
+                f"{row.difference / 1e3:+.2f}",
+            ]
+            for row in figures.comparisons(result)
+        ),
+    )
+
+
+def starting(result: Result) -> str:
+    """Return what a process pays once: imports, the first call, and the calls while the background starts."""
+    imports = result["imports"]
+    base, bare, loggers = (median(turn[name] for turn in imports) for name in ("base", "deia", "loggers"))
+    rows = [
+        ["`import orjson, logging`", _ms(base), "", ""],
+        ["`import deia`", _ms(bare), "", ""],
+        ["`from deia import SessionLogger, AsyncSessionLogger`", _ms(loggers), "", ""],
+    ]
+    for peer in ("sync", "awaited"):
+        runs = [run for run in result["first_calls"] if run["peer"] == peer and run["verified"]]
+        if runs:
+            first = [run["first_ns"] for run in runs]
+            then = max(run["max_ns"] for run in runs)
+            usual = median(run["median_ns"] for run in runs)
+            rows.append(
+                [f"first call, {peer}", f"{_ms(median(first))} (worst {_ms(max(first))})", _us(usual), _ms(then)]
+            )
+    return table(["Once per process", "median ms", "the calls after it, median µs", "their worst ms"], rows)
+
+
+def long_session(result: Result) -> str:
+    """Return what changes with the length of a session."""
+    return table(
+        [
+            *("Events", "get_session_summary() µs", "save_session() µs", "save elsewhere ms", "plain copy ms"),
+            *("sync of the copy ms", "resident MiB", "own MiB"),
+        ],
+        (
+            [
+                f"{step['events']:,}",
+                _us(step["summary_ns"]),
+                _us(step["save_own_ns"]),
+                *(_ms(step[key]) for key in ("save_elsewhere_ns", "plain_copy_ns", "sync_of_copy_ns")),
+                *(f"{step[key] / 1024:.1f}" if key in step else "-" for key in ("rss_kib", "own_kib")),
+            ]
+            for step in result["long_session"]["steps"]
+        ),
+    )
+
+
+def losses(result: Result) -> str:
+    """Say what was lost, or that nothing was."""
+    lost = figures.losses(result)
+    events = sum(
+        run["verification"]["calls"] for run in (*result["repetitions"], *result["first_calls"], result["long_session"])
+    )
+    if not lost:
+        return f"Verified after each process: {events:,} calls, each exactly once in its file, in order; none dropped."
+    return "LOST, and left out of every figure above:\n\n" + "\n".join(f"- {sentence}" for sentence in lost)
+
+
+def durability(result: Result) -> str:
+    """Say what each peer's returned call survives."""
+    return table(["Peer", "what a returned call survives"], result["durability"].items())
+
+
+def timer(result: Result) -> str:
+    """Say what the clock itself cost."""
+    cost = median(run["timer_ns"] for run in result["repetitions"])
+    return f"One look at the clock costs {cost:.0f} ns; each figure of the caller's side contains it."
+
+
+def overhead(result: Result) -> str:
+    """Return a whole overhead result, the targets first."""
+    event = result["event"]
+    parts = [
+        circumstances(result),
+        "Quick run: it shows that everything works; its figures mean nothing." if result["quick"] else "",
+        targets(result),
+        callers_side(result),
+        timer(result),
+        ratios(result),
+        starting(result),
+        long_session(result),
+        losses(result),
+        durability(result),
+        f"The event ({event['bytes']} bytes): `{event['line'].strip()}`",
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def appends(result: Result) -> str:
+    """Return a result of `benchmarks.appends`."""
+    rows = (
+        [row["what"], f"{row['appends']:,}", *(_us(row[key]) for key in ("median_ns", "p99_ns", "max_ns"))]
+        for row in result["rows"]
+    )
+    parts = [circumstances(result), table(["One append", "appends a round", "median µs", "p99 µs", "max µs"], rows)]
+    return "\n\n".join(parts)
+
+
+def _us(nanoseconds: float) -> str:
+    return f"{nanoseconds / 1e3:,.2f}"
+
+
+def _ms(nanoseconds: float) -> str:
+    return f"{nanoseconds / 1e6:,.2f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.2f}".removesuffix(".00")

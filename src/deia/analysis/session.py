@@ -1,0 +1,213 @@
+"""Where the time of one session went."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+
+from deia.analysis.clock import Clock
+from deia.analysis.tasks import OpenTask, TaskAccumulator
+from deia.analysis.tools import ToolAccumulator, ToolStatistics
+from deia.errors import NotASessionLogError
+from deia.events import FileEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
+from deia.journal.damage import Damage, DamageLog
+from deia.journal.reader import Entry, EventReader, require_file
+
+_MS_PER_HOUR = 3_600_000
+
+
+@dataclass
+class SessionAnalysis:
+    """Where the time of one session went.
+
+    Attributes:
+        task_breakdown: Task name → milliseconds of its completed runs, summed.
+        bottlenecks: Names of tasks with more than a given share of the session time, slowest first.
+        velocity_metrics: `tasks_per_hour` (completed runs), `files_read_per_hour`, `files_written_per_hour` and
+            `tool_calls_per_hour`, over the session time; 0.0 where that is zero.
+        file_operation_stats: Operation → count, of those that occurred.
+        session_time_ms: The longer of the log's wall-clock span and its top-level tasks' time, milliseconds. Tasks that
+            overlap count as the longer of their union and their longest given duration.
+        session_time_exact: False where clocks were set back so far that overlapping tasks may have been counted twice.
+        recorded_ms: The part of the span that was recorded: without the time between two runs. The session time
+            where the lines do not tell.
+        first_time: First moment of the log, Unix seconds; None where no line says.
+        last_time: Its last moment.
+        tasks_completed: Completed runs of tasks.
+        task_counts: Task name → completed runs.
+        open_tasks: Tasks that nothing completed, oldest first.
+        orphans: Completions without a start; they are not in the figures about tasks.
+        tools: Tool name → its figures, the one that took the most time first.
+        events: Events read.
+        events_by_type: The same by type; a task's start and completion are one each.
+        unknown_types: Types that this release does not know → count.
+        agent_id: Whose session it is, by the first line that says.
+        session_id: Which one.
+        runs: How many times it was opened; more where the file holds several sessions.
+        dropped: Events dropped on purpose because the queue was full.
+        damages: The first problems with the file, in order.
+        damage_count: How many there are.
+        damages_capped: Whether there are more than are listed.
+        unreadable_lines: How many of them are lines that cannot be read.
+    """
+
+    task_breakdown: dict[str, int]
+    bottlenecks: list[str]
+    velocity_metrics: dict[str, float]
+    file_operation_stats: dict[str, int]
+    # ours
+    session_time_ms: int = 0
+    session_time_exact: bool = True
+    recorded_ms: int = 0
+    first_time: float | None = None
+    last_time: float | None = None
+    tasks_completed: int = 0
+    task_counts: dict[str, int] = field(default_factory=dict)
+    open_tasks: list[OpenTask] = field(default_factory=list)
+    orphans: int = 0
+    tools: dict[str, ToolStatistics] = field(default_factory=dict)
+    events: int = 0
+    events_by_type: dict[str, int] = field(default_factory=dict)
+    unknown_types: dict[str, int] = field(default_factory=dict)
+    agent_id: str | None = None
+    session_id: str | None = None
+    runs: int = 0
+    dropped: int = 0
+    damages: list[Damage] = field(default_factory=list)
+    damage_count: int = 0
+    damages_capped: bool = False
+    unreadable_lines: int = 0
+
+
+class SessionAccumulator:
+    """Takes a session's events in the order of the file, keeps what the analysis needs."""
+
+    def __init__(self) -> None:
+        self.tasks = TaskAccumulator()
+        self.tools = ToolAccumulator()
+        self.clock = Clock()
+        self.operations: Counter[str] = Counter()
+        self.types: Counter[str] = Counter()
+        self.unknown_types: Counter[str] = Counter()
+        self.dropped = 0
+        self.agent_id: str | None = None
+        self.session_id: str | None = None
+
+    def feed(self, entry: Entry) -> None:
+        """Take one event."""
+        event = entry.event
+        original = entry.original
+        self.types[type(event).__name__] += 1
+        self.clock.feed(event, original=original, session_start=entry.session_start)
+        if self.session_id is None and event.session_id is not None:
+            self.agent_id, self.session_id = event.agent_id, event.session_id
+        if isinstance(event, ToolEvent):
+            self.tools.feed(event, failed=bool(event.params.get("error") or entry.record.fields.get("error")))
+        elif isinstance(event, FileEvent):
+            self.operations[event.operation] += 1
+        elif isinstance(event, TaskEvent):
+            self.tasks.feed(event, original=original)
+        elif isinstance(event, SessionEvent):
+            self.dropped += event.dropped or 0
+        elif isinstance(event, UnknownEvent):
+            self.unknown_types[event.type] += 1
+
+    def finish(self, *, bottleneck_share: float, end: float | None, damages: DamageLog) -> SessionAnalysis:
+        """Return the result."""
+        tasks = self.tasks
+        span = self.clock.span(end)
+        span_ms = (span[1] - span[0]) * 1000 if span is not None else 0.0
+        session_ms = round(max(span_ms, tasks.top_level_ms))
+        recorded_s = self.clock.recorded_s(end)
+        by_time = sorted(tasks.breakdown.items(), key=lambda item: (-item[1], item[0]))
+        return SessionAnalysis(
+            task_breakdown=dict(tasks.breakdown),
+            bottlenecks=[name for name, spent_ms in by_time if spent_ms > bottleneck_share * session_ms],
+            velocity_metrics={
+                "tasks_per_hour": per_hour(tasks.completed, session_ms),
+                "files_read_per_hour": per_hour(self.operations["read"], session_ms),
+                "files_written_per_hour": per_hour(self.operations["write"], session_ms),
+                "tool_calls_per_hour": per_hour(self.tools.calls, session_ms),
+            },
+            file_operation_stats={name: count for name, count in self.operations.items() if count},
+            session_time_ms=session_ms,
+            session_time_exact=tasks.exact,
+            recorded_ms=session_ms if recorded_s is None else round(recorded_s * 1000),
+            first_time=span[0] if span is not None else None,
+            last_time=span[1] if span is not None else None,
+            tasks_completed=tasks.completed,
+            task_counts=dict(tasks.counts),
+            open_tasks=self._open_tasks(end),
+            orphans=tasks.orphans,
+            tools=self.tools.finish(),
+            events=self.types.total(),
+            events_by_type=dict(self.types),
+            unknown_types=dict(self.unknown_types),
+            agent_id=self.agent_id,
+            session_id=self.session_id,
+            runs=max(self.clock.runs, 1 if self.types else 0),
+            dropped=self.dropped,
+            damages=damages.kept,
+            damage_count=damages.count,
+            damages_capped=damages.capped,
+            unreadable_lines=damages.by_kind["unreadable"],
+        )
+
+    def _open_tasks(self, end: float | None) -> list[OpenTask]:
+        tasks: list[OpenTask] = []
+        for start in self.tasks.open.values():
+            last = max(start.start_time, self.clock.last_seen(start.session_id, end))
+            tasks.append(OpenTask(start.name, start.start_time, last, round((last - start.start_time) * 1000)))
+        return sorted(tasks, key=lambda task: task.start_time)
+
+
+def per_hour(count: int, milliseconds: float) -> float:
+    """Return a rate; 0.0 over no time."""
+    return count / (milliseconds / _MS_PER_HOUR) if milliseconds else 0.0
+
+
+def analyze_session(
+    path: str | os.PathLike[str], *, bottleneck_share: float = 0.3, strict: bool = False, end: float | None = None
+) -> SessionAnalysis:
+    """Analyse the log of a session that is running, was killed, or is closed, in this format or the original one.
+
+    Memory grows with the number of open tasks and of distinct names, not with the file.
+
+    Args:
+        path: The journal, plain or compressed with gzip.
+        bottleneck_share: Part of the session time beyond which a task is a bottleneck, 0 to 1.
+        strict: Raise at the first problem with the file, a torn end excepted, instead of counting it.
+        end: Taken for the last moment of the log, Unix seconds: now, say, for a session that is running.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        NotASessionLogError: It is not empty, and there is no readable event in it.
+        DamagedLineError: Under `strict`.
+        ValueError: A share or an end that cannot be one.
+    """
+    if not 0 <= bottleneck_share <= 1:
+        raise ValueError(f"bottleneck_share must be between 0 and 1, not {bottleneck_share!r}")
+    if end is not None and not math.isfinite(end):
+        raise ValueError(f"end must be Unix seconds, not {end!r}")
+    require_file(path)
+    damages = DamageLog()
+    reader = EventReader(path, damages.add, strict=strict)
+    accumulator = SessionAccumulator()
+    for entry in reader.entries():
+        accumulator.feed(entry)
+    if not accumulator.types:
+        _require_empty(reader, damages)
+    return accumulator.finish(bottleneck_share=bottleneck_share, end=end, damages=damages)
+
+
+def _require_empty(reader: EventReader, damages: DamageLog) -> None:
+    """Tell a session without events from a file that is something else."""
+    source = reader.source
+    if source.has_queue and damages.by_kind.keys() <= {"torn"}:
+        return  # killed in its first call, which had not returned
+    if source.journal_bytes or damages.count:
+        first = f" ({damages.kept[0].reason}, in line {damages.kept[0].line})" if damages.kept else ""
+        message = f"{source.path} is not a session log: there is no event in it{first}"
+        raise NotASessionLogError(message, path=source.path)

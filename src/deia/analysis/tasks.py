@@ -1,0 +1,108 @@
+"""Tasks: how long by name, which are open, and how long the top-level ones took together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from deia.analysis.groups import TaskGroups
+from deia.events import TaskEvent
+
+
+@dataclass(frozen=True)
+class OpenTask:
+    """A task without a completion: still running, or interrupted by a crash.
+
+    Attributes:
+        name: Its name.
+        start_time: Unix seconds.
+        interrupted_at: The last that was seen of its session, Unix seconds.
+        elapsed_ms: Milliseconds between the two.
+    """
+
+    name: str
+    start_time: float
+    interrupted_at: float
+    elapsed_ms: int
+
+
+@dataclass(frozen=True)
+class Start:
+    """The start of a task that is open.
+
+    Attributes:
+        name: Its name.
+        start_time: Unix seconds.
+        session_id: Its session; None where the line did not say.
+        top_level: Whether it was started outside of any other task.
+    """
+
+    name: str
+    start_time: float
+    session_id: str | None
+    top_level: bool
+
+
+class TaskAccumulator:
+    """Takes the lines of tasks.
+
+    Attributes:
+        breakdown: Name → milliseconds of its completed runs.
+        counts: Name → completed runs.
+        completed: Completed runs of all names.
+        orphans: Completions without a start; in none of the above.
+        open: The starts that nothing completed yet.
+    """
+
+    def __init__(self) -> None:
+        self.breakdown: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+        self.completed = 0
+        self.orphans = 0
+        self.open: dict[Hashable, Start] = {}
+        self._groups = TaskGroups()
+        self._original_ms = 0
+
+    def feed(self, event: TaskEvent, *, original: bool) -> None:
+        """Take one line: a start, a completion, or in the original format a whole task."""
+        if event.end_time is None:
+            self._begin(event)
+        elif event.orphan:
+            self.orphans += 1
+        else:
+            self._complete(event, event.end_time, original=original)
+
+    def _begin(self, event: TaskEvent) -> None:
+        task_id = event.task_id if event.task_id is not None else event.seq
+        # Without a number nothing will complete it: the original format writes a task once, open ones as they stood.
+        key = (event.session_id, task_id) if task_id is not None else (event.session_id, None, len(self.open))
+        self.open[key] = Start(event.name, event.start_time, event.session_id, event.parent_id is None)
+
+    def _complete(self, event: TaskEvent, end_time: float, *, original: bool) -> None:
+        duration_ms = event.duration_ms if event.duration_ms is not None else (end_time - event.start_time) * 1000
+        duration_ms = max(
+            0, round(duration_ms)
+        )  # the original format subtracts wall clocks, which may have been set back
+        self.completed += 1
+        self.counts[event.name] += 1
+        self.breakdown[event.name] += duration_ms
+        if original:
+            self._original_ms += duration_ms
+            return
+        if event.task_id is not None:
+            self.open.pop((event.session_id, event.task_id), None)
+        if event.parent_id is None:
+            self._groups.add(event.start_time, end_time, duration_ms)
+            if self._groups.crowded:
+                self._groups.compact(start.start_time for start in self.open.values() if start.top_level)
+
+    @property
+    def top_level_ms(self) -> float:
+        """How long the top-level tasks took together: groups of overlapping ones, and the original format's summed."""
+        return self._groups.finish() + self._original_ms
+
+    @property
+    def exact(self) -> bool:
+        """Whether `top_level_ms` is exact: see `TaskGroups.exact`."""
+        return self._groups.exact

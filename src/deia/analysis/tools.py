@@ -1,0 +1,78 @@
+"""Tool calls by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deia.analysis.percentiles import Percentiles
+from deia.events import ToolEvent
+
+
+@dataclass(frozen=True)
+class ToolStatistics:
+    """The calls of one tool.
+
+    Attributes:
+        count: How many there were.
+        errors: How many of them failed: those with something true under `error`, in their parameters or on their line.
+        total_ms: Their durations together.
+        p50_ms: Half of them took no longer; correct to 1 %.
+        p95_ms: Likewise for 95 of 100.
+        max_ms: The longest.
+    """
+
+    count: int
+    errors: int
+    total_ms: int
+    p50_ms: int
+    p95_ms: int
+    max_ms: int
+
+
+class ToolAccumulator:
+    """Takes tool calls, keeps a histogram per tool."""
+
+    def __init__(self) -> None:
+        self._tools: dict[str, _Tool] = {}
+
+    def feed(self, event: ToolEvent, *, failed: bool) -> None:
+        """Take one call."""
+        tool = self._tools.get(event.name)
+        if tool is None:
+            tool = self._tools[event.name] = _Tool()
+        duration_ms = max(0, event.duration_ms)  # the original format recorded what a stepped clock said
+        tool.count += 1
+        tool.errors += failed
+        tool.total_ms += duration_ms
+        tool.max_ms = max(tool.max_ms, duration_ms)
+        tool.durations.add(duration_ms)
+
+    @property
+    def calls(self) -> int:
+        """How many calls there were."""
+        return sum(tool.count for tool in self._tools.values())
+
+    def finish(self) -> dict[str, ToolStatistics]:
+        """Return each tool's figures, the one that took the most time first."""
+        return {
+            name: ToolStatistics(
+                tool.count,
+                tool.errors,
+                tool.total_ms,
+                tool.durations.at(0.5),
+                tool.durations.at(0.95),
+                tool.max_ms,
+            )
+            for name, tool in sorted(self._tools.items(), key=lambda item: (-item[1].total_ms, item[0]))
+        }
+
+
+class _Tool:
+    __slots__ = ("count", "durations", "errors", "max_ms", "total_ms")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.errors = 0
+        self.total_ms = 0
+        self.max_ms = 0
+        self.durations = Percentiles()

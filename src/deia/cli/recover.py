@@ -1,0 +1,60 @@
+"""`deia recover`: bring in what a crash left in queue files, and take out what nobody can read."""
+
+from __future__ import annotations
+
+import click
+
+from deia.cli.output import Output
+from deia.cli.page import Column
+from deia.cli.paths import sessions
+from deia.cli.text import plural, size
+from deia.errors import DeiaError, SessionLockedError
+from deia.journal.mend import MendReport, mend
+
+
+@click.command(short_help="Mend session logs after a crash or damage.")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
+@click.help_option("-h", "--help", help="Show this help and exit.")
+@click.pass_obj
+def recover(output: Output, paths: tuple[str, ...]) -> None:
+    """Bring in what a killed process left in its queue file, cut a torn end, take out lines that cannot be read.
+
+    PATH is a session log, its queue file, or a directory, as for check. Reading needs no recovery, and a session that is
+    opened again recovers by itself: this is for other tools, which see the *.jsonl files only.
+
+    Before lines are taken out, the log is set aside as it was. A session that a logger has open is left alone. The exit code
+    is 1 where that was so, or where something could not be recovered in full.
+    """
+    rows: list[list[str]] = []
+    for path in paths:
+        for journal in sessions(path, output.fail):
+            try:
+                report = mend(journal)
+            except SessionLockedError as error:
+                by = f" (process {error.pid})" if error.pid else ""
+                rows.append(["locked", str(journal), f"open in a logger{by}, left alone"])
+                output.found()
+            except (DeiaError, OSError) as error:
+                output.fail(error, str(journal))
+            else:
+                rows.append(["mended" if report.changed else "fine", report.path, "; ".join(_remarks(report))])
+                if report.removed or report.recovery.aside is not None:
+                    output.found()
+    if rows:
+        output.page.table([Column("State"), Column("Log"), Column("What was done")], rows)
+    else:
+        output.page.line("No session log there.", "quiet")
+
+
+def _remarks(report: MendReport) -> list[str]:
+    recovery = report.recovery
+    remarks: list[str] = []
+    if recovery.recovered_bytes:
+        remarks.append(f"{size(recovery.recovered_bytes)} recovered from the queue file")
+    if recovery.lost_bytes:
+        remarks.append(f"a torn end of {plural(recovery.lost_bytes, 'byte')} cut")
+    if recovery.aside is not None:
+        remarks.append(f"the queue file could not be used in full, and is kept as {recovery.aside.name}")
+    if report.aside is not None:
+        remarks.append(f"{plural(report.removed, 'unreadable line')} taken out, the log as it was is {report.aside.name}")
+    return remarks or ["nothing to do"]

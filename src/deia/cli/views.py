@@ -1,0 +1,169 @@
+"""What the analysis of one session looks like on a page; `deia analyze`, `deia summary` and `deia demo` share it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from itertools import islice
+
+from deia.analysis import SessionAnalysis
+from deia.cli.page import Column, Page
+from deia.cli.text import count, duration, plural, rate, share
+from deia.events import SessionSummary
+from deia.journal.damage import Damage
+
+BOTTLENECK_SHARE = 0.3
+"""Part of the session time beyond which a task is a bottleneck: the analysis's own default, named where it is shown."""
+
+
+def show_session(page: Page, analysis: SessionAnalysis) -> None:
+    """Show whose session it is, when it was, and what it did."""
+    facts: list[tuple[str, str]] = []
+    if analysis.agent_id is not None:
+        facts.append(("Agent", analysis.agent_id))
+    if analysis.session_id is not None:
+        facts.append(("Session", analysis.session_id))
+    if analysis.first_time is not None and analysis.last_time is not None:
+        facts.append(("Recorded", f"{moment(analysis.first_time)} to {moment(analysis.last_time)}"))
+    facts.append(("Session time", _session_time(analysis)))
+    facts.append(("Runs", count(analysis.runs)))
+    facts.append(("Events", _events(analysis)))
+    facts.append(("Tasks", _tasks(analysis)))
+    velocity = analysis.velocity_metrics
+    operations = analysis.file_operation_stats
+    for label, number, per_hour in (
+        ("Completed", analysis.tasks_completed, velocity["tasks_per_hour"]),
+        ("Files read", operations.get("read", 0), velocity["files_read_per_hour"]),
+        ("Files written", operations.get("write", 0), velocity["files_written_per_hour"]),
+        ("Tool calls", sum(tool.count for tool in analysis.tools.values()), velocity["tool_calls_per_hour"]),
+    ):
+        facts.append((label, f"{count(number)}  ({rate(per_hour)})"))
+    facts.extend((f"Operation {name}", count(number)) for name, number in operations.items() if name not in _OPERATIONS)
+    page.facts(facts)
+
+
+_OPERATIONS = frozenset({"read", "write"})
+
+
+def show_summary(page: Page, summary: SessionSummary) -> None:
+    """Show the figures of a summary."""
+    page.facts(
+        [
+            ("Time recorded", duration(summary.total_duration_ms)),
+            ("Tasks completed", count(summary.tasks_completed)),
+            ("Files read", count(summary.files_read)),
+            ("Files written", count(summary.files_written)),
+            ("Tool calls", count(summary.tool_calls_count)),
+            ("Velocity", f"{rate(summary.velocity)} (tasks)"),
+        ]
+    )
+
+
+def show_tasks(page: Page, analysis: SessionAnalysis, limit: int | None) -> None:
+    """Show where the time went: the tasks that took the most of it, and which of them are bottlenecks."""
+    page.heading("Where the time went")
+    by_time = sorted(analysis.task_breakdown.items(), key=lambda item: (-item[1], item[0]))
+    if not by_time:
+        page.line("No task was completed.", "quiet")
+        return
+    page.table(
+        [Column("Task"), Column("Runs", number=True), Column("Time", number=True), Column("Share", number=True)],
+        [
+            [name, count(analysis.task_counts[name]), duration(spent), share(spent, analysis.session_time_ms)]
+            for name, spent in by_time[:limit]
+        ],
+    )
+    _say_more(page, len(by_time), limit, "task")
+    page.heading(f"Bottlenecks (more than {BOTTLENECK_SHARE:.0%} of the session time)")
+    for name in analysis.bottlenecks:
+        page.line(f"{name}  {share(analysis.task_breakdown[name], analysis.session_time_ms)}", "bad")
+    if not analysis.bottlenecks:
+        page.line("None.", "quiet")
+
+
+def show_tools(page: Page, analysis: SessionAnalysis, limit: int | None) -> None:
+    """Show the tools, the one that took the most time first."""
+    if not analysis.tools:
+        return
+    page.heading("Tools")
+    figures = ("Calls", "Errors", "Total", "Median", "95 %", "Longest")
+    page.table(
+        [Column("Tool"), *(Column(name, number=True) for name in figures)],
+        [
+            [
+                name,
+                count(tool.count),
+                count(tool.errors),
+                *map(duration, (tool.total_ms, tool.p50_ms, tool.p95_ms, tool.max_ms)),
+            ]
+            for name, tool in islice(analysis.tools.items(), limit)
+        ],
+    )
+    _say_more(page, len(analysis.tools), limit, "tool")
+
+
+def show_open_tasks(page: Page, analysis: SessionAnalysis, limit: int | None) -> None:
+    """Show what was started and never completed: it runs still, or a crash interrupted it."""
+    if not analysis.open_tasks:
+        return
+    page.heading("Open tasks")
+    page.table(
+        [Column("Task"), Column("Started"), Column("So far", number=True)],
+        [[task.name, moment(task.start_time), duration(task.elapsed_ms)] for task in analysis.open_tasks[:limit]],
+    )
+    _say_more(page, len(analysis.open_tasks), limit, "open task")
+
+
+def show_damages(page: Page, damages: Sequence[Damage], total: int) -> None:
+    """Show what is wrong with a file, each problem with its place."""
+    if not damages:
+        return
+    page.heading(plural(total, "problem with the file", "problems with the file"))
+    page.table(
+        [Column("Line", number=True), Column("Byte", number=True), Column("What is wrong")],
+        [[str(damage.line), str(damage.offset), damage.reason] for damage in damages],
+    )
+    if total > len(damages):
+        page.line(f"… and {count(total - len(damages))} more", "quiet")
+
+
+def is_damaged(damages: Sequence[Damage]) -> bool:
+    """Whether something is wrong beyond a torn end, which a crash leaves and which holds no recorded event."""
+    return any(damage.kind != "torn" for damage in damages)
+
+
+def moment(unix_s: float) -> str:
+    """Return a moment in the local time zone: `2026-11-22 14:28:01+00:00`."""
+    try:
+        return datetime.fromtimestamp(unix_s, tz=timezone.utc).astimezone().isoformat(" ", "seconds")
+    except (OverflowError, OSError, ValueError):  # a clock beyond the calendar
+        return f"{unix_s:g} s" if math.isfinite(unix_s) else "-"
+
+
+def _session_time(analysis: SessionAnalysis) -> str:
+    text = duration(analysis.session_time_ms)
+    if analysis.recorded_ms < analysis.session_time_ms:
+        text += f", of which {duration(analysis.recorded_ms)} recorded"
+    return text if analysis.session_time_exact else f"{text} (approximate: clocks were set back)"
+
+
+def _events(analysis: SessionAnalysis) -> str:
+    text = count(analysis.events)
+    if analysis.dropped:
+        text += f", and {count(analysis.dropped)} dropped because the queue was full"
+    if analysis.unknown_types:
+        text += f" ({count(sum(analysis.unknown_types.values()))} of unknown types)"
+    return text
+
+
+def _tasks(analysis: SessionAnalysis) -> str:
+    parts = [f"{count(analysis.tasks_completed)} completed", f"{count(len(analysis.open_tasks))} open"]
+    if analysis.orphans:
+        parts.append(f"{plural(analysis.orphans, 'completion')} without a start")
+    return ", ".join(parts)
+
+
+def _say_more(page: Page, total: int, limit: int | None, noun: str) -> None:
+    if limit is not None and total > limit:
+        page.line(f"… and {plural(total - limit, f'more {noun}')}; --json has them all", "quiet")

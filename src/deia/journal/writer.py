@@ -1,0 +1,122 @@
+"""The consumer's side of a session, without its timing: what is written, what is durable, and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from deia import system
+from deia.journal.files import SessionFiles
+from deia.queue.producer import Entry, Producer
+
+BATCH_BYTES = 256 * 1024
+"""What one write to the journal takes: large enough to be cheap by the byte, small enough to copy in 20 µs or so."""
+
+
+class Writer:
+    """Writes a queue's bytes at their offsets in the journal. Any thread may, and several at once do no harm.
+
+    Attributes:
+        files: The open session's; None before, after, and while no file can be made.
+        durable: Journal offset up to which an fsync has returned.
+        error: What keeps the journal from being written or synced; None while all is well.
+        failures: How often that happened: a waiter sees by it that an attempt made since has failed.
+        sync_error: The fsync that failed. What it should have covered is of unknown durability, and a later one that
+            succeeds would say nothing about it: from then on nothing more counts as durable.
+        writing_directly: Whether a caller is writing its line to the journal itself.
+    """
+
+    def __init__(self, producer: Producer, on_progress: Callable[[], None]) -> None:
+        self.files: SessionFiles | None = None
+        self.durable = 0
+        self.error: OSError | None = None
+        self.failures = 0
+        self.sync_error: OSError | None = None
+        self.writing_directly = False
+        self._producer = producer
+        self._on_progress = on_progress
+
+    def begin(self, files: SessionFiles, offset: int) -> None:
+        """Write to these files from now on; what they hold up to `offset` is there already."""
+        self.files = files
+        self.durable = offset
+        self.error = None
+
+    def drain(self, deadline: float | None = None) -> None:
+        """Write whatever is not in the journal yet.
+
+        Args:
+            deadline: Monotonic seconds after which no further batch is begun.
+
+        Raises:
+            OSError: The journal cannot be written.
+        """
+        while (files := self.files) is not None:
+            start, data = self._producer.copy_unflushed(BATCH_BYTES)
+            if not data or (deadline is not None and system.monotonic() >= deadline):
+                return
+            self.wrote(files.write_all(data, start))
+
+    def try_to_drain(self) -> None:
+        """The same; an error is noted."""
+        try:
+            self.drain()
+        except OSError as error:
+            self.failed(error)
+
+    def wrote(self, offset: int) -> None:
+        """Note that the journal is written up to an offset."""
+        self.error = self.sync_error
+        self._producer.advance(offset)
+        self._on_progress()
+
+    def failed(self, error: OSError) -> None:
+        """Note that the journal could not be written."""
+        self.error = error
+        self.failures += 1
+        self._on_progress()
+
+    def sync(self) -> None:
+        """fsync the journal, if something in it is not durable yet; an error is noted."""
+        files, offset = self.files, self._producer.flushed
+        if files is None or self.sync_error is not None or self.durable >= offset:
+            return
+        try:
+            files.sync()
+        except OSError as error:
+            self.sync_error = error
+            self.failed(error)
+        else:
+            self.durable = max(self.durable, offset)
+            self._on_progress()
+
+    def write_directly(self, start: int, entry: Entry) -> bool | None:
+        """Write a line to the journal at its offset, after everything before it, and commit it.
+
+        The caller holds the session's lock; what may still come between is a call made inside this one, by a signal handler.
+
+        Returns:
+            Whether it was committed: False if another line came first, None if the journal cannot be written.
+        """
+        assert self.files is not None
+        producer = self._producer
+        self.writing_directly = True  # before anything that may be interrupted: from here on, `limit` stays -1
+        producer.limit = -1
+        try:
+            self.drain()
+            if producer.end != start or producer.flushed != start:
+                return False
+            self.files.write_all(entry.line, start)
+            return producer.commit_written(start, entry)
+        except OSError as error:
+            self.failed(error)
+            self.cut_back(start)
+            return None
+        finally:
+            self.writing_directly = False
+
+    def cut_back(self, size: int) -> None:
+        """Take back what a direct write that was interrupted, or failed, left beyond the committed lines."""
+        assert self.files is not None
+        with suppress(OSError):  # no line is there that anyone was told of, and the next write covers it
+            self.files.cut(size)

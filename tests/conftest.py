@@ -1,0 +1,72 @@
+"""Fixtures for all tests. Tests import what they share from `support`, the package beside this file."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.held_writer import HeldWriter
+
+_UVLOOP = pytest.mark.skipif(importlib.util.find_spec("uvloop") is None, reason="uvloop is not installed")
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
+        pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop", marks=_UVLOOP),
+        pytest.param(("trio", {}), id="trio"),
+    ]
+)
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """Every async test runs on each event loop that we support."""
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of whoever runs the tests do not steer them."""
+    monkeypatch.delenv("DEIA_SESSIONS_DIR", raising=False)
+    monkeypatch.delenv("DEIA_DISABLED", raising=False)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, for what writes under the current one."""
+    directory = tmp_path / "elsewhere"
+    directory.mkdir()
+    monkeypatch.chdir(directory)
+    return directory
+
+
+@pytest.fixture
+def warnings_logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The messages that go to the module global `deia.services.session_logger.logger` during the test."""
+    from deia.services import session_logger
+
+    messages: list[str] = []
+    substitute = logging.Logger("substitute")
+    substitute.addHandler(_Collector(messages))
+    monkeypatch.setattr(session_logger, "logger", substitute)
+    return messages
+
+
+class _Collector(logging.Handler):
+    def __init__(self, messages: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._messages.append(record.getMessage())
+
+
+@pytest.fixture
+def held_writer(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldWriter]:
+    """A disk that the test can hold; it is let go at the end, whatever happened."""
+    writer = HeldWriter(monkeypatch)
+    yield writer
+    writer.release()

@@ -1,0 +1,509 @@
+"""However a process ends, every call that had returned is in the log: shown with real processes that really die."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deia import SessionLogger, read_events
+from deia.events import FileEvent, SessionEvent, ToolEvent
+from support.lines import assert_gapless, assert_sound, lines_of
+from support.processes import kill_after, run, start
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as these tests use them are POSIX")
+
+WRITE_WITH_THREADS = """
+import itertools, os, sys, threading
+from deia import SessionLogger
+directory, run, threads, options = sys.argv[1], sys.argv[2], int(sys.argv[3]), eval(sys.argv[4])
+logger = SessionLogger("agent", "s", output_dir=directory, queue_bytes=65536, **options)
+
+def work(thread):
+    for number in itertools.count():
+        name = f"{run}/{thread}/{number}"
+        logger.log_tool_call(name, {"pad": "x" * (number * 37 % 900)}, number)
+        os.write(1, name.encode() + b"\\n")
+
+for thread in range(1, threads):
+    threading.Thread(target=work, args=(thread,), daemon=True).start()
+work(0)
+"""
+
+WRITE_WITH_TASKS = """
+import itertools, os, sys
+import anyio, anyio.lowlevel
+from deia import AsyncSessionLogger
+directory, run, tasks, options = sys.argv[1], sys.argv[2], int(sys.argv[3]), eval(sys.argv[4])
+backend = options.pop("backend")
+logger = AsyncSessionLogger("agent", "s", output_dir=directory, queue_bytes=65536, **options)
+
+async def work(task):
+    for number in itertools.count():
+        name = f"{run}/{task}/{number}"
+        await logger.log_tool_call(name, {"pad": "x" * (number * 37 % 900)}, number)
+        os.write(1, name.encode() + b"\\n")
+        await anyio.lowlevel.checkpoint()
+
+async def main():
+    async with anyio.create_task_group() as group:
+        for task in range(tasks):
+            group.start_soon(work, task)
+
+anyio.run(main, backend=backend)
+"""
+
+
+def assert_every_acknowledged_call_is_there(path: Path, acknowledged: list[str]) -> None:
+    """Assert that the log has each acknowledged event once and in order, and at most the one call more that was under way."""
+    names = [event.name for event in read_events(path) if isinstance(event, ToolEvent)]
+    assert len(set(names)) == len(names)
+    assert set(acknowledged) <= set(names)
+    recorded, returned = _last_numbers(names), _last_numbers(acknowledged)
+    for series, last in recorded.items():
+        assert last - returned.get(series, -1) <= 1, f"{series}: more than the one call under way"
+    assert_gapless(path)
+
+
+def _last_numbers(names: list[str]) -> dict[str, int]:
+    """Return how far each series came, having seen that it has no gap."""
+    series: defaultdict[str, list[int]] = defaultdict(list)
+    for name in names:
+        key, _, number = name.rpartition("/")
+        series[key].append(int(number))
+    for numbers in series.values():
+        assert numbers == list(range(len(numbers)))
+    return {key: numbers[-1] for key, numbers in series.items()}
+
+
+@pytest.mark.parametrize(
+    ("script", "writers", "options"),
+    [
+        pytest.param(WRITE_WITH_THREADS, 1, {}, id="sync"),
+        pytest.param(WRITE_WITH_THREADS, 4, {}, id="four threads"),
+        pytest.param(WRITE_WITH_THREADS, 2, {"queue_mode": "write"}, id="write mode"),
+        pytest.param(WRITE_WITH_THREADS, 1, {"queue_dir": "rings"}, id="ring elsewhere"),
+        pytest.param(WRITE_WITH_THREADS, 1, {"flush_interval_s": 0.001}, id="busy writer"),
+        pytest.param(WRITE_WITH_TASKS, 3, {"backend": "asyncio"}, id="asyncio"),
+        pytest.param(WRITE_WITH_TASKS, 3, {"backend": "trio"}, id="trio"),
+    ],
+)
+def test_killed_session_has_every_acknowledged_event_and_goes_on(
+    tmp_path: Path, script: str, writers: int, options: dict[str, Any]
+) -> None:
+    """SIGKILL at random instants, the same session opened again after each: nothing acknowledged is ever missing."""
+    chance = random.Random(f"{writers}{options}")
+    path = tmp_path / "agent_s.jsonl"
+    acknowledged: list[str] = []
+    for number in range(4):
+        child = start(script, tmp_path, number, writers, repr(options), cwd=tmp_path)
+        acknowledged += kill_after(child, chance.randrange(1, 2000 if number % 2 else 50))
+        assert_every_acknowledged_call_is_there(path, acknowledged)
+    options.pop("backend", None)
+    if "queue_dir" in options:
+        options["queue_dir"] = tmp_path / "rings"
+    with SessionLogger("agent", "s", output_dir=tmp_path, **options) as logger:
+        logger.log_tool_call("last/0/0", {}, 0)
+        assert_every_acknowledged_call_is_there(path, [*acknowledged, "last/0/0"])
+    assert_every_acknowledged_call_is_there(path, [*acknowledged, "last/0/0"])
+    assert [event.run for event in read_events(path) if isinstance(event, SessionEvent)] == [2, 3, 4, 5]
+    assert_sound(path)
+
+
+def test_session_killed_while_it_is_opened_can_be_opened_again(tmp_path: Path) -> None:
+    """A kill at any instant of the first calls leaves nothing that stands in the way of the next run."""
+    script = """
+import os, sys
+from deia import SessionLogger
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
+os.write(1, b"ready\\n")
+for number in range(100_000):
+    name = f"{sys.argv[2]}/0/{number}"
+    logger.log_tool_call(name, {}, number)
+    os.write(1, name.encode() + b"\\n")
+"""
+    path = tmp_path / "agent_s.jsonl"
+    acknowledged: list[str] = []
+    for number in range(8):
+        child = start(script, tmp_path, number, cwd=tmp_path)
+        acknowledged += [line for line in kill_after(child, 1 + number % 2) if line != "ready"]
+        if path.exists():
+            assert_every_acknowledged_call_is_there(path, acknowledged)
+    with SessionLogger("agent", "s", output_dir=tmp_path) as logger:
+        logger.log_file_read("last")
+    assert_every_acknowledged_call_is_there(path, acknowledged)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["agent_s.jsonl", "script.py"]
+    assert_sound(path)
+
+
+SYNC = """
+import atexit, os, resource, signal, sys, threading
+from deia import SessionLogger
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
+for number in range(50):
+    logger.log_file_read(f"{number}")
+"""
+
+ASYNC = """
+import asyncio, os, signal, sys
+from deia import AsyncSessionLogger
+logger = AsyncSessionLogger("agent", "s", output_dir=sys.argv[1])
+async def main():
+    for number in range(50):
+        await logger.log_file_read(f"{number}")
+    END
+asyncio.run(main())
+"""
+
+IN_A_THREAD = """
+def work():
+    raise RuntimeError("in a thread")
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+@pytest.mark.parametrize(
+    ("script", "returncode"),
+    [
+        pytest.param(SYNC, 0, id="end of the script"),
+        pytest.param(SYNC + "sys.exit(3)", 3, id="sys.exit"),
+        pytest.param(SYNC + "raise RuntimeError", 1, id="unhandled exception"),
+        pytest.param(SYNC + IN_A_THREAD, 0, id="exception in a thread"),
+        pytest.param(SYNC + "os.kill(os.getpid(), signal.SIGINT); threading.Event().wait()", -2, id="SIGINT"),
+        pytest.param(
+            SYNC + "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); os.kill(os.getpid(), signal.SIGTERM)",
+            7,
+            id="SIGTERM turned into sys.exit",
+        ),
+        pytest.param(SYNC + "del logger", 0, id="logger dropped before"),
+        pytest.param(SYNC + "logger.flush()", 0, id="flushed before"),
+        pytest.param(ASYNC.replace("END", ""), 0, id="end of asyncio.run"),
+        pytest.param(ASYNC.replace("END", "raise RuntimeError"), 1, id="exception out of asyncio.run"),
+        pytest.param(ASYNC.replace("END", "sys.exit(3)"), 3, id="sys.exit in asyncio.run"),
+        pytest.param(
+            ASYNC.replace("END", "os.kill(os.getpid(), signal.SIGINT); await asyncio.sleep(60)"), -2, id="SIGINT in asyncio.run"
+        ),
+    ],
+)
+def test_end_without_close_leaves_a_complete_journal(tmp_path: Path, script: str, returncode: int) -> None:
+    """Whatever runs the interpreter's exit drains the queue: the journal is complete, and the only file."""
+    run(script, tmp_path, cwd=tmp_path, returncode=returncode)
+    assert [line["path"] for line in lines_of(tmp_path / "agent_s.jsonl")] == [f"{number}" for number in range(50)]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["agent_s.jsonl", "script.py"]
+    assert_sound(tmp_path / "agent_s.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("script", "returncode"),
+    [
+        pytest.param(SYNC + "os._exit(4)", 4, id="os._exit"),
+        pytest.param(SYNC + "os.abort()", -signal.SIGABRT, id="os.abort"),
+        pytest.param(SYNC + "os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM, id="SIGTERM"),
+        pytest.param(SYNC + "os.kill(os.getpid(), signal.SIGSEGV)", -signal.SIGSEGV, id="crash of the interpreter"),
+        pytest.param(SYNC + "os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL, id="SIGKILL"),
+        pytest.param(SYNC + "os.execv(sys.executable, [sys.executable, '-c', ''])", 0, id="another program takes over"),
+        pytest.param(ASYNC.replace("END", "os.kill(os.getpid(), signal.SIGTERM)"), -signal.SIGTERM, id="SIGTERM in asyncio.run"),
+        pytest.param(ASYNC.replace("END", "os._exit(4)"), 4, id="os._exit in asyncio.run"),
+    ],
+)
+def test_sudden_death_loses_no_call_that_had_returned(tmp_path: Path, script: str, returncode: int) -> None:
+    """Nothing of ours gets to run, and still every event is there: to our reader at once, to others after the next run."""
+    path = tmp_path / "agent_s.jsonl"
+    run(script, tmp_path, cwd=tmp_path, returncode=returncode)
+    expected = [f"{number}" for number in range(50)]
+    assert [event.path for event in read_events(path) if isinstance(event, FileEvent)] == expected
+    with SessionLogger("agent", "s", output_dir=tmp_path) as logger:
+        logger.log_file_read("next")
+    assert [line["path"] for line in lines_of(path) if line["type"] == "FileEvent"] == [*expected, "next"]
+    assert_sound(path)
+
+
+def test_thread_that_outlives_the_main_thread_may_log(tmp_path: Path) -> None:
+    """The interpreter waits for such a thread before it ends, and so does the last drain."""
+    script = """
+import sys, threading
+from deia import SessionLogger
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
+logger.log_file_read("main")
+def work():
+    threading.main_thread().join()
+    logger.log_file_read("late")
+threading.Thread(target=work).start()
+"""
+    run(script, tmp_path, cwd=tmp_path)
+    assert [line["path"] for line in lines_of(tmp_path / "agent_s.jsonl")] == ["main", "late"]
+    assert_sound(tmp_path / "agent_s.jsonl")
+
+
+def test_exit_handlers_may_log_whenever_they_were_registered(tmp_path: Path) -> None:
+    """A handler registered before deia was imported runs after ours; what it logs is there as well."""
+    script = """
+import atexit, sys
+@atexit.register
+def registered_before():
+    logger.log_file_read("before")
+from deia import SessionLogger
+@atexit.register
+def registered_after_import():
+    logger.log_file_read("after import")
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
+logger.log_file_read("body")
+@atexit.register
+def registered_after_the_first_event():
+    logger.log_file_read("after first event")
+"""
+    run(script, tmp_path, cwd=tmp_path)
+    path = tmp_path / "agent_s.jsonl"
+    expected = ["body", "after first event", "after import", "before"]
+    assert [event.path for event in read_events(path) if isinstance(event, FileEvent)] == expected
+    assert_sound(path)
+
+
+def test_first_event_may_come_in_an_exit_handler(tmp_path: Path) -> None:
+    """A session may begin when everything else has ended, when no thread can be started any more."""
+    script = """
+import atexit, sys
+@atexit.register
+def registered_before():
+    logger.log_file_read("only")
+from deia import SessionLogger
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
+"""
+    run(script, tmp_path, cwd=tmp_path)
+    assert [event.path for event in read_events(tmp_path / "agent_s.jsonl") if isinstance(event, FileEvent)] == ["only"]
+
+
+@pytest.mark.parametrize("kept_in", ["a global", "a cycle", "sys", "a function's default"])
+def test_destructors_may_log_at_exit(tmp_path: Path, kept_in: str) -> None:
+    """An object that dies while the interpreter is taken apart can still log."""
+    keep = {
+        "a global": "thing = Thing()",
+        "a cycle": "thing = Thing(); thing.me = thing",
+        "sys": "sys.thing = Thing()",
+        "a function's default": "def function(thing=Thing()): pass",
+    }[kept_in]
+    script = f"""
+import os, sys
+from deia import SessionLogger
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
+logger.log_file_read("body")
+class Thing:
+    def __init__(self):
+        self.logger = logger
+    def __del__(self, write=os.write):
+        self.logger.log_file_read("destructor")
+        write(1, b"logged")
+{keep}
+"""
+    acknowledged = run(script, tmp_path, cwd=tmp_path)
+    expected = ["body"] + ["destructor"] * (acknowledged == "logged")
+    path = tmp_path / "agent_s.jsonl"
+    assert acknowledged == "logged"
+    assert [event.path for event in read_events(path) if isinstance(event, FileEvent)] == expected
+    assert_sound(path)
+
+
+def test_threads_that_log_while_the_interpreter_ends_lose_nothing(tmp_path: Path) -> None:
+    """Daemon threads are stopped wherever they are; every call that had returned in one of them is in the log."""
+    script = """
+import itertools, os, sys, threading
+from deia import SessionLogger
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
+busy = threading.Event()
+def work(thread):
+    for number in itertools.count():
+        name = f"0/{thread}/{number}"
+        logger.log_tool_call(name, {}, number)
+        os.write(1, name.encode() + b"\\n")
+        if number == 100:
+            busy.set()
+for thread in range(3):
+    threading.Thread(target=work, args=(thread,), daemon=True).start()
+busy.wait()
+"""
+    for _ in range(3):
+        for file in tmp_path.iterdir():
+            file.unlink()
+        acknowledged = run(script, tmp_path, cwd=tmp_path).split()
+        assert len(acknowledged) > 100
+        assert_every_acknowledged_call_is_there(tmp_path / "agent_s.jsonl", acknowledged)
+        with SessionLogger("agent", "s", output_dir=tmp_path) as logger:
+            logger.open()
+        assert_every_acknowledged_call_is_there(tmp_path / "agent_s.jsonl", acknowledged)
+        assert_sound(tmp_path / "agent_s.jsonl")
+
+
+LOG_UNDER_SIGNALS = """
+import itertools, os, signal, sys
+from deia import SessionLogger
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1], **eval(sys.argv[2]))
+numbers, inside, logged = itertools.count(), itertools.count(), []
+def handler(*_):
+    name = f"handler/{next(inside)}"
+    logger.log_tool_call(name, {"pad": "y" * 100}, 0)
+    logged.append(name)
+signal.signal(signal.SIGALRM, handler)
+logger.open()
+signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+while len(logged) < 1500:
+    number = next(numbers)
+    logger.log_task_start("task", {"number": number})
+    logger.log_task_complete("task")
+    logger.log_tool_call(f"main/{number}", {"pad": "x" * (number % 200)}, 0)
+    logged.append(f"main/{number}")
+    if number % 500 == 0:
+        logger.flush()
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert logger.statistics().dropped == 0
+logger.close()
+os.write(1, "\\n".join(logged).encode())
+"""
+
+
+@pytest.mark.parametrize("options", [{}, {"queue_mode": "write"}], ids=["mmap", "write"])
+def test_signal_handlers_may_log_inside_log_calls(tmp_path: Path, options: dict[str, Any]) -> None:
+    """A handler that runs at any instant of another call records its event: no deadlock, no corruption, no gap."""
+    logged = run(LOG_UNDER_SIGNALS, tmp_path, repr(options), cwd=tmp_path).split("\n")
+    path = tmp_path / "agent_s.jsonl"
+    names = [line["name"] for line in lines_of(path) if line["type"] == "ToolEvent"]
+    assert sum(name.startswith("handler/") for name in names) > 0
+    assert sorted(names) == sorted(logged)
+    orphans = [line for line in lines_of(path) if line.get("orphan")]
+    assert orphans == []
+    assert_sound(path)
+
+
+def test_exception_inside_a_call_leaves_a_whole_line_or_nothing(tmp_path: Path) -> None:
+    """A handler that raises may interrupt any call: what returned is there once, the rest at most once, without a gap."""
+    script = """
+import itertools, os, signal, sys
+from deia import SessionLogger
+class Interrupted(Exception):
+    pass
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
+interruptions = 0
+def handler(*_):
+    global interruptions
+    interruptions += 1
+    raise Interrupted
+logger.open()
+signal.signal(signal.SIGALRM, handler)
+returned = []
+numbers = itertools.count()
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+while interruptions < 1000:
+    try:
+        number = next(numbers)
+        logger.log_task_start("task")
+        logger.log_tool_call(f"{number}", {"pad": "x" * (number % 200)}, 0)
+        returned.append(f"{number}")
+        logger.log_task_complete("task")
+    except Interrupted:
+        pass
+signal.signal(signal.SIGALRM, signal.SIG_IGN)
+logger.close()
+assert logger.statistics().dropped == 0
+os.write(1, "\\n".join(returned).encode())
+"""
+    returned = run(script, tmp_path, cwd=tmp_path).split("\n")
+    path = tmp_path / "agent_s.jsonl"
+    names = [line["name"] for line in lines_of(path) if line["type"] == "ToolEvent"]
+    assert len(set(names)) == len(names)
+    assert set(returned) <= set(names)
+    assert names == sorted(names, key=int)
+    assert_sound(path)
+
+
+def test_garbage_collection_and_destructors_may_log_inside_log_calls(tmp_path: Path) -> None:
+    """A collection that starts in the middle of a call runs code that logs; all of it is recorded."""
+    script = """
+import gc, itertools, os, sys
+from deia import SessionLogger
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
+logged, inside = [], itertools.count()
+def log(kind):
+    name = f"{kind}/{next(inside)}"
+    logger.log_tool_call(name, {"nested": [{"a": 1}]}, 0)
+    logged.append(name)
+class Thing:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        log("destructor")
+gc.callbacks.append(lambda phase, info: log(phase))
+gc.set_threshold(7)
+for number in range(3000):
+    Thing()
+    logger.log_tool_call(f"main/{number}", {"a": [{}, {}, {"b": {1, 2}}]}, 0)
+    logged.append(f"main/{number}")
+    if number % 500 == 0:
+        logger.flush()
+gc.callbacks.clear()
+gc.disable()
+assert logger.statistics().dropped == 0
+logger.close()
+os.write(1, "\\n".join(logged).encode())
+"""
+    logged = run(script, tmp_path, cwd=tmp_path).split("\n")
+    path = tmp_path / "agent_s.jsonl"
+    names = [line["name"] for line in lines_of(path)]
+    assert {name.partition("/")[0] for name in logged} == {"main", "destructor", "start", "stop"}
+    assert sorted(names) == sorted(logged)
+    assert_sound(path)
+
+
+def test_agents_hung_loop_can_be_killed_without_loss(tmp_path: Path) -> None:
+    """The agent's loop hangs in a synchronous call for ever; what it had logged reaches the journal without it."""
+    script = """
+import asyncio, os, sys, threading
+from deia import AsyncSessionLogger
+logger = AsyncSessionLogger("agent", "s", output_dir=sys.argv[1])
+async def agent():
+    for number in range(50):
+        await logger.log_file_read(f"{number}")
+    hanging.set()
+    threading.Event().wait()
+hanging = threading.Event()
+threading.Thread(target=asyncio.run, args=(agent(),), daemon=True).start()
+hanging.wait()
+asyncio.run(logger.flush())
+os.write(1, b"flushed\\n")
+threading.Event().wait()
+"""
+    assert kill_after(start(script, tmp_path, cwd=tmp_path), 1) == ["flushed"]
+    path = tmp_path / "agent_s.jsonl"
+    assert [line["path"] for line in lines_of(path)] == [f"{number}" for number in range(50)]
+    with SessionLogger("agent", "s", output_dir=tmp_path) as logger:
+        logger.log_file_read("next")
+    assert_sound(path)
+
+
+def test_process_with_a_hung_loop_still_ends(tmp_path: Path) -> None:
+    """Neither the background loop nor its threads keep an interpreter from ending, nor do the agent's own."""
+    script = """
+import asyncio, sys, threading
+from deia import AsyncSessionLogger, SessionLogger
+loggers = [SessionLogger("agent", f"{number}", output_dir=sys.argv[1]) for number in range(20)]
+hanging = threading.Event()
+asynchronous = AsyncSessionLogger("agent", "s", output_dir=sys.argv[1])
+async def agent():
+    await asynchronous.log_file_read("a")
+    hanging.set()
+    threading.Event().wait()
+threading.Thread(target=asyncio.run, args=(agent(),), daemon=True).start()
+hanging.wait()
+for logger in loggers:
+    logger.log_file_read("a")
+"""
+    run(script, tmp_path, cwd=tmp_path)
+    journals = sorted(tmp_path.glob("*.jsonl"))
+    assert len(journals) == 21
+    assert [len(lines_of(path)) for path in journals] == [1] * 21
+    assert sorted(file.name for file in tmp_path.iterdir() if file.suffix != ".jsonl") == ["script.py"]

@@ -1,0 +1,88 @@
+"""Run a script in an interpreter of its own, which may die in any way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TIMEOUT_S = 60
+"""Only a hanging child meets it."""
+
+FAKE_CLOCKS = """
+import time
+
+class Shift:
+    wall = 0.0         # seconds added to the wall clock
+    monotonic = 0.0    # seconds added to the clocks that no one steps
+    frozen = None      # (wall, monotonic) while time stands still
+
+def _clock(real, kind, unit):
+    index = 0 if kind == "wall" else 1
+    def clock():
+        value = real() if Shift.frozen is None else Shift.frozen[index] * unit
+        return type(value)(value + getattr(Shift, kind) * unit)
+    return clock
+
+_wall, _monotonic = time.time, time.monotonic
+def freeze():
+    Shift.frozen = (_wall(), _monotonic())
+
+for _name, _kind, _unit in [
+    ("time", "wall", 1), ("time_ns", "wall", 10**9), ("monotonic", "monotonic", 1), ("monotonic_ns", "monotonic", 10**9),
+    ("perf_counter", "monotonic", 1), ("perf_counter_ns", "monotonic", 10**9),
+]:
+    setattr(time, _name, _clock(getattr(time, _name), _kind, _unit))
+"""
+"""First lines of a script whose clocks are to be steered: they must be replaced before deia is imported."""
+
+
+def start(script: str, *args: object, cwd: Path) -> subprocess.Popen[bytes]:
+    """Start a script; its standard output is a pipe, on which it acknowledges what it did."""
+    path = cwd / "script.py"
+    path.write_text(script, encoding="utf-8")
+    return subprocess.Popen(
+        [sys.executable, str(path), *map(str, args)],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+
+
+def run(script: str, *args: object, cwd: Path, returncode: int | None = 0) -> str:
+    """Run a script to its end and return what it printed.
+
+    Args:
+        script: Its text.
+        args: Its arguments.
+        cwd: Where it runs.
+        returncode: How it has to end; None where any end will do.
+    """
+    with start(script, *args, cwd=cwd) as child:
+        try:
+            out, err = child.communicate(timeout=TIMEOUT_S)
+        finally:
+            child.kill()
+    message = err.decode(errors="replace")
+    assert returncode is None or child.returncode == returncode, f"ended with {child.returncode}:\n{message}"
+    return out.decode()
+
+
+def kill_after(child: subprocess.Popen[bytes], acknowledgements: int) -> list[str]:
+    """Kill a child once so many lines came from it; return all that it had written by then.
+
+    A child that ends by itself is a failure: it was to be killed at work.
+    """
+    assert child.stdout is not None and child.stderr is not None
+    with child:
+        lines = []
+        while len(lines) < acknowledgements and (line := child.stdout.readline()):
+            lines.append(line)
+        alive = child.poll() is None
+        child.kill()
+        lines += child.stdout.readlines()
+        assert alive, f"ended with {child.wait()}:\n{child.stderr.read().decode(errors='replace')}"
+    return [line.decode().rstrip("\n") for line in lines]

@@ -1,0 +1,149 @@
+"""Code as users write it: it must pass `mypy --strict`, and is never run.
+
+`assert_type` holds what an editor shows; a `type: ignore` that is no longer needed fails the check (`warn_unused_ignores`), so
+each one is a test that a wrong call is found before it runs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from deia.services.session_logger import SessionLogger as OriginalName
+from typing_extensions import assert_type
+
+import deia
+from deia import (
+    AsyncSessionLogger,
+    FileEvent,
+    QueueFullError,
+    SessionAnalysis,
+    SessionEvent,
+    SessionLogger,
+    SessionSummary,
+    Statistics,
+    TaskEvent,
+    ToolEvent,
+    UnknownEvent,
+    analyze_session,
+    read_events,
+)
+
+
+def synchronous(directory: Path) -> SessionSummary:
+    """Every call of the synchronous logger."""
+    log = SessionLogger(
+        "agent",
+        output_dir=directory,
+        queue_bytes=1 << 20,
+        queue_dir="/dev/shm",
+        queue_mode="mmap",
+        flush_interval_s=1,
+        sync_policy="always",
+        sync_interval_s=0.5,
+        when_full="raise",
+        full_timeout_s=1.0,
+        memory_bytes=1 << 24,
+        exit_timeout_s=5,
+    )
+    assert_type(log.agent_id, str)
+    assert_type(log.session_id, str)
+    assert_type(log.start_time, float)
+    assert_type(log.path, Path)
+    log.log_task_start("task", {"priority": "P1", "nested": {"list": [1, 2.0, None, Path("x")]}})
+    log.log_file_read(directory)
+    log.log_file_read(b"bytes", 10)
+    log.log_file_write("text", 10, lines=1)
+    log.log_tool_call("tool", None, 5)
+    log.log_tool_call("tool", {"argv": ["a"]}, duration_ms=5.5)
+    log.log_task_complete("task", duration_ms=10, metadata={"ok": True})
+    log.flush(timeout_s=1.0)
+    log.sync(timeout_s=1)
+    assert_type(log.save_session(os.fspath(directory)), Path)
+    assert_type(log.analyze_session(log.path), SessionAnalysis)
+    assert_type(log.statistics(), Statistics)
+    events: Sequence[TaskEvent | FileEvent | ToolEvent] = log.events
+    assert events
+    log.open()
+    log.close(timeout_s=1.0)
+    with SessionLogger("agent", None) as opened:
+        assert_type(opened, SessionLogger)
+    same: OriginalName = log
+    return same.get_session_summary()
+
+
+async def asynchronous() -> None:
+    """Every call of the asynchronous logger."""
+    async with AsyncSessionLogger("agent", "session", sync_policy="never") as log:
+        assert_type(log, AsyncSessionLogger)
+        await log.log_task_start("task")
+        await log.log_file_read("path", size_bytes=1)
+        await log.log_file_write("path", 1)
+        await log.log_tool_call("tool", {}, 1)
+        await log.log_task_complete("task")
+        await log.flush()
+        await log.sync()
+        await log.open()
+        events: Sequence[TaskEvent | FileEvent | ToolEvent] = await log.events()
+        assert events
+        assert_type(await log.get_session_summary(), SessionSummary)
+        assert_type(await log.save_session("directory"), Path)
+        assert_type(await log.analyze_session(log.path), SessionAnalysis)
+        await log.close()
+
+
+def reading(path: str | os.PathLike[str]) -> None:
+    """Events come typed, and `match` and `isinstance` narrow them."""
+    for event in read_events(path):
+        assert_type(event.seq, int | None)
+        if isinstance(event, TaskEvent):
+            assert_type(event.end_time, float | None)
+        elif isinstance(event, (FileEvent, ToolEvent)):
+            assert_type(event.task_id, int | None)
+        elif isinstance(event, SessionEvent):
+            assert_type(event.event, str)
+        else:
+            assert_type(event, UnknownEvent)
+    analysis = analyze_session(path, bottleneck_share=0.5, strict=True)
+    assert_type(analysis.task_breakdown, dict[str, int])
+    assert_type(analysis.bottlenecks, list[str])
+
+
+class Wrapper:
+    """A logger as an attribute and a context manager of a user's own."""
+
+    def __init__(self, log: SessionLogger) -> None:
+        self.log = log
+
+    def __enter__(self) -> SessionLogger:
+        return self.log.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.log.__exit__(kind, error, trace)
+
+
+def handling(log: SessionLogger) -> int:
+    """Errors carry typed fields."""
+    try:
+        log.log_file_read("path")
+    except QueueFullError as error:
+        return assert_type(error.pending_bytes, int)
+    except deia.SessionLockedError as error:
+        return error.pid or 0
+    except deia.DeiaError:
+        return -1
+    return 0
+
+
+def wrong_calls_are_found(log: SessionLogger) -> None:
+    """Each of these is an error that the type checker sees."""
+    SessionLogger(4)  # type: ignore[arg-type]
+    SessionLogger("agent", when_full="explode")  # type: ignore[arg-type]
+    SessionLogger("agent", quue_bytes=1)  # type: ignore[call-arg]
+    log.log_task_start()  # type: ignore[call-arg]
+    log.log_tool_call("tool", {}, "5")  # type: ignore[arg-type]
+    log.log_file_write("path")  # type: ignore[call-arg]

@@ -1,0 +1,100 @@
+"""What a command shows, laid out for a terminal and for a pipe."""
+
+from __future__ import annotations
+
+import pytest
+from deia.cli.page import Column, Page, PlainPage, TerminalPage
+
+COLUMNS = [Column("Task"), Column("Time", number=True)]
+
+
+def shown_in_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int = 80, **environment: str) -> TerminalPage:
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm-256color", "COLUMNS": str(width), **environment}.items():
+        monkeypatch.setenv(name, value)
+    return TerminalPage()
+
+
+def fill(page: Page) -> str:
+    page.heading("Tasks")
+    page.facts([("Log", "a.jsonl"), ("Session time", "3 ms")])
+    page.table(COLUMNS, [["build", "12 ms"], ["测试", "1.23 s"]])
+    page.line("fine", "good")
+    page.heading("More")
+    return page.text()
+
+
+def test_piped_page_is_aligned_plain_text() -> None:
+    """Columns are two spaces apart or more, figures end below each other, wide characters count twice."""
+    assert fill(PlainPage()) == (
+        "Tasks\n"
+        "Log           a.jsonl\n"
+        "Session time  3 ms\n"
+        "Task     Time\n"
+        "build   12 ms\n"
+        "测试   1.23 s\n"
+        "fine\n"
+        "\n"
+        "More\n"
+    )
+
+
+def test_piped_page_neither_cuts_nor_folds() -> None:
+    """A name as long as it likes stays on one line: grep finds it."""
+    page = PlainPage()
+    page.table(COLUMNS, [["x" * 500, "1 ms"]])
+    assert "x" * 500 + "  1 ms\n" in page.text()
+
+
+def test_empty_table_is_its_heading() -> None:
+    """No rows are no error."""
+    page = PlainPage()
+    page.table(COLUMNS, [])
+    page.facts([])
+    assert page.text() == "Task  Time\n"
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_page_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """A long name is folded, and the figures beside it stay whole."""
+    page = shown_in_a_terminal(monkeypatch, width, NO_COLOR="1")
+    page.table(COLUMNS, [["long " * 40 + "x" * 100, "1,234 min"]])
+    page.line("y" * 200)
+    lines = page.text().splitlines()
+    assert max(map(len, lines)) <= width
+    assert sum(line.count("x") for line in lines) == 100
+    assert any("1,234 min" in line for line in lines)
+
+
+def test_page_is_coloured_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the terminal can."""
+    assert "\x1b[" in fill(shown_in_a_terminal(monkeypatch))
+
+
+@pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_page_is_without_escapes_where_colour_is_not_wanted(monkeypatch: pytest.MonkeyPatch, setting: dict[str, str]) -> None:
+    """NO_COLOR and a dumb terminal get neither colour nor bold."""
+    assert "\x1b" not in fill(shown_in_a_terminal(monkeypatch, **setting))
+
+
+def test_page_for_an_ascii_terminal_draws_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal whose encoding has no box characters gets none."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    page = TerminalPage(ascii_only=True)
+    page.table(COLUMNS, [["build", "12 ms"]])
+    assert page.text().isascii()
+
+
+@pytest.mark.parametrize("kind", ["plain", "terminal"])
+def test_hostile_text_reaches_no_terminal(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Neither markup nor escape sequences in a log have an effect, wherever on the page they stand."""
+    page: Page = PlainPage() if kind == "plain" else shown_in_a_terminal(monkeypatch, 200, NO_COLOR="1")
+    hostile = "[red]x[/red] [/] :boom: \x1b]0;owned\x07\x1b[2J\n"
+    page.heading(hostile)
+    page.line(hostile)
+    page.facts([(hostile, hostile)])
+    page.table(COLUMNS, [[hostile, hostile]])
+    text = page.text()
+    assert not {"\x1b", "\x07"} & set(text)
+    assert text.count("[red]x[/red] [/] :boom: \\x1b]0;owned\\x07\\x1b[2J\\x0a") == 6

@@ -1,0 +1,76 @@
+"""Figures and foreign text as the command line shows them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from deia.cli import text
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "shown"),
+    [
+        (0, "0 ms"),
+        (0.4, "0 ms"),
+        (999, "999 ms"),
+        (999.6, "1.00 s"),
+        (1234, "1.23 s"),
+        (9_994, "9.99 s"),
+        (9_996, "10.0 s"),
+        (59_940, "59.9 s"),
+        (59_960, "1 min 00 s"),
+        (200_000, "3 min 20 s"),
+        (3_599_600, "1 h 00 min"),
+        (7_500_000, "2 h 05 min"),
+        (86_399_000, "1 d 00 h"),
+        (100 * 86_400_000 + 3 * 3_600_000, "100 d 03 h"),
+        (math.inf, "-"),
+        (math.nan, "-"),
+    ],
+)
+def test_duration_is_shown_in_its_two_largest_units(milliseconds: float, shown: str) -> None:
+    """No one counts milliseconds of an hour, and rounding never shows sixty of anything."""
+    assert text.duration(milliseconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_960, "1.0 MB"), (12_345_678, "12.3 MB"), (5 * 10**15, "5000.0 TB")],
+)
+def test_size_is_shown_in_decimal_units(number: int, shown: str) -> None:
+    """As disks and transfer rates are."""
+    assert text.size(number) == shown
+
+
+def test_share_of_nothing_is_a_dash() -> None:
+    """A log of zero length has no shares, and a damaged one no infinite ones."""
+    assert text.share(25, 100) == "25.0 %"
+    assert text.share(0, 0) == "-"
+    assert text.share(1, math.inf) == "-"
+
+
+def test_rates_counts_and_nouns_are_readable() -> None:
+    """Thousands are apart, one thing is one thing."""
+    assert text.rate(12.34) == "12.3 / h"
+    assert text.rate(4120.4) == "4,120 / h"
+    assert text.count(1234567) == "1,234,567"
+    assert [text.plural(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+    assert text.plural(2, "directory", "directories") == "2 directories"
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("plain Ünïcödé 任务 🚀", "plain Ünïcödé 任务 🚀"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("two\nlines\ttab\r", "two\\x0alines\\x09tab\\x0d"),
+        ("\x9b2J", "\\x9b2J"),
+        ("abc\u202egnp.exe", "abc\\u202egnp.exe"),
+        ("\ud800", "\\ud800"),
+        ("\U000e0041", "\\U000e0041"),
+    ],
+)
+def test_what_a_terminal_would_obey_hide_or_reorder_is_made_visible(hostile: str, shown: str) -> None:
+    """Escape sequences, control characters, direction marks, lone surrogates: all end up as printable ASCII."""
+    assert text.clean(hostile) == shown
