@@ -58,7 +58,7 @@ class Settings:
     starts: int = 11
     start_calls: int = 2_500
     sizes: tuple[int, ...] = (10, 10_000, 100_000, 1_000_000)
-    looks: int = 101
+    looks: int = 501
     copies: int = 5
     seed: int = 20_250_101
 
@@ -98,7 +98,7 @@ def run(
     result: Result = {
         "benchmark": "overhead",
         "schema": 1,
-        "quick": settings.pairs < Settings.pairs,
+        "complete": settings == Settings(),
         **conditions(directory),
         "settings": asdict(settings),
         "options": _shipped_options(),

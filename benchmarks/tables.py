@@ -166,7 +166,9 @@ def overhead(result: Result) -> str:
     event = result["event"]
     parts = [
         circumstances(result),
-        "Quick run: it shows that everything works; its figures mean nothing." if result["quick"] else "",
+        ""
+        if result["complete"]
+        else "Not a complete run: with fewer pairs or calls than usual the figures mean less, or nothing.",
         targets(result),
         callers_side(result),
         timer(result),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+
 from deia.cli.app import PROGRAM, commands
 
 PAGE = Path(__file__).with_name("reference") / "cli.md"
@@ -17,9 +18,9 @@ _INTRODUCTION = """\
 `deia` comes with the extra `cli`: `python -m pip install 'deia[cli]'`. `python -m deia` is the same program.
 
 What a command found goes to standard output: tables in a terminal, plain aligned text in a pipe or a file, and with
-`--json` one JSON document and nothing else. What went wrong goes to standard error, one line each. Names and paths are
-shown with every control character made visible (`\\x1b`), for what stands in a log is not to be trusted. In JSON a number
-that is none (infinite) is `null`.
+`--json` one JSON document and nothing else. What went wrong goes to standard error, one line each. Names and paths
+are shown with every control character made visible (`\\x1b`), for what stands in a log is not to be trusted. In JSON a
+number that is none (infinite) is `null`.
 
 | Exit code | Meaning |
 | ---: | --- |

@@ -44,15 +44,20 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def warnings_logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The messages that go to the module global `deia.services.session_logger.logger` during the test."""
+def warnings_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What deia warns of during the test: through the module global `deia.services.session_logger.logger`, which is
+    replaced for this, and through the loggers of its other modules.
+    """
     from deia.services import session_logger
 
     messages: list[str] = []
+    collector = _Collector(messages)
     substitute = logging.Logger("substitute")
-    substitute.addHandler(_Collector(messages))
+    substitute.addHandler(collector)
     monkeypatch.setattr(session_logger, "logger", substitute)
-    return messages
+    logging.getLogger("deia").addHandler(collector)
+    yield messages
+    logging.getLogger("deia").removeHandler(collector)
 
 
 class _Collector(logging.Handler):

@@ -43,7 +43,6 @@ lstat = os.lstat
 fstat = os.fstat
 close = os.close
 pwrite = os.pwrite
-pread = os.pread
 ftruncate = os.ftruncate
 unlink = os.unlink
 rename = os.replace
@@ -68,6 +67,17 @@ def open_existing(path: str | os.PathLike[str], *, writable: bool = False) -> in
 def open_for_reading(path: str | os.PathLike[str]) -> FileIO:
     """Open a file as an unbuffered binary stream; links are followed, for it is only read."""
     return open(path, "rb", buffering=0)
+
+
+def pread(fd: int, size: int, offset: int) -> bytes:
+    """Read `size` bytes at `offset`, however short each read is; fewer only where the file ends.
+
+    A short read taken for the file's end would have recovery cut what it did not see.
+    """
+    data = os.pread(fd, size, offset)
+    while len(data) < size and (more := os.pread(fd, size - len(data), offset + len(data))):
+        data += more
+    return data
 
 
 def write_all(fd: int, data: bytes | memoryview, offset: int) -> int:
@@ -142,7 +152,8 @@ def lock(fd: int) -> bool | None:
 def is_locked(fd: int) -> bool | None:
     """Tell whether somebody holds the exclusive lock of an open file.
 
-    There is no asking without taking: for an instant this holds a shared lock, which keeps an opener out and other askers not.
+    There is no asking without taking: for an instant this holds a shared lock, which keeps openers out but not other
+    askers.
 
     Returns:
         None where the file system has no locks.
@@ -186,11 +197,25 @@ def populate(mapping: mmap.mmap) -> None:
 
 def boot_id() -> bytes:
     """Sixteen bytes that change with every boot of the machine; zeros where they cannot be had."""
+    global _boot_id
+    if _boot_id is None:
+        _boot_id = _read_boot_id()
+    return _boot_id
+
+
+_boot_id: bytes | None = None
+
+
+def _read_boot_id() -> bytes:
+    # without the built-in `open`, which is gone when a destructor logs at the very end of the interpreter
     try:
-        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
-            return bytes.fromhex(file.read().decode("ascii").strip().replace("-", ""))
-    except (OSError, ValueError):
+        fd = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | _CLOEXEC)
+    except OSError:
         return bytes(16)
+    try:
+        return bytes.fromhex(os.read(fd, 64).decode("ascii").strip().replace("-", ""))
+    finally:
+        os.close(fd)
 
 
 def has_gil() -> bool:

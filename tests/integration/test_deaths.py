@@ -398,16 +398,19 @@ signal.signal(signal.SIGALRM, handler)
 returned = []
 numbers = itertools.count()
 signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-while interruptions < 1000:
+finished = False
+while not finished:
     try:
-        number = next(numbers)
-        logger.log_task_start("task")
-        logger.log_tool_call(f"{number}", {"pad": "x" * (number % 200)}, 0)
-        returned.append(f"{number}")
-        logger.log_task_complete("task")
+        while interruptions < 1000:
+            number = next(numbers)
+            logger.log_task_start("task")
+            logger.log_tool_call(f"{number}", {"pad": "x" * (number % 200)}, 0)
+            returned.append(f"{number}")
+            logger.log_task_complete("task")
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        finished = True
     except Interrupted:
         pass
-signal.signal(signal.SIGALRM, signal.SIG_IGN)
 logger.close()
 assert logger.statistics().dropped == 0
 os.write(1, "\\n".join(returned).encode())

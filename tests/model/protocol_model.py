@@ -478,11 +478,12 @@ class Protocol:
         """Return the next step of recovery, or None when there is nothing left to mend."""
         journal, queue = disk
         size = len(journal)
-        if queue is not None and size < queue.committed:
-            cell = window(queue.ring, size, size + 1)
-            return "recovery appends", disk._replace(journal=put(journal, size, cell))
-        if journal != whole_lines(journal):
-            return "recovery cuts the torn end", disk._replace(journal=whole_lines(journal))
+        committed = queue.committed if queue is not None else 0
+        if queue is not None and size < committed:
+            return "recovery appends", disk._replace(journal=journal + window(queue.ring, size, size + 1))
+        keep = max(committed, len(whole_lines(journal)))
+        if size > keep:
+            return "recovery cuts the torn end", disk._replace(journal=journal[:keep])
         return None
 
     def recovered(self, disk: Disk) -> Disk:

@@ -21,7 +21,7 @@ def encode(fields: dict[str, Any]) -> bytes:
 
 
 class Lines:
-    """Writes the lines of one session in order, counting `seq` and taking the time from `at` (seconds after the start)."""
+    """Makes the lines of one session in order, counting `seq`; `at` is a time in seconds after the session's start."""
 
     def __init__(self, agent_id: str = AGENT, session_id: str = SESSION, *, start: float = START) -> None:
         self.agent_id = agent_id
@@ -42,12 +42,27 @@ class Lines:
         first = {"session_start": self.start} if self.seq == 1 else {}
         return encode({**fields, **common, **first, **further})
 
-    def tool(self, name: str = "pytest", duration_ms: Any = 5, *, params: Any = None, at: float = 0.0, **further: Any) -> bytes:
-        fields = {"type": "ToolEvent", "name": name, "params": params or {}, "duration_ms": duration_ms, "task_id": None}
+    def tool(
+        self, name: str = "pytest", duration_ms: Any = 5, *, params: Any = None, at: float = 0.0, **further: Any
+    ) -> bytes:
+        fields = {
+            "type": "ToolEvent",
+            "name": name,
+            "params": params or {},
+            "duration_ms": duration_ms,
+            "task_id": None,
+        }
         return self.line(fields, at=at, **further)
 
     def file(self, operation: str = "read", path: str = "/a", *, at: float = 0.0, **further: Any) -> bytes:
-        fields = {"type": "FileEvent", "path": path, "operation": operation, "size_bytes": 1, "lines": None, "task_id": None}
+        fields = {
+            "type": "FileEvent",
+            "path": path,
+            "operation": operation,
+            "size_bytes": 1,
+            "lines": None,
+            "task_id": None,
+        }
         return self.line(fields, at=at, **further)
 
     def begin(self, name: str = "task", *, parent_id: int | None = None, at: float = 0.0, **further: Any) -> bytes:

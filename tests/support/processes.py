@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-TIMEOUT_S = 60
+TIMEOUT_S = 30
 """Only a hanging child meets it."""
 
 FAKE_CLOCKS = """
@@ -49,7 +51,14 @@ def start(script: str, *args: object, cwd: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        start_new_session=True,  # so that what the script forks can be ended with it
     )
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """Kill a script and everything that it started, if there is anything left of it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def run(script: str, *args: object, cwd: Path, returncode: int | None = 0) -> str:
@@ -65,7 +74,7 @@ def run(script: str, *args: object, cwd: Path, returncode: int | None = 0) -> st
         try:
             out, err = child.communicate(timeout=TIMEOUT_S)
         finally:
-            child.kill()
+            end(child)
     message = err.decode(errors="replace")
     assert returncode is None or child.returncode == returncode, f"ended with {child.returncode}:\n{message}"
     return out.decode()

@@ -30,7 +30,7 @@ NOT_RUN = frozenset(
         "python -m pip install tox && tox",
     }
 )
-"""They install from an index, and take minutes: continuous integration runs the second; the demo has tests of its own."""
+"""They install from an index, and take minutes: continuous integration runs the second; the demo has its own tests."""
 
 _FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>```+)(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)(?P=fence) *$", re.MULTILINE | re.DOTALL

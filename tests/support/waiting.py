@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-PATIENCE_S = 30.0
+PATIENCE_S = 20.0
 """How long a slow machine may take; only a failing test waits so long."""
 
 

@@ -1,6 +1,6 @@
 """Code as users write it: it must pass `mypy --strict`, and is never run.
 
-`assert_type` holds what an editor shows; a `type: ignore` that is no longer needed fails the check (`warn_unused_ignores`), so
+`assert_type` holds what an editor shows. A `type: ignore` that is no longer needed fails the check (`warn_unused_ignores`): so
 each one is a test that a wrong call is found before it runs.
 """
 
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from deia.services.session_logger import SessionLogger as OriginalName
 from typing_extensions import assert_type
 
 import deia
@@ -30,6 +29,7 @@ from deia import (
     analyze_session,
     read_events,
 )
+from deia.services.session_logger import SessionLogger as OriginalName
 
 
 def synchronous(directory: Path) -> SessionSummary:

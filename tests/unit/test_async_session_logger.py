@@ -17,7 +17,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 import trio
-from anyio.testing import wait_all_tasks_blocked
+from anyio import wait_all_tasks_blocked
 
 import deia
 from deia import AsyncSessionLogger, SessionLogger, read_events, system

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from deia.cli.page import Column, Page, PlainPage, TerminalPage
 
 COLUMNS = [Column("Task"), Column("Time", number=True)]
@@ -28,15 +29,7 @@ def fill(page: Page) -> str:
 def test_piped_page_is_aligned_plain_text() -> None:
     """Columns are two spaces apart or more, figures end below each other, wide characters count twice."""
     assert fill(PlainPage()) == (
-        "Tasks\n"
-        "Log           a.jsonl\n"
-        "Session time  3 ms\n"
-        "Task     Time\n"
-        "build   12 ms\n"
-        "测试   1.23 s\n"
-        "fine\n"
-        "\n"
-        "More\n"
+        "Tasks\nLog           a.jsonl\nSession time  3 ms\nTask     Time\nbuild   12 ms\n测试   1.23 s\nfine\n\nMore\n"
     )
 
 
@@ -56,15 +49,22 @@ def test_empty_table_is_its_heading() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
-def test_page_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+def test_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     """A long name is folded, and the figures beside it stay whole."""
     page = shown_in_a_terminal(monkeypatch, width, NO_COLOR="1")
     page.table(COLUMNS, [["long " * 40 + "x" * 100, "1,234 min"]])
-    page.line("y" * 200)
     lines = page.text().splitlines()
     assert max(map(len, lines)) <= width
     assert sum(line.count("x") for line in lines) == 100
     assert any("1,234 min" in line for line in lines)
+
+
+def test_path_is_given_back_in_one_piece_when_it_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines and facts are left for the terminal to wrap, which remembers where it did."""
+    page = shown_in_a_terminal(monkeypatch, 40, NO_COLOR="1")
+    page.line("deia analyze " + "y" * 200)
+    page.facts([("Log", "z" * 200)])
+    assert page.text() == f"  deia analyze {'y' * 200}\n  Log  {'z' * 200}\n"
 
 
 def test_page_is_coloured_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,9 @@ def test_page_is_coloured_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_page_is_without_escapes_where_colour_is_not_wanted(monkeypatch: pytest.MonkeyPatch, setting: dict[str, str]) -> None:
+def test_page_is_without_escapes_where_colour_is_not_wanted(
+    monkeypatch: pytest.MonkeyPatch, setting: dict[str, str]
+) -> None:
     """NO_COLOR and a dumb terminal get neither colour nor bold."""
     assert "\x1b" not in fill(shown_in_a_terminal(monkeypatch, **setting))
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from deia.cli.paths import sessions
 
 
@@ -26,7 +27,7 @@ def test_directory_means_every_journal_in_it_at_any_depth_in_order(tmp_path: Pat
 
 
 def test_session_of_which_only_the_queue_file_is_left_is_found(tmp_path: Path) -> None:
-    """Named by the directory, by its queue file, or by the journal that is not there; beside a journal it counts once."""
+    """Named by the directory, by its queue file, or by the journal that is not there; beside a journal it is one."""
     for name in (".a_1.queue", ".b_2.queue", "b_2.jsonl"):
         (tmp_path / name).touch()
     assert found(tmp_path) == (["a_1.jsonl", "b_2.jsonl"], [])

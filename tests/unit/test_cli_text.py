@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from deia.cli import text
 
 
@@ -35,8 +36,31 @@ def test_duration_is_shown_in_its_two_largest_units(milliseconds: float, shown: 
 
 
 @pytest.mark.parametrize(
+    ("column", "shown"),
+    [
+        ([], []),
+        ([1, 999], ["1 ms", "999 ms"]),
+        ([1, 1000, math.nan], ["0.001 s", "1.000 s", "-"]),
+        ([599_999, 12], ["599.999 s", "0.012 s"]),
+        ([600_000, 12, 3_723_440], ["0:10:00.0", "0:00:00.0", "1:02:03.4"]),
+        ([math.inf, 5], ["-", "5 ms"]),
+    ],
+)
+def test_durations_of_a_column_have_one_unit(column: list[float], shown: list[str]) -> None:
+    """So the eye can compare them."""
+    assert text.durations(column) == shown
+
+
+@pytest.mark.parametrize(
     ("number", "shown"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_960, "1.0 MB"), (12_345_678, "12.3 MB"), (5 * 10**15, "5000.0 TB")],
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (999_960, "1.0 MB"),
+        (12_345_678, "12.3 MB"),
+        (5 * 10**15, "5000.0 TB"),
+    ],
 )
 def test_size_is_shown_in_decimal_units(number: int, shown: str) -> None:
     """As disks and transfer rates are."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
+from itertools import accumulate
 
 _EXACT_BELOW = 100
 """Milliseconds up to which each value has a bucket of its own: rounding to whole ones would cost over 1 % there."""
@@ -24,22 +26,25 @@ class Percentiles:
     def __init__(self) -> None:
         self._buckets: Counter[int] = Counter()
         self._count = 0
+        self._smallest = 0
         self._largest = 0
 
     def add(self, value: int) -> None:
         """Count one duration, milliseconds, 0 or more."""
         self._buckets[_bucket(value)] += 1
+        self._smallest = min(self._smallest, value) if self._count else value
         self._count += 1
         self._largest = max(self._largest, value)
 
-    def at(self, share: float) -> int:
-        """Return the value, correct to 1 %, that `share` of the values do not exceed (nearest rank); 0 without any."""
-        rank = math.ceil(share * self._count)
-        for bucket in sorted(self._buckets):
-            rank -= self._buckets[bucket]
-            if rank <= 0:
-                return min(_value(bucket), self._largest)
-        return 0
+    def at(self, percent: int) -> int:
+        """Return the value, to 1 %, that `percent` of the values do not exceed (nearest rank); 0 without any."""
+        rank = -(-percent * self._count // 100)  # rounded up, in whole numbers: 0.07 * 100 is more than 7
+        if rank == self._count:
+            return self._largest
+        buckets = sorted(self._buckets)
+        last_ranks = list(accumulate(self._buckets[bucket] for bucket in buckets))
+        value = _value(buckets[bisect_left(last_ranks, rank)])
+        return max(self._smallest, min(value, self._largest))
 
 
 def _bucket(value: int) -> int:

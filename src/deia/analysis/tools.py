@@ -59,8 +59,8 @@ class ToolAccumulator:
                 tool.count,
                 tool.errors,
                 tool.total_ms,
-                tool.durations.at(0.5),
-                tool.durations.at(0.95),
+                tool.durations.at(50),
+                tool.durations.at(95),
                 tool.max_ms,
             )
             for name, tool in sorted(self._tools.items(), key=lambda item: (-item[1].total_ms, item[0]))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
 from deia import system
+from deia.bus.loop import Background
 
 if TYPE_CHECKING:
-    from deia.bus.loop import Background
     from deia.bus.session import Session
 
 
@@ -36,8 +37,6 @@ def background() -> Background:
         return current
     with process.lock:
         if process.background is None or not process.background.alive:
-            from deia.bus.loop import Background
-
             process.background = Background()
         return process.background
 
@@ -62,13 +61,21 @@ def is_exiting() -> bool:
 
 
 def _finish_all() -> None:
-    """Drain and close every open session, on the exiting thread."""
+    """Drain and close every open session: the drain on the exiting thread, the syncs beside each other on the I/O threads."""
     process = _process
     process.exiting = True
-    began = system.monotonic()
-    for session in list(process.sessions.values()):
-        left = session.options.exit_timeout_s - (system.monotonic() - began)
-        session.finish(max(left, 0.0))
+    sessions = list(process.sessions.values())
+    deadlines = [system.monotonic() + session.options.exit_timeout_s for session in sessions]
+    syncs = []
+    for session in sessions:
+        session.set_limit()  # no more fast path: nobody else drains it from here on
+        session.writer.try_to_drain()
+        if session.options.sync_policy != "never" and process.background is not None:
+            syncs.append(process.background.executor.submit(session.writer.sync))
+    # a disk that hangs holds up no exit: what it keeps from being synced stays of unknown durability
+    wait(syncs, timeout=max(deadlines, default=0.0) - system.monotonic())
+    for session, deadline in zip(sessions, deadlines, strict=True):
+        session.finish(deadline)
 
 
 def _start_over() -> None:

@@ -26,18 +26,26 @@ async def consume(session: Session, background: Background) -> None:
                     await bell.wait(None)
                 if session.state == "open" and (pause_s := consumer.pause_s()):
                     await bell.wait(pause_s)
+                session.urgent = False
                 await consumer.drain()
                 if consumer.is_sync_due():
+                    consumer.syncing = True
                     tasks.start_soon(consumer.sync)
     finally:
         session.consumer_gone(bell)
 
 
 class _Consumer:
+    """What one consumer remembers between two looks.
+
+    Attributes:
+        syncing: Whether an fsync is under way.
+    """
+
     def __init__(self, session: Session, background: Background) -> None:
         self._session = session
         self._executor = background.executor
-        self._syncing = False
+        self.syncing = False
         self._looked_at = system.monotonic()
         self._unsynced_since: float | None = None
 
@@ -65,7 +73,7 @@ class _Consumer:
         looked_at, self._looked_at = self._looked_at, system.monotonic()
         try:
             if writer.files is None:
-                await wrap(session.open)(executor=self._executor)
+                await wrap(session.retry)(executor=self._executor)
             target = session.producer.end
             while session.producer.flushed < target and (files := writer.files) is not None:
                 start, data = session.producer.copy_unflushed(BATCH_BYTES)
@@ -81,7 +89,7 @@ class _Consumer:
     def is_sync_due(self) -> bool:
         """Whether an fsync has to start now, so as not to be late at the next look."""
         session, writer, options = self._session, self._session.writer, self._session.options
-        if self._syncing or options.sync_policy == "never" or writer.sync_error is not None:
+        if self.syncing or options.sync_policy == "never" or writer.sync_error is not None:
             return False
         if writer.durable >= session.producer.flushed:
             self._unsynced_since = None
@@ -91,9 +99,8 @@ class _Consumer:
 
     async def sync(self) -> None:
         """fsync the journal, beside further draining."""
-        self._syncing = True
         self._unsynced_since = None
         try:
             await wrap(self._session.writer.sync)(executor=self._executor)
         finally:
-            self._syncing = False
+            self.syncing = False

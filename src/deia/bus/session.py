@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -32,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 Build = Callable[[int], Entry]
 """Makes an entry for a given `seq`; called again where another event came first."""
+
+_TELLING_BYTES = 1024
+"""What the line about dropped events takes at the most, with the longest ids."""
 
 State = Literal["unopened", "opening", "open", "closing", "closed", "disowned"]
 
@@ -109,14 +113,14 @@ class Session:
         deadline = system.monotonic() + self.options.full_timeout_s if pending is not None else 0.0
         while pending is not None:
             self.progress.wait_until(pending.condition, deadline - system.monotonic())
-            pending = None if self._settle(pending, deadline) else self.attempt(build)
+            pending = None if self._settle(pending, deadline) else self.attempt(build, waited=True)
 
     async def append_async(self, build: Build, pending: Pending | None) -> None:
         """Go on with an append that has to wait, suspending the calling task instead of blocking its thread."""
         deadline = system.monotonic() + self.options.full_timeout_s
         while pending is not None:
             await self.progress.wait_until_async(pending.condition, deadline - system.monotonic())
-            pending = None if self._settle(pending, deadline) else self.attempt(build)
+            pending = None if self._settle(pending, deadline) else self.attempt(build, waited=True)
 
     def _settle(self, pending: Pending, deadline: float) -> bool:
         """Tell, after a wait, whether the append is over: recorded, or dropped because its time was up."""
@@ -130,8 +134,13 @@ class Session:
             return True
         return False
 
-    def attempt(self, build: Build) -> Pending | None:
-        """Append an event, or say what has to be waited for; the errors are those of `append`."""
+    def attempt(self, build: Build, *, waited: bool = False) -> Pending | None:
+        """Append an event, or say what has to be waited for; the errors are those of `append`.
+
+        Args:
+            build: Makes the entry.
+            waited: Whether the event has waited before.
+        """
         producer = self.producer
         while True:
             if not self._get_ready():
@@ -141,23 +150,23 @@ class Session:
             with self.lock:
                 if self.state not in ("open", "opening"):
                     continue
-                placed = self._tell_drops() and self._admit(start, entry)
+                placed = self._tell_drops(len(entry.line)) and self._admit(start, entry, waited)
                 if placed:
                     self._after_commit()
             if placed is None:
-                return self._full(len(entry.line))
+                return self._full(len(entry.line), waited)
             if placed:
                 break
         if is_exiting():
-            self.finish(self.options.exit_timeout_s)
+            self.finish(system.monotonic() + self.options.exit_timeout_s)
         elif self.options.sync_policy == "always" and self.writer.files is not None:
             target = producer.end
             self._submit(self._sync)
             return Pending(lambda: self.writer.durable >= target or self.writer.sync_error is not None, recorded=True)
         return None
 
-    def _admit(self, start: int, entry: Entry) -> bool | None:
-        """Commit an entry by whichever way there is: False if another came first, None if there is no room."""
+    def _admit(self, start: int, entry: Entry, waited: bool = True) -> bool | None:
+        """Commit an entry by whichever way there is: False if another came first, None if it has to wait."""
         producer, writer = self.producer, self.writer
         if self.first_fields is not None and producer.seq == 0:
             entry = entry._replace(line=lines.extend(entry.line, self.first_fields))
@@ -166,7 +175,8 @@ class Session:
         if writer.writing_directly:
             writer.cut_back(start)  # this call is made inside a direct write, which will begin again
         if size > producer.ring_bytes > 0:
-            return writer.write_directly(start, entry)
+            # only once the disk was seen to take writes: this one holds the lock, and the caller
+            return writer.write_directly(start, entry) if waited or not waiting else None
         if producer.ring_bytes == 0 and writer.files is not None and not waiting:
             written = writer.write_directly(start, entry)
             if written is not None:
@@ -183,7 +193,7 @@ class Session:
         """Wake the consumer if it has to be, and say how far the producer may go by itself."""
         producer = self.producer
         self.first_fields = None
-        if producer.end - producer.flushed > producer.ring_bytes // 2 and not self.urgent:
+        if producer.end - producer.flushed > self._room_bytes // 2 and not self.urgent:
             self.urgent = True
             self._wake()
         elif producer.limit == -1 and self.bell is not None:
@@ -211,20 +221,27 @@ class Session:
 
     # Without room
 
-    def _full(self, size: int) -> Pending | None:
+    def _full(self, size: int, waited: bool) -> Pending | None:
         """Do what `when_full` says about an event that finds no room."""
         producer, options = self.producer, self.options
         waiting = producer.end - producer.flushed
-        if options.when_full == "raise":
-            raise QueueFullError(f"the queue of {self.path.name} is full: {waiting} bytes wait", pending_bytes=waiting)
-        if options.when_full == "drop":
-            self._drop()
-            return None
+        too_long = size > producer.ring_bytes > 0
+        if waited or not too_long:
+            if options.when_full == "raise":
+                raise QueueFullError(
+                    f"the queue of {self.path.name} is full: {waiting} bytes wait", pending_bytes=waiting
+                )
+            if options.when_full == "drop":
+                self._drop()
+                return None
         self.urgent = True
         self._wake()
         if threading.current_thread().name.startswith("deia-"):
             # a destructor that logs, on a thread of ours: it would wait for itself
             self.writer.try_to_drain()
+        if too_long and not waited:
+            target = producer.end
+            return Pending(lambda: producer.flushed >= target, recorded=False)
         return Pending(partial(self._has_room, size), recorded=False)
 
     def _has_room(self, size: int) -> bool:
@@ -241,11 +258,13 @@ class Session:
             self.producer.limit = -1
         self.warn("full", "The queue is full: events of %s are dropped and counted (see statistics())", self.path.name)
 
-    def _tell_drops(self) -> bool | None:
-        """Append the line that says how many events were dropped; None if even that has no room."""
+    def _tell_drops(self, size: int = 0) -> bool | None:
+        """Append the line that says how many events were dropped; None if it, and `size` bytes more, have no room."""
         placed: bool | None = True
         while placed is not None and (untold := self.drops.untold):
             start = self.producer.end
+            if start - self.producer.flushed + _TELLING_BYTES + size > self._room_bytes >= _TELLING_BYTES + size:
+                return None
             placed = self._admit(start, self.session_entry(self.producer.seq + 1, "dropped", dropped=untold))
             if placed:
                 self.drops.told += untold
@@ -310,6 +329,12 @@ class Session:
             watch(self)
             self.set_limit()
 
+    def retry(self) -> None:
+        """Try again to open a session that is kept in memory."""
+        with self.lock:
+            if self.state == "open" and self.writer.files is None:
+                self.open()
+
     def move_to(self, directory: Path) -> None:
         """Record to another directory, as long as no file could be made in the session's own."""
         with self.lock:
@@ -360,23 +385,16 @@ class Session:
         """Let producers and waiters go on, after the writer got somewhere, or failed to."""
         producer = self.producer
         with self.lock:
-            waiting = producer.end - producer.flushed
-            if waiting <= producer.ring_bytes // 4:
-                self.urgent = False
-            if producer.limit != -1 or waiting:
+            if producer.limit != -1 or producer.end != producer.flushed:  # else it is parked
                 self.set_limit()
         self.progress.announce()
 
-    def _submit(self, job: Callable[[], object]) -> None:
-        """Have one of our I/O threads do something; at interpreter exit it is done here."""
-        if is_exiting():
-            job()
-        else:
-            background().executor.submit(job)
+    def _submit(self, job: Callable[[], object]) -> Future[object]:
+        """Have one of our I/O threads do something."""
+        return background().executor.submit(job)
 
     def _drain(self) -> None:
-        if self.writer.files is None:
-            self.open()
+        self.retry()
         self.writer.try_to_drain()
 
     def _sync(self) -> None:
@@ -416,8 +434,11 @@ class Session:
         """
         writer = self.writer
         failures = writer.failures
-        self._submit(job)
-        self.progress.wait_until(lambda: condition() or writer.failures > failures, timeout_s)
+        done = self._submit(job)
+        done.add_done_callback(lambda _: self.progress.announce())
+        self.progress.wait_until(lambda: condition() or done.done() or writer.failures > failures, timeout_s)
+        if done.done():
+            done.result()  # raises what the job raised
         if condition():
             return
         pending = self.producer.end - self.producer.flushed
@@ -437,57 +458,72 @@ class Session:
         if self.state == "unopened":
             self.state = "closed"
         if self.state not in ("closed", "disowned"):
-            self._do(lambda: self.state == "closed", partial(self.finish, timeout_s, explicit=True), timeout_s)
+            self._do(lambda: self.state == "closed", partial(self.finish, system.monotonic() + timeout_s, explicit=True), timeout_s)
 
     def abandon(self) -> None:
         """Drain and close without anyone waiting: the logger is garbage."""
         if self.state == "open":
-            self._submit(partial(self.finish, self.options.exit_timeout_s))
+            self._submit(partial(self.finish, system.monotonic() + self.options.exit_timeout_s))
 
-    def finish(self, timeout_s: float, *, explicit: bool = False) -> bool:
+    def finish(self, deadline: float, *, explicit: bool = False) -> bool:
         """Drain, sync and close, on this thread.
 
         Args:
-            timeout_s: Seconds; what is not written by then stays in the queue file.
+            deadline: Monotonic seconds; what is not written by then stays in the queue file.
             explicit: Whether `close` was called: it is synced whatever the policy, and no call may follow.
 
         Returns:
             Whether all is in the journal and the queue file is gone.
         """
-        deadline = system.monotonic() + timeout_s
-        producer, writer = self.producer, self.writer
+        writer = self.writer
         with self.lock:
             if self.state not in ("open", "closing"):
                 return self.state in ("closed", "unopened")
-            if writer.files is None:
-                self.open()
-            if writer.files is None:
-                return False
-            self._tell_drops()
-            self.state = "closing"
-            producer.limit = -1
-        try:
-            writer.drain(deadline)
-        except OSError as error:
-            writer.failed(error)
-        if producer.flushed < producer.end:
-            self.state = "open"  # the queue file goes on holding what is not written
+            self.retry()
+            if explicit:
+                self.state = "closing"
+                self.producer.limit = -1
+        while writer.files is not None:
+            try:
+                writer.drain(deadline)
+            except OSError as error:
+                writer.failed(error)
+            if self.producer.flushed < self.producer.end:
+                break
+            if (explicit or self.options.sync_policy != "never") and system.monotonic() < deadline:
+                writer.sync()
+            with self.lock:
+                if self._tell_drops() and self._release("closed" if explicit or not is_exiting() else "unopened"):
+                    break
+        self.progress.announce()
+        if self.state == "closing":
+            self.state = "open"  # the queue file goes on holding what could not be written
+        return writer.files is None
+
+    def _release(self, afterwards: State) -> bool:
+        """Give up the files, all of it being written; False if something was appended meanwhile.
+
+        At interpreter exit a call may still come, from a later exit hook, a destructor or a daemon thread: the session is
+        opened again for it. One made inside this one, by a signal handler, is kept in memory until the files are released.
+        """
+        producer, writer = self.producer, self.writer
+        end, files = producer.end, writer.files
+        assert files is not None
+        producer.limit = -1
+        if producer.flushed < end or not producer.rebase(
+            end, end=end, seq=producer.seq, ring=None, ring_bytes=0, committed=None
+        ):
             return False
-        if explicit or self.options.sync_policy != "never":
-            writer.sync()
-        with self.lock:
-            if writer.files is not None:
-                files, writer.files = writer.files, None
-                producer.rebase(
-                    producer.end, end=producer.end, seq=producer.seq, ring=None, ring_bytes=0, committed=None
-                )
-                files.release(remove=True)
-            # a program that ends may still log, from a later exit hook or a destructor: the session is opened again then
-            self.state = "unopened" if is_exiting() and not explicit else "closed"
-            unwatch(self)
+        self.state = "opening"
+        writer.files = None
+        files.release(remove=True)
+        self.state = afterwards
+        unwatch(self)
         if self.bell is not None:
             self.bell.ring()
-        self.progress.announce()
+        if producer.end > end:
+            self.open()
+            return False
         return True
 
     def disown(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 _EXTRA = ("click", "rich")
@@ -17,4 +18,6 @@ def main() -> None:
             raise
         print(_INSTALL, file=sys.stderr)
         sys.exit(2)
+    # The commands say in their own form what is wrong with a file; unconfigured, `logging` would say it once more.
+    logging.getLogger("deia").addHandler(logging.NullHandler())
     sys.exit(run(sys.argv[1:]))

@@ -20,8 +20,8 @@ def analyze(output: Output, files: tuple[str, ...], *, as_json: bool) -> None:
 
     Tasks by the time they took, bottlenecks, tools, files, what is open, and what is wrong with the file.
 
-    FILE is a session log: of a session that is running, was killed, or is closed; plain or compressed with gzip. The exit
-    code is 1 where a file has lines that cannot be read or events that are missing.
+    FILE is a session log: of a session that is running, was killed, or is closed; plain or compressed with gzip. The
+    exit code is 1 where a file has lines that cannot be read or events that are missing.
     """
     objects: list[object] = []
     for path in files:

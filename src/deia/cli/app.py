@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -15,13 +14,13 @@ from deia.cli.check import check
 from deia.cli.demo.command import demo
 from deia.cli.output import Output
 from deia.cli.recover import recover
-from deia.cli.status import FINE, INTERRUPTED, WRONG_USAGE
+from deia.cli.status import INTERRUPTED, WRONG_USAGE
 from deia.cli.summary import summary
 
 PROGRAM = "deia"
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(invoke_without_command=True)
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s", help="Show the version and exit.")
 @click.help_option("-h", "--help", help="Show this help and exit.")
 @click.pass_context
@@ -45,8 +44,6 @@ def run(arguments: Sequence[str]) -> int:
 
     click's own `main` is left out: it has other exit codes, and says in several lines what we say in one.
     """
-    # Commands say themselves what is wrong with a file, in their own form.
-    logging.getLogger("deia").addHandler(logging.NullHandler())
     output = Output()
     try:
         with commands.make_context(PROGRAM, list(arguments), obj=output) as context:
@@ -62,6 +59,7 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader (`head`, a pager) has seen enough. What is still buffered must not fail once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FINE
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
     return output.code

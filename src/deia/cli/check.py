@@ -52,33 +52,28 @@ class _Finding:
 def check(output: Output, paths: tuple[str, ...]) -> None:
     """Check whether everything that was recorded can be read. Nothing is changed.
 
-    PATH is a session log, its queue file, or a directory: then all *.jsonl files in it are checked, at any depth, and the
-    queue files whose log is gone.
+    PATH is a session log, its queue file, or a directory: then all *.jsonl files in it are checked, at any depth, and
+    the queue files whose log is gone.
 
-    The exit code is 1 where lines cannot be read, events are missing, or a file is no session log. What a crash leaves is
-    fine: a torn end, and events that wait in the queue file.
+    The exit code is 1 where lines cannot be read, events are missing, or a file is no session log. What a crash leaves
+    is fine: a torn end, and events that wait in the queue file.
     """
-    findings: list[_Finding] = []
-    for path in paths:
-        for journal in sessions(path, output.fail):
-            try:
-                findings.append(_look_at(journal))
-            except (DeiaError, OSError) as error:
-                output.fail(error, str(journal))
-    _show(output, findings)
+    journals = [journal for path in paths for journal in sessions(path, output.fail)]
+    _show(output, [finding for journal in journals if (finding := _look_at(output, journal)) is not None])
 
 
-def _look_at(journal: Path) -> _Finding:
+def _look_at(output: Output, journal: Path) -> _Finding | None:
     try:
         report = check_journal(journal)
     except FileNotFoundError:
         return _look_at_queue_alone(journal)
+    except (DeiaError, OSError) as error:
+        output.fail(error, str(journal))
+        return None
     state = "fine" if report.ok else "damaged"
     if "foreign" in report.damage_counts:
         state = "no log"
-    return _Finding(
-        report.path, report.ok, state, report.events, _remarks(report), report.damages, report.damage_count
-    )
+    return _Finding(report.path, report.ok, state, report.events, _remarks(report), report.damages, report.damage_count)
 
 
 def _look_at_queue_alone(journal: Path) -> _Finding:
@@ -87,7 +82,9 @@ def _look_at_queue_alone(journal: Path) -> _Finding:
     try:
         window = read_window(journal)
     except UnreadableQueueError as error:
-        return _Finding(str(journal), False, "no log", remarks=[f"only {queue.name} is there, and cannot be read: {error}"])
+        return _Finding(
+            str(journal), False, "no log", remarks=[f"only {queue.name} is there, and cannot be read: {error}"]
+        )
     if window is None:  # closed, and its journal taken away, between our two looks
         return _Finding(str(journal), False, "no log", remarks=["it vanished just now"])
     if window.committed == 0:
@@ -101,7 +98,7 @@ def _remarks(report: CheckReport) -> list[str]:
         remarks.append("open in a logger")
     elif report.waiting_bytes:
         remarks.append(f"{size(report.waiting_bytes)} wait in the queue file")
-    if report.torn_bytes and not report.locked:
+    if report.torn_bytes and report.events and not report.locked:
         remarks.append(f"a torn end of {plural(report.torn_bytes, 'byte')}")
     if report.runs > 1:
         remarks.append(f"{count(report.runs)} runs")
@@ -112,27 +109,29 @@ def _remarks(report: CheckReport) -> list[str]:
 
 def _show(output: Output, findings: list[_Finding]) -> None:
     page = output.page
-    if findings:
-        page.table(
-            _COLUMNS,
+    if not findings:
+        page.line("No session log there.", "quiet")
+        return
+    page.table(
+        _COLUMNS,
+        [
             [
-                [
-                    finding.state,
-                    count(finding.events) if finding.events is not None else "-",
-                    finding.path,
-                    "; ".join(finding.remarks),
-                ]
-                for finding in findings
-            ],
-        )
+                finding.state,
+                count(finding.events) if finding.events is not None else "-",
+                finding.path,
+                "; ".join(finding.remarks),
+            ]
+            for finding in findings
+        ],
+    )
     for finding in findings:
         if finding.damages and not finding.ok:
             page.heading(finding.path)
             views.show_damages(page, finding.damages, finding.damage_count)
+    page.gap()
     bad = sum(not finding.ok for finding in findings)
-    page.heading("")
     if bad:
         output.found()
         page.line(f"{count(bad)} of {plural(len(findings), 'session log')} not in order.", "bad")
     else:
-        page.line(f"{plural(len(findings), 'session log')}, all in order.", "good")
+        page.line(f"{plural(len(findings), 'session log')} in order.", "good")

@@ -1,7 +1,7 @@
 """What a command shows: blocks of text, laid out for a terminal or for a pipe.
 
-A command describes what it has to say (headings, facts, tables, lines) and does not know who reads it. Every text passes
-through `clean` here, in one place, so that no command can forget to.
+A command describes what it has to say (headings, facts, tables, lines) and does not know who reads it. Every text
+passes through `clean` here, in one place, so that no command can forget to.
 """
 
 from __future__ import annotations
@@ -11,16 +11,22 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.cells import cell_len
 
 from deia.cli.text import clean
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 Tone = Literal["plain", "good", "bad", "quiet"]
 """How a line is meant; a terminal colours it, a pipe does not."""
 
 _STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "bold red", "quiet": "dim"}
+
+_INDENT = "  "
+"""Of all that stands under a heading, in a terminal."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,12 @@ class Page(abc.ABC):
     """Blocks of text, collected until the command is done."""
 
     @abc.abstractmethod
+    def gap(self) -> None:
+        """Leave a line free, unless the page is empty yet."""
+
+    @abc.abstractmethod
     def heading(self, text: str) -> None:
-        """Begin a part of the page."""
+        """Begin a part of the page, after a gap."""
 
     @abc.abstractmethod
     def line(self, text: str, tone: Tone = "plain") -> None:
@@ -66,9 +76,12 @@ class PlainPage(Page):
     def __init__(self) -> None:
         self._lines: list[str] = []
 
-    def heading(self, text: str) -> None:
+    def gap(self) -> None:
         if self._lines:
             self._lines.append("")
+
+    def heading(self, text: str) -> None:
+        self.gap()
         self._lines.append(clean(text))
 
     def line(self, text: str, tone: Tone = "plain") -> None:
@@ -82,10 +95,10 @@ class PlainPage(Page):
         self._columns(cells, [column.number for column in columns])
 
     def _columns(self, rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
-        widths = [max(map(cell_len, cells)) for cells in zip(*rows)]
+        widths = [max(map(cell_len, cells)) for cells in zip(*rows, strict=True)]
         for row in rows:
             padded: list[str] = []
-            for cell, width, is_right in zip(row, widths, right):
+            for cell, width, is_right in zip(row, widths, right, strict=True):
                 padding = " " * (width - cell_len(cell))
                 padded.append(padding + cell if is_right else cell + padding)
             self._lines.append("  ".join(padded).rstrip())
@@ -95,7 +108,7 @@ class PlainPage(Page):
 
 
 class TerminalPage(Page):
-    """For people: fits the terminal's width, long names are folded and none is cut."""
+    """For people: tables fit the terminal's width; long names in them are folded, and none is cut."""
 
     def __init__(self, *, ascii_only: bool = False) -> None:
         # Imported here because a command in a pipe, the usual case in scripts, needs none of it.
@@ -113,38 +126,41 @@ class TerminalPage(Page):
             highlight=False,
             markup=False,
             emoji=False,
-            soft_wrap=False,
         )
         self._box = box.ASCII2 if ascii_only else box.SIMPLE_HEAD
         self._empty = True
 
-    def heading(self, text: str) -> None:
+    def gap(self) -> None:
         if not self._empty:
             self._console.print()
-        self._print(text, "bold")
+
+    def heading(self, text: str) -> None:
+        from rich.text import Text
+
+        self.gap()
+        self._print(Text(clean(text), style="bold"))
 
     def line(self, text: str, tone: Tone = "plain") -> None:
-        self._print(text, _STYLES[tone])
-
-    def _print(self, text: str, style: str) -> None:
         from rich.text import Text
 
-        self._empty = False
-        self._console.print(Text(clean(text), style=style, overflow="fold"))
+        self._print(Text(_INDENT + clean(text), style=_STYLES[tone]))
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
-        from rich.table import Table
         from rich.text import Text
 
-        grid = Table.grid(padding=(0, 2))
-        grid.add_column(style="cyan", no_wrap=True)
-        grid.add_column(overflow="fold")
-        for label, value in facts:
-            grid.add_row(Text("  " + clean(label)), Text(clean(value)))
+        pairs = [(clean(label), clean(value)) for label, value in facts]
+        width = max((cell_len(label) for label, _ in pairs), default=0)
+        for label, value in pairs:
+            padding = " " * (width - cell_len(label) + 2)
+            self._print(Text.assemble(_INDENT, (label, "cyan"), padding, value))
+
+    def _print(self, text: Text) -> None:
+        # The terminal wraps by itself, and gives a path or a command back in one piece when it is copied.
         self._empty = False
-        self._console.print(grid)
+        self._console.print(text, soft_wrap=True)
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+        from rich.padding import Padding
         from rich.table import Table
         from rich.text import Text
 
@@ -156,7 +172,7 @@ class TerminalPage(Page):
         for row in rows:
             table.add_row(*(Text(clean(cell)) for cell in row))
         self._empty = False
-        self._console.print(table)
+        self._console.print(Padding(table, (0, 0, 0, len(_INDENT)), expand=False))
 
     def text(self) -> str:
         return self._file.getvalue()

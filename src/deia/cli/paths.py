@@ -9,15 +9,15 @@ from pathlib import Path
 
 from deia.queue.layout import queue_path
 
-Complain = Callable[[OSError, str], None]
+Complain = Callable[[OSError, str], object]
 """Told what cannot be looked at, and where."""
 
 
 def sessions(path: str, complain: Complain) -> Iterator[Path]:
     """Yield the journals that a path means.
 
-    A directory means every `*.jsonl` in it, at any depth, and the sessions of which only the queue file is there; a queue
-    file means its session. The journal of a session need not exist: what there is of it may be in its queue file.
+    A directory means every `*.jsonl` in it, at any depth, and the sessions of which only the queue file is there; a
+    queue file means its session. The journal need not exist: what there is of a session may be in its queue file.
 
     Args:
         path: A file or a directory.

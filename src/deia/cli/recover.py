@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from deia.cli.output import Output
@@ -19,31 +21,34 @@ from deia.journal.mend import MendReport, mend
 def recover(output: Output, paths: tuple[str, ...]) -> None:
     """Bring in what a killed process left in its queue file, cut a torn end, take out lines that cannot be read.
 
-    PATH is a session log, its queue file, or a directory, as for check. Reading needs no recovery, and a session that is
-    opened again recovers by itself: this is for other tools, which see the *.jsonl files only.
+    PATH is a session log, its queue file, or a directory, as for check. Reading needs no recovery, and a session that
+    is opened again recovers by itself: this is for other tools, which see the *.jsonl files only.
 
-    Before lines are taken out, the log is set aside as it was. A session that a logger has open is left alone. The exit code
-    is 1 where that was so, or where something could not be recovered in full.
+    Before lines are taken out, the log is set aside as it was. A session that a logger has open is left alone. The exit
+    code is 1 where that was so, or where something could not be recovered in full.
     """
-    rows: list[list[str]] = []
-    for path in paths:
-        for journal in sessions(path, output.fail):
-            try:
-                report = mend(journal)
-            except SessionLockedError as error:
-                by = f" (process {error.pid})" if error.pid else ""
-                rows.append(["locked", str(journal), f"open in a logger{by}, left alone"])
-                output.found()
-            except (DeiaError, OSError) as error:
-                output.fail(error, str(journal))
-            else:
-                rows.append(["mended" if report.changed else "fine", report.path, "; ".join(_remarks(report))])
-                if report.removed or report.recovery.aside is not None:
-                    output.found()
+    journals = [journal for path in paths for journal in sessions(path, output.fail)]
+    rows = [row for journal in journals if (row := _mend(output, journal)) is not None]
     if rows:
         output.page.table([Column("State"), Column("Log"), Column("What was done")], rows)
     else:
         output.page.line("No session log there.", "quiet")
+
+
+def _mend(output: Output, journal: Path) -> list[str] | None:
+    """Mend one session and return its row of the table."""
+    try:
+        report = mend(journal)
+    except SessionLockedError as error:
+        output.found()
+        by = f" (process {error.pid})" if error.pid else ""
+        return ["locked", str(journal), f"open in a logger{by}, left alone"]
+    except (DeiaError, OSError) as error:
+        output.fail(error, str(journal))
+        return None
+    if report.removed or report.recovery.aside is not None:
+        output.found()
+    return ["mended" if report.changed else "fine", report.path, "; ".join(_remarks(report))]
 
 
 def _remarks(report: MendReport) -> list[str]:
@@ -56,5 +61,6 @@ def _remarks(report: MendReport) -> list[str]:
     if recovery.aside is not None:
         remarks.append(f"the queue file could not be used in full, and is kept as {recovery.aside.name}")
     if report.aside is not None:
-        remarks.append(f"{plural(report.removed, 'unreadable line')} taken out, the log as it was is {report.aside.name}")
+        removed = plural(report.removed, "unreadable line")
+        remarks.append(f"{removed} taken out, the log as it was is {report.aside.name}")
     return remarks or ["nothing to do"]

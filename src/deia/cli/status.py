@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from deia.errors import DeiaError, JournalError, NotASessionLogError
+from deia.errors import DeiaError, NotASessionLogError
 
 FINE = 0
 FINDINGS = 1

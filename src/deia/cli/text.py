@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 
 def clean(text: object) -> str:
     """Return `text` with everything that a terminal would obey, hide or reorder made visible.
 
-    What a log holds was written by an agent, and perhaps by whatever the agent read: an escape sequence, a line break or
-    a right-to-left mark in a task's name must not reach the terminal as such.
+    What a log holds was written by an agent, and perhaps by whatever the agent read: an escape sequence, a line break
+    or a right-to-left mark in a task's name must not reach the terminal as such.
     """
     raw = str(text)
     return raw if raw.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in raw)
@@ -28,7 +29,7 @@ def count(number: int) -> str:
 
 
 def duration(milliseconds: float) -> str:
-    """Return a duration in the two largest units that matter: `850 ms`, `12.4 s`, `3 min 20 s`, `2 h 05 min`, `4 d 03 h`."""
+    """Return a duration in the two largest units that matter: `850 ms`, `12.4 s`, `3 min 20 s`, `2 h 05 min`."""
     if not math.isfinite(milliseconds):  # the sum of what a damaged or hostile log claims
         return "-"
     if milliseconds < 999.5:
@@ -44,6 +45,25 @@ def duration(milliseconds: float) -> str:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     hours = round(seconds / 3600)
     return f"{count(hours // 24)} d {hours % 24:02d} h"
+
+
+def durations(milliseconds: Iterable[float]) -> list[str]:
+    """Return the durations of a column, all in one unit, so that the longest number is the longest time.
+
+    That is milliseconds, seconds to the millisecond, or from ten minutes on hours, minutes and seconds: `1:02:03.4`.
+    """
+    values = list(milliseconds)
+    longest = max(filter(math.isfinite, values), default=0)
+    return [_in_unit(value, longest) if math.isfinite(value) else "-" for value in values]
+
+
+def _in_unit(milliseconds: float, longest: float) -> str:
+    if longest < 999.5:
+        return f"{milliseconds:.0f} ms"
+    if longest < 600_000:
+        return f"{milliseconds / 1000:.3f} s"
+    tenths = round(milliseconds / 100)
+    return f"{count(tenths // 36_000)}:{tenths // 600 % 60:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
 def size(number: int) -> str:

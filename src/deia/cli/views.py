@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from itertools import islice
 
 from deia.analysis import SessionAnalysis
 from deia.cli.page import Column, Page
-from deia.cli.text import count, duration, plural, rate, share
+from deia.cli.text import count, duration, durations, plural, rate, share
 from deia.events import SessionSummary
 from deia.journal.damage import Damage
 
@@ -67,15 +66,16 @@ def show_tasks(page: Page, analysis: SessionAnalysis, limit: int | None) -> None
     if not by_time:
         page.line("No task was completed.", "quiet")
         return
+    shown = by_time[:limit]
     page.table(
         [Column("Task"), Column("Runs", number=True), Column("Time", number=True), Column("Share", number=True)],
         [
-            [name, count(analysis.task_counts[name]), duration(spent), share(spent, analysis.session_time_ms)]
-            for name, spent in by_time[:limit]
+            [name, count(analysis.task_counts[name]), time, share(spent, analysis.session_time_ms)]
+            for (name, spent), time in zip(shown, durations(spent for _, spent in shown), strict=True)
         ],
     )
     _say_more(page, len(by_time), limit, "task")
-    page.heading(f"Bottlenecks (more than {BOTTLENECK_SHARE:.0%} of the session time)")
+    page.heading(f"Bottlenecks (more than {100 * BOTTLENECK_SHARE:.0f} % of the session time)")
     for name in analysis.bottlenecks:
         page.line(f"{name}  {share(analysis.task_breakdown[name], analysis.session_time_ms)}", "bad")
     if not analysis.bottlenecks:
@@ -87,18 +87,19 @@ def show_tools(page: Page, analysis: SessionAnalysis, limit: int | None) -> None
     if not analysis.tools:
         return
     page.heading("Tools")
-    figures = ("Calls", "Errors", "Total", "Median", "95 %", "Longest")
+    names = list(analysis.tools)[:limit]
+    tools = [analysis.tools[name] for name in names]
+    columns = {
+        "Calls": [count(tool.count) for tool in tools],
+        "Errors": [count(tool.errors) for tool in tools],
+        "Total": durations(tool.total_ms for tool in tools),
+        "Median": durations(tool.p50_ms for tool in tools),
+        "95 %": durations(tool.p95_ms for tool in tools),
+        "Longest": durations(tool.max_ms for tool in tools),
+    }
     page.table(
-        [Column("Tool"), *(Column(name, number=True) for name in figures)],
-        [
-            [
-                name,
-                count(tool.count),
-                count(tool.errors),
-                *map(duration, (tool.total_ms, tool.p50_ms, tool.p95_ms, tool.max_ms)),
-            ]
-            for name, tool in islice(analysis.tools.items(), limit)
-        ],
+        [Column("Tool"), *(Column(name, number=True) for name in columns)],
+        zip(names, *columns.values(), strict=True),
     )
     _say_more(page, len(analysis.tools), limit, "tool")
 
@@ -107,10 +108,14 @@ def show_open_tasks(page: Page, analysis: SessionAnalysis, limit: int | None) ->
     """Show what was started and never completed: it runs still, or a crash interrupted it."""
     if not analysis.open_tasks:
         return
+    tasks = analysis.open_tasks[:limit]
     page.heading("Open tasks")
     page.table(
         [Column("Task"), Column("Started"), Column("So far", number=True)],
-        [[task.name, moment(task.start_time), duration(task.elapsed_ms)] for task in analysis.open_tasks[:limit]],
+        [
+            [task.name, moment(task.start_time), time]
+            for task, time in zip(tasks, durations(task.elapsed_ms for task in tasks), strict=True)
+        ],
     )
     _say_more(page, len(analysis.open_tasks), limit, "open task")
 

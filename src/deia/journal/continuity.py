@@ -43,8 +43,8 @@ class Continuity:
             missing = seq - highest - 1
             if missing <= unreadable:
                 return None
-            which = f"{highest + 1}" if missing == 1 else f"{highest + 1} to {seq - 1}"
-            return "gap", f"seq {which} is missing before this line"
+            which = f"{highest + 1} is" if missing == 1 else f"{highest + 1} to {seq - 1} are"
+            return "gap", f"seq {which} missing before this line"
         if seq == last + 1:
             return None
         return "duplicate", f"seq {seq} comes after seq {last}: the line is repeated, or out of its place"

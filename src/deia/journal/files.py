@@ -147,6 +147,7 @@ def open_session(agent_id: str, session_id: str, path: Path, options: Options) -
     with contextlib.ExitStack() as undo:
         lock, locked = lock_session(queue)
         undo.callback(system.close, lock)
+        undo.callback(_remove_if_empty, lock, queue)
         _check_owner(path, agent_id, session_id)
         recovery = recover_locked(path)
         journal = system.open_or_create(path)
@@ -195,6 +196,12 @@ def _make_directory(directory: Path) -> None:
                 system.close(fd)
     for path in made:
         system.sync_directory(path.parent)
+
+
+def _remove_if_empty(lock: int, queue: Path) -> None:
+    """Take back a lock file that was made for a session that then could not be opened."""
+    if system.fstat(lock).st_size == 0:
+        system.unlink(queue)
 
 
 def _check_owner(path: Path, agent_id: str, session_id: str) -> None:

@@ -16,10 +16,12 @@ def read_back(session: Session) -> list[TaskEvent | FileEvent | ToolEvent]:
     started: dict[int | None, TaskEvent] = {}
     with session.lock:  # a session that is being opened moves from memory to its files
         kept = b"".join(line for at, line in list(session.producer.kept.items()) if at is not None)
-        path = session.path if session.path.exists() else None
-    stored = read_events(path) if path is not None else iter(())
+        in_memory_only = session.state == "open" and session.writer.files is None
+        stored = read_events(session.path) if not in_memory_only and session.path.exists() else iter(())
     in_memory = map(decode, map(orjson.loads, kept.splitlines()))
     for event in (*stored, *in_memory):
+        if event.session_id != session.session_id:
+            continue  # of a file that this logger has not opened yet, and would be refused
         if isinstance(event, (FileEvent, ToolEvent)):
             events.append(event)
         elif isinstance(event, TaskEvent) and not event.orphan:

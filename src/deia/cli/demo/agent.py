@@ -15,7 +15,7 @@ from typing import Any
 
 from deia import SessionLogger, read_events
 from deia.cli.demo import tools
-from deia.cli.demo.plan import CHECKED_MODULES, LEVELS, Group, Package, Plan
+from deia.cli.demo.plan import LEVELS, Group, Package, Plan
 from deia.cli.demo.report import make_report
 from deia.events import FileEvent, TaskEvent, ToolEvent
 
@@ -117,10 +117,13 @@ class Agent:
 
     def _review_package(self, package: Package) -> dict[str, Any]:
         for group in package.groups:
-            self._task(group.name, {"modules": len(group.files)}, partial(self._review_group, group))
-        first = package.groups[0].files[:CHECKED_MODULES]
-        self._tool("tabnanny", package.name, {"files": len(first)}, partial(tools.check_indentation, first))
+            if len(package.groups) == 1:
+                self._review_group(group)
+            else:
+                self._task(group.name, {"modules": len(group.files)}, partial(self._review_group, group))
         if package.module is not None:
+            files = package.files
+            self._tool("tabnanny", package.name, {"files": len(files)}, partial(tools.check_indentation, files))
             self._tool("import", package.module, {}, partial(tools.time_import, package.module))
         return {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -11,9 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from deia.cli.demo.plan import Plan
 from deia.cli.demo.run import Watcher
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 class ProgressBar(Watcher):
-    """A bar on standard error, so that standard output holds the result and nothing else; gone when the work is done."""
+    """A bar on standard error, so that standard output holds the result alone; it is gone when the work is done."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -27,7 +31,7 @@ class ProgressBar(Watcher):
         )
         self._task = self._progress.add_task("Recording", total=None)
 
-    def __enter__(self) -> ProgressBar:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 

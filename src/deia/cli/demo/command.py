@@ -35,9 +35,9 @@ _ROWS = 10
 def demo(output: Output, output_dir: str | None, *, as_json: bool) -> None:
     """Record a real piece of work, kill it half way, and see what is left.
 
-    An agent reviews this Python's standard library: it reads the sources, runs tools on them, writes a report, and records
-    what it does. Half way its process is killed with SIGKILL. A second process continues the session to its end. Then you
-    see that no event is missing whose log call had returned, and where the time went.
+    An agent reviews this Python's standard library: it reads the sources, runs tools on them, writes a report, and
+    records what it does. Half way its process is killed with SIGKILL. A second process continues the session to its
+    end. Then you see that no event is missing whose log call had returned, and where the time went.
 
     Takes less than a minute. The exit code is 1 if an event is missing.
     """
@@ -79,14 +79,16 @@ def _document(done: Demo, analysis: SessionAnalysis) -> dict[str, object]:
 
 
 def _show(page: Page, done: Demo, analysis: SessionAnalysis) -> None:
+    plan = done.plan
+    after_kill = done.at_end.acknowledged - done.at_kill.acknowledged
     page.heading(f"A review of the standard library of Python {platform.python_version()}, killed half way")
     page.facts(
         [
-            ("Reviewed", f"{plural(len(done.plan.files), 'source file')} in {plural(len(done.plan.packages), 'package')}"),
+            ("Reviewed", f"{plural(len(plan.files), 'source file')} in {plural(len(plan.packages), 'package')}"),
             ("Acknowledged before SIGKILL", plural(done.at_kill.acknowledged, "event")),
             ("Found after it", plural(done.at_kill.found, "event")),
             ("Recovered from the queue file", size(done.recovered_bytes)),
-            ("Acknowledged by the second process", plural(done.at_end.acknowledged - done.at_kill.acknowledged, "event")),
+            ("Acknowledged by a second process", plural(after_kill, "event")),
             ("Missing", count(done.missing)),
         ]
     )

@@ -14,15 +14,13 @@ from pathlib import Path
 LEVELS = (0, 2)
 """Optimisation levels of the byte-compiler: asserts and docstrings kept, and without."""
 
-GROUP_MODULES = 12
-MAX_FILES = 420
-"""With seven events a file that is half as much again as the demo promises, and seconds of work rather than minutes."""
+GROUP_MODULES = 8
+MAX_FILES = 400
+"""With seven events a file that is a good deal more than the 2,000 events which the demo promises, and it stays within
+half a minute where two slow processors are shared with others."""
 
-MAX_MODULES = 24
-"""Of one package: the hundred code pages of `encodings` would leave no room for others."""
-
-CHECKED_MODULES = 4
-"""Of each package, for the tool that runs as a process of its own."""
+MIN_MODULES = 10
+"""Of one package, and more where there is little else: the code pages of `encodings` are to leave room for others."""
 
 _SKIPPED = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__"}
 """What is not the standard library, or (its tests) is broken on purpose."""
@@ -43,7 +41,8 @@ IMPORTS = {
     "xml": "xml.etree.ElementTree",
     "zoneinfo": "zoneinfo",
 }
-"""Package → the module whose import is timed in a process of its own; all harmless to import."""
+"""Package → the module whose import is timed in a process of its own; all harmless to import. The sources of these
+packages are also checked by such a process; for each small package, starting one would cost more than all the rest."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Package:
 
     Attributes:
         name: Name of the package.
-        groups: Its modules, in the order of review.
+        groups: Its modules, in the order of review. Where there are several, each is a task inside the package's.
         module: What is imported to time it, where that is done.
     """
 
@@ -104,12 +103,12 @@ class Plan:
     @property
     def events(self) -> int:
         """How many events the work takes when nothing interrupts it."""
-        tasks = 2 + len(self.packages) + sum(len(package.groups) for package in self.packages)
+        groups = sum(len(package.groups) for package in self.packages if len(package.groups) > 1)
+        tasks = 2 + len(self.packages) + groups
         per_file = 3 + 2 * len(LEVELS)  # read, two counts; compiled and written at each level
-        imports = sum(package.module is not None for package in self.packages)
-        checks = len(self.packages)
+        processes = 2 * sum(package.module is not None for package in self.packages)
         report = 1
-        return 2 * tasks + per_file * len(self.files) + imports + checks + report
+        return 2 * tasks + per_file * len(self.files) + processes + report
 
 
 def make_plan(root: Path | None = None) -> Plan:
@@ -119,15 +118,23 @@ def make_plan(root: Path | None = None) -> Plan:
     for file in _sources(root):
         parts = file.relative_to(root).parts
         by_package.setdefault(parts[0] if len(parts) > 1 else TOP_LEVEL, []).append(file)
-    packages: list[Package] = []
+    most = _most_of_a_package({name: len(files) for name, files in by_package.items()})
     left = MAX_FILES
-    # Packages first: where files must be left out, they are top-level modules, which are the most by far.
+    packages: list[Package] = []
     for name in sorted(by_package, key=lambda name: (name == TOP_LEVEL, name)):
-        files = by_package[name][: left if name == TOP_LEVEL else min(left, MAX_MODULES)]
+        files = by_package[name][: left if name == TOP_LEVEL else min(left, most)]
         left -= len(files)
         if files:
             packages.append(Package(name, tuple(_groups(name, files)), IMPORTS.get(name)))
     return Plan(root, tuple(packages))
+
+
+def _most_of_a_package(sizes: dict[str, int]) -> int:
+    """Return how many modules of one package to take, so that small libraries and large ones give as many in all."""
+    for most in range(MIN_MODULES, MAX_FILES):
+        if sum(size if name == TOP_LEVEL else min(size, most) for name, size in sizes.items()) >= MAX_FILES:
+            return most
+    return MAX_FILES
 
 
 def _groups(package: str, files: list[Path]) -> Iterator[Group]:
@@ -141,6 +148,6 @@ def _sources(root: Path) -> Iterator[Path]:
         names[:] = sorted(name for name in names if name not in _SKIPPED and not name.startswith("config-"))
         for file in sorted(files):
             path = Path(directory, file)
-            # Text that is no Unicode (a lone surrogate) is recorded in another form than it is compared in.
+            # A name that is not Unicode is recorded in another form than it is compared in.
             if file.endswith(".py") and path.is_file() and str(path).isprintable():
                 yield path

@@ -66,7 +66,7 @@ class Recording:
         missing = 0
         for number, run in enumerate(acknowledged):
             found = self.runs[number] if number < len(self.runs) else ()
-            same = sum(mine == theirs for mine, theirs in zip(run, found))
+            same = sum(mine == theirs for mine, theirs in zip(run, found, strict=False))
             missing += len(run) - same
         return Proof(sum(map(len, acknowledged)), sum(map(len, self.runs)), missing)
 

@@ -1,7 +1,7 @@
 """The process that records the demo's session; the one that gets killed, and the one that goes on after it.
 
-Run as `python -m deia.cli.demo.recorder JOB`, with the job as JSON. It acknowledges each event on standard output, as one
-line of JSON, after the call that logged it has returned: what its parent has read is what must not be missing.
+Run as `python -m deia.cli.demo.recorder JOB`, with the job as JSON. It acknowledges each event on standard output, as
+one line of JSON, after the call that logged it has returned: what its parent has read is what must not be missing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Run the demo: a process that records and is killed, a second one that goes on, and the proof that nothing is missing."""
+"""Run the demo: a process that records and is killed, a second one that goes on, and the proof that nothing is lost."""
 
 from __future__ import annotations
 
@@ -111,9 +111,7 @@ def run_demo(
     at_end = after.prove([first, second])
     if after.has_gap:
         raise DemoFailedError(f"the numbering of the events has a gap; see: deia check {log}")
-    return Demo(
-        plan, log, Path(job.report), before.prove([first]), at_end, after.recovered_bytes, after.lost_bytes
-    )
+    return Demo(plan, log, Path(job.report), before.prove([first]), at_end, after.recovered_bytes, after.lost_bytes)
 
 
 def _around_half(events: int) -> int:
@@ -135,7 +133,7 @@ def _record(job: Job, watcher: Watcher, before: int, *, kill_at: int | None = No
     with open(errors, "wb") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "deia.cli.demo.recorder", job.to_json()],
-            cwd=job.workspace,  # `-m` looks for modules in the working directory first; nothing of the user's is in this one
+            cwd=job.workspace,  # `-m` looks for modules there first; nothing of the user's is in this one
             env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -149,8 +147,8 @@ def _record(job: Job, watcher: Watcher, before: int, *, kill_at: int | None = No
                     acknowledged.append((kind, name))
                     watcher.advance(before + len(acknowledged))
                     if len(acknowledged) == kill_at:
-                        # SIGKILL: no handler, no exit function, no last flush. What the process wrote to the pipe before
-                        # it died is read by the turns of this loop that follow.
+                        # SIGKILL: no handler, no exit function, no last flush. What the process wrote to the pipe
+                        # before it died is read by the turns of this loop that follow.
                         process.kill()
             except BaseException:
                 process.kill()
