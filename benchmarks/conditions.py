@@ -5,6 +5,7 @@ What a reader needs to judge it, and nothing that tells whose machine it was: no
 
 from __future__ import annotations
 
+import filecmp
 import os
 import platform
 import subprocess
@@ -14,6 +15,8 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import deia
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout that this package is part of."""
@@ -35,13 +38,20 @@ def conditions(directory: Path) -> dict[str, Any]:
 
 
 def commit() -> dict[str, Any]:
-    """Return the commit, and whether the code that was measured differs from it (None where git cannot tell).
+    """Return the commit, and whether the code that is measured differs from it (None where git cannot tell).
 
     Results and the pages made of them do not count: the second interpreter's run follows the first one's results.
     """
     head = _git("rev-parse", "HEAD")
     changed = _git("status", "--porcelain", "--", "src", "benchmarks", "pyproject.toml", ":!benchmarks/results")
-    return {"commit": head, "dirty": None if changed is None else bool(changed)}
+    return {"commit": head, "dirty": None if changed is None else bool(changed) or not _is_installed_from_here()}
+
+
+def _is_installed_from_here() -> bool:
+    """Whether the installed package is the checkout's, or a copy that does not differ."""
+    here, installed = ROOT / "src" / "deia", Path(deia.__file__).parent
+    names = [path.relative_to(here) for path in here.rglob("*.py")]
+    return not any(filecmp.cmpfiles(here, installed, names, shallow=False)[1:])
 
 
 def _git(*arguments: str) -> str | None:

@@ -31,6 +31,12 @@ def encode_value(value: Any) -> bytes:
     return encoded
 
 
+def encode_mapping(value: Any) -> bytes:
+    """Return params or metadata as a JSON object; what is none is kept under the key `value`."""
+    encoded = encode_value(value)
+    return encoded if encoded.startswith(b"{") else b'{"value":' + encoded + b"}"
+
+
 def extend(line: bytes, fields: dict[str, Any]) -> bytes:
     """Return a line with further fields at its end."""
     return line[:-2] + b"," + orjson.dumps(fields)[1:] + b"\n"

@@ -65,14 +65,14 @@ def _plain(value: Any, parents: tuple[int, ...]) -> Any:
         if id(value) in parents:
             return f"<cycle: {kind.__name__}>"
         if len(parents) >= MAX_DEPTH:
-            return _repr(value)
+            return readable(value)
         parents = (*parents, id(value))
         for accepts, convert in _FORMS:
             if accepts(value):
                 return convert(value, parents)
-        return _repr(value)
+        return readable(value)
     except Exception:  # whatever a value's own methods raise, the event is recorded: its text, or failing that its type
-        return _repr(value)
+        return readable(value)
 
 
 def _text(value: str) -> str:
@@ -96,7 +96,8 @@ def _float(value: float) -> float | str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _repr(value: Any) -> str:
+def readable(value: Any) -> str:
+    """Return the `repr` of anything; a type's name where that raises."""
     try:
         return _text(repr(value))
     except Exception as error:  # a broken or endlessly recursive __repr__
@@ -117,7 +118,7 @@ def _mapping(value: Mapping[Any, Any], parents: tuple[int, ...]) -> dict[str, An
     for key, item in value.items():
         name = _key(key, parents)
         if name in result:  # 1 and "1": both are kept, the later one under its repr
-            name = _repr(key)
+            name = readable(key)
         result[name] = _plain(item, parents)
     return result
 
@@ -126,7 +127,7 @@ def _key(key: Any, parents: tuple[int, ...]) -> str:
     form = _plain(key, parents)
     if isinstance(form, str):
         return form
-    return _repr(key) if isinstance(form, (dict, list)) else orjson.dumps(form).decode()
+    return readable(key) if isinstance(form, (dict, list)) else orjson.dumps(form).decode()
 
 
 def _sequence(value: Iterable[Any], parents: tuple[int, ...]) -> list[Any]:

@@ -60,7 +60,7 @@ anyio.run(main, backend=backend)
 
 
 def assert_every_acknowledged_call_is_there(path: Path, acknowledged: list[str]) -> None:
-    """Assert that the log has each acknowledged event once and in order, and at most the one call more that was under way."""
+    """Assert that the log has each acknowledged event, once and in order, and at most the one call more under way."""
     names = [event.name for event in read_events(path) if isinstance(event, ToolEvent)]
     assert len(set(names)) == len(names)
     assert set(acknowledged) <= set(names)
@@ -169,6 +169,7 @@ thread.start()
 thread.join()
 """
 
+
 @pytest.mark.parametrize(
     ("script", "returncode"),
     [
@@ -188,7 +189,9 @@ thread.join()
         pytest.param(ASYNC.replace("END", "raise RuntimeError"), 1, id="exception out of asyncio.run"),
         pytest.param(ASYNC.replace("END", "sys.exit(3)"), 3, id="sys.exit in asyncio.run"),
         pytest.param(
-            ASYNC.replace("END", "os.kill(os.getpid(), signal.SIGINT); await asyncio.sleep(60)"), -2, id="SIGINT in asyncio.run"
+            ASYNC.replace("END", "os.kill(os.getpid(), signal.SIGINT); await asyncio.sleep(60)"),
+            -2,
+            id="SIGINT in asyncio.run",
         ),
     ],
 )
@@ -209,12 +212,14 @@ def test_end_without_close_leaves_a_complete_journal(tmp_path: Path, script: str
         pytest.param(SYNC + "os.kill(os.getpid(), signal.SIGSEGV)", -signal.SIGSEGV, id="crash of the interpreter"),
         pytest.param(SYNC + "os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL, id="SIGKILL"),
         pytest.param(SYNC + "os.execv(sys.executable, [sys.executable, '-c', ''])", 0, id="another program takes over"),
-        pytest.param(ASYNC.replace("END", "os.kill(os.getpid(), signal.SIGTERM)"), -signal.SIGTERM, id="SIGTERM in asyncio.run"),
+        pytest.param(
+            ASYNC.replace("END", "os.kill(os.getpid(), signal.SIGTERM)"), -signal.SIGTERM, id="SIGTERM in asyncio.run"
+        ),
         pytest.param(ASYNC.replace("END", "os._exit(4)"), 4, id="os._exit in asyncio.run"),
     ],
 )
 def test_sudden_death_loses_no_call_that_had_returned(tmp_path: Path, script: str, returncode: int) -> None:
-    """Nothing of ours gets to run, and still every event is there: to our reader at once, to others after the next run."""
+    """Nothing of ours gets to run, and still every event is there: for our reader at once, for others after a run."""
     path = tmp_path / "agent_s.jsonl"
     run(script, tmp_path, cwd=tmp_path, returncode=returncode)
     expected = [f"{number}" for number in range(50)]
@@ -305,7 +310,7 @@ class Thing:
     acknowledged = run(script, tmp_path, cwd=tmp_path)
     expected = ["body"] + ["destructor"] * (acknowledged == "logged")
     path = tmp_path / "agent_s.jsonl"
-    assert acknowledged == "logged"
+    assert acknowledged == "logged" or kept_in == "sys", "only what outlives the modules themselves may be refused"
     assert [event.path for event in read_events(path) if isinstance(event, FileEvent)] == expected
     assert_sound(path)
 
@@ -356,9 +361,10 @@ while len(logged) < 1500:
     number = next(numbers)
     logger.log_task_start("task", {"number": number})
     logger.log_task_complete("task")
-    logger.log_tool_call(f"main/{number}", {"pad": "x" * (number % 200)}, 0)
+    long = 70_000 if number % 20 == 0 and "queue_bytes" in sys.argv[2] else 0
+    logger.log_tool_call(f"main/{number}", {"pad": "x" * (number % 200 + long)}, 0)
     logged.append(f"main/{number}")
-    if number % 500 == 0:
+    if number % 100 == 0:
         logger.flush()
 signal.setitimer(signal.ITIMER_REAL, 0)
 assert logger.statistics().dropped == 0
@@ -367,7 +373,11 @@ os.write(1, "\\n".join(logged).encode())
 """
 
 
-@pytest.mark.parametrize("options", [{}, {"queue_mode": "write"}], ids=["mmap", "write"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"queue_mode": "write"}, {"queue_bytes": 65536}],
+    ids=["mmap", "write", "lines longer than the ring"],
+)
 def test_signal_handlers_may_log_inside_log_calls(tmp_path: Path, options: dict[str, Any]) -> None:
     """A handler that runs at any instant of another call records its event: no deadlock, no corruption, no gap."""
     logged = run(LOG_UNDER_SIGNALS, tmp_path, repr(options), cwd=tmp_path).split("\n")
@@ -381,36 +391,37 @@ def test_signal_handlers_may_log_inside_log_calls(tmp_path: Path, options: dict[
 
 
 def test_exception_inside_a_call_leaves_a_whole_line_or_nothing(tmp_path: Path) -> None:
-    """A handler that raises may interrupt any call: what returned is there once, the rest at most once, without a gap."""
+    """A handler that raises may interrupt any call: what returned is there once, the rest at most once, with no gap."""
     script = """
 import itertools, os, signal, sys
 from deia import SessionLogger
 class Interrupted(Exception):
     pass
 logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
-interruptions = 0
+interruptions, armed = 0, False
 def handler(*_):
-    global interruptions
-    interruptions += 1
-    raise Interrupted
+    global interruptions, armed
+    if armed:
+        armed = False
+        interruptions += 1
+        raise Interrupted
 logger.open()
 signal.signal(signal.SIGALRM, handler)
 returned = []
 numbers = itertools.count()
 signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-finished = False
-while not finished:
+while interruptions < 400:
     try:
-        while interruptions < 1000:
-            number = next(numbers)
-            logger.log_task_start("task")
-            logger.log_tool_call(f"{number}", {"pad": "x" * (number % 200)}, 0)
-            returned.append(f"{number}")
-            logger.log_task_complete("task")
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
-        finished = True
+        armed = True
+        number = next(numbers)
+        logger.log_task_start("task")
+        logger.log_tool_call(f"{number}", {"pad": "x" * (number % 200)}, 0)
+        returned.append(f"{number}")
+        logger.log_task_complete("task")
+        armed = False
     except Interrupted:
         pass
+signal.setitimer(signal.ITIMER_REAL, 0)
 logger.close()
 assert logger.statistics().dropped == 0
 os.write(1, "\\n".join(returned).encode())

@@ -74,7 +74,7 @@ def only_other_journal(directory: Path) -> Path:
     ids=["from the main thread", "from another thread", "after a flush", "grandchild"],
 )
 def test_forked_logger_is_a_session_of_its_own(tmp_path: Path, fork: str) -> None:
-    """The child's logger has a new session id, zero counters and no open tasks, and names its parent on its first line."""
+    """The child's logger has a new session id, zero counters and no open tasks, and its first line names its parent."""
     out = run(PARENT + fork + "\nlogger.log_task_complete('outer')", tmp_path, cwd=tmp_path)
     report = json.loads(out)
     assert report["session_id"] != "parent"
@@ -95,10 +95,14 @@ def test_forked_logger_is_a_session_of_its_own(tmp_path: Path, fork: str) -> Non
 
 
 @needs_fork
-@pytest.mark.parametrize("end", ["sys.exit(0)", "logger.close(); sys.exit(0)", "del logger; gc.collect(); sys.exit(0)", "os._exit(0)"])
+@pytest.mark.parametrize(
+    "end", ["sys.exit(0)", "logger.close(); sys.exit(0)", "del logger; gc.collect(); sys.exit(0)", "os._exit(0)"]
+)
 def test_child_that_logs_nothing_leaves_its_parents_session_alone(tmp_path: Path, end: str) -> None:
-    """Inherited exit handlers and finalizers do nothing in a child: no file is written, locked, closed or removed by it."""
-    script = PARENT + f"""
+    """Inherited exit handlers and finalizers do nothing in a child: it writes, locks, closes and removes no file."""
+    script = (
+        PARENT
+        + f"""
 import gc
 def listing():
     return sorted((name, os.stat(os.path.join(sys.argv[1], name)).st_ino) for name in os.listdir(sys.argv[1]))
@@ -112,6 +116,7 @@ assert listing() == before, listing()
 logger.log_file_read("later")
 assert logger.statistics().mode in ("mmap", "write")
 """
+    )
     run(script, tmp_path, cwd=tmp_path)
     assert [line["seq"] for line in lines_of(tmp_path / "agent_parent.jsonl")] == [1, 2, 3]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["agent_parent.jsonl", "script.py"]
@@ -198,7 +203,9 @@ logger.close()
     assert_sound(tmp_path / "agent_parent.jsonl")
 
 
-@pytest.mark.parametrize("method", [pytest.param("fork", marks=needs_fork), "spawn", pytest.param("forkserver", marks=needs_fork)])
+@pytest.mark.parametrize(
+    "method", [pytest.param("fork", marks=needs_fork), "spawn", pytest.param("forkserver", marks=needs_fork)]
+)
 def test_logger_may_be_handed_to_multiprocessing(tmp_path: Path, method: str) -> None:
     """Under every start method the worker records a session of its own that names its parent."""
     script = """
@@ -432,7 +439,13 @@ class TestReopening:
         assert (lines[5]["recovered_bytes"], lines[5]["lost_bytes"]) == (0, 0)
         assert (lines[6]["name"], lines[6]["task_id"], lines[6]["start_time"]) == ("open", 1, lines[0]["start_time"])
         assert lines[6]["metadata"] == {"run": 1, "end": 2}
-        assert [type(event).__name__ for event in events] == ["TaskEvent", "FileEvent", "ToolEvent", "TaskEvent", "FileEvent"]
+        assert [type(event).__name__ for event in events] == [
+            "TaskEvent",
+            "FileEvent",
+            "ToolEvent",
+            "TaskEvent",
+            "FileEvent",
+        ]
         assert isinstance(events[0], TaskEvent) and events[0].metadata == {"run": 1, "end": 2}
         assert_sound(first.path)
 
@@ -543,7 +556,7 @@ class TestForeignFiles:
     @pytest.mark.parametrize("name", ["agent_s.jsonl", ".agent_s.queue"])
     @pytest.mark.parametrize("dangling", [False, True], ids=["to a file", "dangling"])
     def test_symbolic_link_at_our_name_is_refused(self, tmp_path: Path, name: str, dangling: bool) -> None:
-        """A link that someone laid at a file name of ours is not followed, and what it leads to is neither made nor changed."""
+        """A link that lies at a file name of ours is not followed, and what it leads to is neither made nor changed."""
         target = tmp_path / "target"
         if not dangling:
             target.write_bytes(b"precious\n")

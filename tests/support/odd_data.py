@@ -225,7 +225,11 @@ ODD_DATA = [
     Odd("aware datetime", lambda: WHEN.replace(tzinfo=datetime.timezone.utc), _says("2024-01-02T03:04:05")),
     Odd("date", lambda: WHEN.date(), _equals("2024-01-02")),
     Odd("time", lambda: WHEN.time(), _equals("03:04:05")),
-    Odd("timedelta", lambda: datetime.timedelta(seconds=90), lambda value: value == 90 or "90" in value or "1:30" in value),
+    Odd(
+        "timedelta",
+        lambda: datetime.timedelta(seconds=90),
+        lambda value: value == 90 or "90" in value or "1:30" in value,
+    ),
     Odd("UUID", lambda: A_UUID, _equals(str(A_UUID))),
     Odd("Path", lambda: pathlib.PurePosixPath("/a/b"), _equals("/a/b")),
     Odd("Enum", lambda: Colour.RED, lambda value: value == "red" or "RED" in value),

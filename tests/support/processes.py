@@ -32,7 +32,8 @@ def freeze():
     Shift.frozen = (_wall(), _monotonic())
 
 for _name, _kind, _unit in [
-    ("time", "wall", 1), ("time_ns", "wall", 10**9), ("monotonic", "monotonic", 1), ("monotonic_ns", "monotonic", 10**9),
+    ("time", "wall", 1), ("time_ns", "wall", 10**9),
+    ("monotonic", "monotonic", 1), ("monotonic_ns", "monotonic", 10**9),
     ("perf_counter", "monotonic", 1), ("perf_counter_ns", "monotonic", 10**9),
 ]:
     setattr(time, _name, _clock(getattr(time, _name), _kind, _unit))

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from deia import system
 from deia.errors import DamagedLineError
 from deia.events import FileEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
 from deia.journal import source as source_module
@@ -19,6 +18,7 @@ from deia.journal.damage import KEPT_DAMAGES, Damage, DamageLog
 from deia.journal.reader import read_entries, read_events, read_records
 from deia.journal.source import Source
 from deia.queue.layout import Kind, queue_path
+from deia.queue.window import Window, read_window
 from support.journals import RING_BYTES, SESSION, START, Lines, encode, journal_path, write_queue
 
 TASK = b'{"name":"write_tests","start_time":1697654400.123,"end_time":1697656200.456,"metadata":{"priority":"P1"}}\n'
@@ -720,19 +720,16 @@ def test_cut_direct_write_is_torn(journal: Path, lines: Lines) -> None:
 
 
 class Writer:
-    """Stands behind `system.fstat`, which a reader calls at the end of the file: then the writer does its next step."""
+    """Does its next step whenever a reader has come to an end in the middle of a line and looks at the window again."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, journal: Path, *steps: Callable[[], object]) -> None:
-        self._steps = list(steps)
-        self._inode = journal.stat().st_ino
-        self._fstat = system.fstat
-        monkeypatch.setattr(system, "fstat", self.fstat)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], object]) -> None:
+        self._steps = [lambda: None, *steps]
+        monkeypatch.setattr(source_module, "read_window", self._read_window)
 
-    def fstat(self, fd: int) -> os.stat_result:
-        status = self._fstat(fd)
-        if status.st_ino == self._inode and self._steps:
+    def _read_window(self, journal: Path) -> Window | None:
+        if self._steps:
             self._steps.pop(0)()
-        return status
+        return read_window(journal)
 
 
 def test_line_that_is_being_written_is_not_torn(journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -741,9 +738,34 @@ def test_line_that_is_being_written_is_not_torn(journal: Path, lines: Lines, mon
     half = len(content) // 2 + 40
     journal.write_bytes(content[:half])
     write_queue(journal, content[: len(content) // 2])
-    Writer(monkeypatch, journal, lambda: write_queue(journal, content))
+    Writer(monkeypatch, lambda: write_queue(journal, content))
     assert seqs(journal, strict=True) == [1, 2, 3, 4]
     assert kinds(journal) == []
+
+
+def test_line_that_is_written_without_a_ring_is_not_torn(
+    journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor in mode `write`: the reader goes on in the journal for as long as something comes."""
+    content = b"".join(lines.tool() for _ in range(3))
+    journal.write_bytes(content[:-90])
+    write_queue(journal, b"", kind=Kind.LOCK)
+    Writer(monkeypatch, lambda: journal.write_bytes(content[:-40]), lambda: journal.write_bytes(content))
+    assert seqs(journal, strict=True) == [1, 2, 3]
+
+
+def test_reading_ends_however_fast_the_writer_is(journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there at the call is read; a log that grows with every line that is read has an end all the same."""
+    monkeypatch.setattr(source_module, "CHUNK_BYTES", 100)
+    journal.write_bytes(b"".join(lines.tool() for _ in range(10)))
+    write_queue(journal, journal.read_bytes())
+    read = 0
+    for event in read_events(journal, strict=True):
+        read += 1
+        assert event.seq == read
+        with journal.open("ab") as file:
+            file.write(lines.tool())
+    assert read == 10
 
 
 def test_writer_that_laps_the_reader_is_followed_into_the_journal(
@@ -759,7 +781,7 @@ def test_writer_that_laps_the_reader_is_followed_into_the_journal(
             file.write(content[:-100])
         write_queue(journal, content)
 
-    Writer(monkeypatch, journal, lap)
+    Writer(monkeypatch, lap)
     assert seqs(journal, strict=True) == list(range(1, 1001))
 
 
@@ -775,5 +797,5 @@ def test_session_that_closes_meanwhile_is_complete(
         journal.write_bytes(content)
         queue.unlink()
 
-    Writer(monkeypatch, journal, close)
+    Writer(monkeypatch, close)
     assert [event.seq for event in read_events(journal)] == [1, 2, 3, 4]

@@ -11,7 +11,7 @@ from deia.analysis.clock import Clock
 from deia.analysis.tasks import OpenTask, TaskAccumulator
 from deia.analysis.tools import ToolAccumulator, ToolStatistics
 from deia.errors import NotASessionLogError
-from deia.events import FileEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
+from deia.events import FileEvent, SessionEvent, TaskEvent, ToolEvent
 from deia.journal.damage import Damage, DamageLog
 from deia.journal.reader import Entry, EventReader, require_file
 
@@ -111,7 +111,7 @@ class SessionAccumulator:
             self.tasks.feed(event, original=original)
         elif isinstance(event, SessionEvent):
             self.dropped += event.dropped or 0
-        elif isinstance(event, UnknownEvent):
+        else:
             self.unknown_types[event.type] += 1
 
     def finish(self, *, bottleneck_share: float, end: float | None, damages: DamageLog) -> SessionAnalysis:

@@ -9,7 +9,7 @@ from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
 from deia import system
-from deia.bus.loop import Background
+from deia.bus.loop import Background, import_gate
 
 if TYPE_CHECKING:
     from deia.bus.session import Session
@@ -78,13 +78,22 @@ def _finish_all() -> None:
         session.finish(deadline)
 
 
+def _before_fork() -> None:
+    import_gate.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    import_gate.release()
+
+
 def _start_over() -> None:
     """In a forked child: the threads, the sessions and their exit handler are the parent's."""
     global _process
+    import_gate.release()
     registered = _process.registered
     _process = _Process()
     _process.registered = registered  # atexit keeps the handler, which will find the child's own sessions only
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_over)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_start_over)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from deia import system
 from deia.bus.threads import IO_THREADS, DaemonExecutor
 
 if TYPE_CHECKING:
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from deia.bus.session import Session
+
+logger = logging.getLogger(__name__)
+
+import_gate = threading.Lock()
+"""Held while the background thread imports, and by whoever forks: a child must not inherit a half-done import, whose locks
+nobody in it would ever release."""
 
 _FIRST_WAIT_S = 0.25
 """How long the thread leaves its caller alone before it imports anyio: a program that ends sooner never pays for that, and
@@ -60,7 +68,6 @@ class Background:
         self.failure: BaseException | None = None
         self._sessions: deque[Session] = deque()
         self._calls: deque[Callable[[], Any]] = deque()
-        self._hurry = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="deia-background", daemon=True)
         self._thread.start()
@@ -80,10 +87,6 @@ class Background:
         if self._loop is not None:
             self.call(lambda: None)
 
-    def hurry(self) -> None:
-        """Do not wait any longer to start: someone waits, or a queue fills."""
-        self._hurry.set()
-
     def call(self, function: Callable[[], Any]) -> None:
         """Run a plain function on the loop; from any thread."""
         self._calls.append(function)
@@ -95,14 +98,15 @@ class Background:
 
     def _run(self) -> None:
         try:
-            self._hurry.wait(_FIRST_WAIT_S)
-            import anyio
+            system.pause(_FIRST_WAIT_S)
+            with import_gate:
+                import anyio
 
-            import deia.bus.consumer  # noqa: F401  # with all that only this thread needs, before the loop starts
-
+                import deia.bus.consumer  # noqa: F401  # with all that only this thread needs
             anyio.run(self._main)
         except BaseException as error:  # the next log call finds a writer that died, and starts another
             self.failure = error
+            logger.exception("The background loop has ended; the next log call starts another")
 
     async def _main(self) -> None:
         import asyncio

@@ -6,6 +6,7 @@ first event, at the end of a lap of the ring, to wake a parked consumer, when th
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -33,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 Build = Callable[[int], Entry]
 """Makes an entry for a given `seq`; called again where another event came first."""
+
+_PATIENCE = 8
+"""How often an append is tried again, because another came first, before it holds off the garbage collector."""
 
 _TELLING_BYTES = 1024
 """What the line about dropped events takes at the most, with the longest ids."""
@@ -141,29 +145,44 @@ class Session:
             build: Makes the entry.
             waited: Whether the event has waited before.
         """
-        producer = self.producer
+        conflicts = 0
         while True:
             if not self._get_ready():
                 return None
-            start = producer.end
-            entry = build(producer.seq + 1)  # without the lock: it may run code of the caller's
-            with self.lock:
-                if self.state not in ("open", "opening"):
-                    continue
-                placed = self._tell_drops(len(entry.line)) and self._admit(start, entry, waited)
-                if placed:
-                    self._after_commit()
+            # a collection in each attempt, with callbacks or destructors that log, would let it never win
+            holds_off = conflicts >= _PATIENCE and gc.isenabled()
+            if holds_off:
+                gc.disable()
+            try:
+                placed, size = self._try_once(build, waited)
+            finally:
+                if holds_off:
+                    gc.enable()
             if placed is None:
-                return self._full(len(entry.line), waited)
+                return self._full(size, waited)
             if placed:
                 break
+            conflicts += 1
         if is_exiting():
             self.finish(system.monotonic() + self.options.exit_timeout_s)
         elif self.options.sync_policy == "always" and self.writer.files is not None:
-            target = producer.end
+            target = self.producer.end
             self._submit(self._sync)
             return Pending(lambda: self.writer.durable >= target or self.writer.sync_error is not None, recorded=True)
         return None
+
+    def _try_once(self, build: Build, waited: bool) -> tuple[bool | None, int]:
+        """Build an entry and commit it; return what `_admit` returns, and the entry's size."""
+        start = self.producer.end
+        entry = build(self.producer.seq + 1)  # without the lock: it may run code of the caller's
+        size = len(entry.line)
+        with self.lock:
+            if self.state not in ("open", "opening"):
+                return False, size
+            placed = self._tell_drops(size) and self._admit(start, entry, waited)
+            if placed:
+                self._after_commit()
+        return placed, size
 
     def _admit(self, start: int, entry: Entry, waited: bool = True) -> bool | None:
         """Commit an entry by whichever way there is: False if another came first, None if it has to wait."""
@@ -322,8 +341,11 @@ class Session:
                 open_files(self)
             except OSError as error:
                 keep_in_memory(self, error)
-            except BaseException:
+            except BaseException as error:
                 self.state = before
+                if is_exiting() and isinstance(error, (AttributeError, NameError, TypeError)):
+                    # a destructor that logs when the interpreter has taken its own modules apart
+                    raise LoggerClosedError("the interpreter has ended") from error
                 raise
             self.state = "open"
             watch(self)
@@ -362,8 +384,12 @@ class Session:
         """Have the consumer drain now."""
         if self.bell is not None:
             self.bell.ring()
-        elif self._consumed_by is not None:
-            self._consumed_by.hurry()
+        elif not is_exiting():
+            self._submit(self._drain_early)  # the loop is not up yet
+
+    def _drain_early(self) -> None:
+        self.urgent = False
+        self.writer.try_to_drain()
 
     def park(self) -> bool:
         """Have the next append ring the consumer's bell; False if there is something to write after all."""

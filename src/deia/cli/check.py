@@ -11,6 +11,7 @@ from deia.cli import views
 from deia.cli.output import Output
 from deia.cli.page import Column
 from deia.cli.paths import sessions
+from deia.cli.status import FINE
 from deia.cli.text import count, plural, size
 from deia.errors import DeiaError
 from deia.journal.check import CheckReport
@@ -110,7 +111,8 @@ def _remarks(report: CheckReport) -> list[str]:
 def _show(output: Output, findings: list[_Finding]) -> None:
     page = output.page
     if not findings:
-        page.line("No session log there.", "quiet")
+        if output.code == FINE:
+            page.line("No session log there.", "quiet")
         return
     page.table(
         _COLUMNS,

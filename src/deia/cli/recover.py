@@ -9,6 +9,7 @@ import click
 from deia.cli.output import Output
 from deia.cli.page import Column
 from deia.cli.paths import sessions
+from deia.cli.status import FINE
 from deia.cli.text import plural, size
 from deia.errors import DeiaError, SessionLockedError
 from deia.journal.mend import MendReport, mend
@@ -31,7 +32,7 @@ def recover(output: Output, paths: tuple[str, ...]) -> None:
     rows = [row for journal in journals if (row := _mend(output, journal)) is not None]
     if rows:
         output.page.table([Column("State"), Column("Log"), Column("What was done")], rows)
-    else:
+    elif output.code == FINE:
         output.page.line("No session log there.", "quiet")
 
 

@@ -32,12 +32,11 @@ def show_session(page: Page, analysis: SessionAnalysis) -> None:
     velocity = analysis.velocity_metrics
     operations = analysis.file_operation_stats
     for label, number, per_hour in (
-        ("Completed", analysis.tasks_completed, velocity["tasks_per_hour"]),
         ("Files read", operations.get("read", 0), velocity["files_read_per_hour"]),
         ("Files written", operations.get("write", 0), velocity["files_written_per_hour"]),
         ("Tool calls", sum(tool.count for tool in analysis.tools.values()), velocity["tool_calls_per_hour"]),
     ):
-        facts.append((label, f"{count(number)}  ({rate(per_hour)})"))
+        facts.append((label, f"{count(number)} ({rate(per_hour)})"))
     facts.extend((f"Operation {name}", count(number)) for name, number in operations.items() if name not in _OPERATIONS)
     page.facts(facts)
 
@@ -77,7 +76,7 @@ def show_tasks(page: Page, analysis: SessionAnalysis, limit: int | None) -> None
     _say_more(page, len(by_time), limit, "task")
     page.heading(f"Bottlenecks (more than {100 * BOTTLENECK_SHARE:.0f} % of the session time)")
     for name in analysis.bottlenecks:
-        page.line(f"{name}  {share(analysis.task_breakdown[name], analysis.session_time_ms)}", "bad")
+        page.line(f"{share(analysis.task_breakdown[name], analysis.session_time_ms):>7}  {name}", "bad")
     if not analysis.bottlenecks:
         page.line("None.", "quiet")
 
@@ -163,7 +162,8 @@ def _events(analysis: SessionAnalysis) -> str:
 
 
 def _tasks(analysis: SessionAnalysis) -> str:
-    parts = [f"{count(analysis.tasks_completed)} completed", f"{count(len(analysis.open_tasks))} open"]
+    per_hour = rate(analysis.velocity_metrics["tasks_per_hour"])
+    parts = [f"{count(analysis.tasks_completed)} completed ({per_hour})", f"{count(len(analysis.open_tasks))} open"]
     if analysis.orphans:
         parts.append(f"{plural(analysis.orphans, 'completion')} without a start")
     return ", ".join(parts)

@@ -8,10 +8,10 @@ from typing import Any
 from deia.events import AnyEvent, FileEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
 from deia.journal.records import is_original
 
-_LARGEST = 2**53
-"""Beyond it a double no longer holds every whole number, and arithmetic with it would only look exact."""
+_LARGEST = 2**64 - 1
+"""What the logger takes; JSON parsers make a float of anything beyond."""
 
-_LATEST = _LARGEST // 1000
+_LATEST = 2**53 // 1000
 """Unix seconds up to which milliseconds can be told apart: the year 287,000."""
 
 Fields = dict[str, Any]

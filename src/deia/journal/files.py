@@ -58,7 +58,7 @@ class SessionFiles:
         Raises:
             OSError: The system's; or EBADF after `release`.
         """
-        with self._in_use():
+        with self.in_use():
             return system.pwrite(self.journal, data, offset)
 
     def write_all(self, data: bytes, offset: int) -> int:
@@ -67,7 +67,7 @@ class SessionFiles:
         Raises:
             OSError: As for `write`.
         """
-        with self._in_use():
+        with self.in_use():
             return system.write_all(self.journal, data, offset)
 
     def sync(self) -> None:
@@ -76,21 +76,11 @@ class SessionFiles:
         Raises:
             OSError: As for `write`.
         """
-        with self._in_use():
+        with self.in_use():
             system.sync(self.journal)
 
-    def cut(self, size: int) -> None:
-        """Cut the journal back to a size; one that is shorter already is left as it is.
-
-        Raises:
-            OSError: As for `write`.
-        """
-        with self._in_use():
-            if system.fstat(self.journal).st_size > size:
-                system.ftruncate(self.journal, size)
-
     @contextlib.contextmanager
-    def _in_use(self) -> Iterator[None]:
+    def in_use(self) -> Iterator[None]:
         """Keep the descriptor's number from being closed, and given to another file, under a call that is on its way."""
         with self._guard:
             if self._released:
@@ -144,6 +134,9 @@ def open_session(agent_id: str, session_id: str, path: Path, options: Options) -
     """
     _make_directory(path.parent)
     queue = queue_path(path)
+    for file in (path, queue):
+        if file.is_symlink():  # the descriptors are opened without following one too; this says why
+            raise ForeignJournalError(f"{file} is a symbolic link, which is not followed", path=file)
     with contextlib.ExitStack() as undo:
         lock, locked = lock_session(queue)
         undo.callback(system.close, lock)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import stat
+import sys
 import zlib
 from collections.abc import Iterator
 from io import BufferedReader, FileIO
@@ -83,30 +85,36 @@ class Source:
             self.queue_problem = str(error)
 
     def _follow(self, file: BufferedReader[FileIO]) -> Iterator[RawLine]:
-        """Read a plain journal to its end, and on in the window.
+        """Read a plain journal to its end as of now, and on in the window.
 
-        An end in the middle of a line is a crash's, or that of a writer who is at it right now. So the window is looked
-        at again, for as long as that gets on: a live session shows no torn line.
+        As of now, for a writer may be faster than we are. An end in the middle of a line is a crash's, or that of a
+        writer who is at it; so the window is looked at again, for as long as that gets on, and a live session shows no
+        torn line.
         """
+        status = system.fstat(file.fileno())
+        limit = status.st_size if stat.S_ISREG(status.st_mode) else sys.maxsize
         end = 0
         looked_at = -1
         while True:
-            while chunk := file.read(CHUNK_BYTES):
+            while chunk := file.read(max(0, min(CHUNK_BYTES, limit - end))):
                 end += len(chunk)
                 self.journal_bytes += len(chunk)
                 yield from self._scanner.feed(chunk)
-            beyond = self.window.beyond(system.fstat(file.fileno()), end) if self.window is not None else None
+            beyond = self.window.beyond(status, end) if self.window is not None else None
             self.offsets_tell = beyond is not None
             if beyond:
                 end += len(beyond)
                 self.window_bytes += len(beyond)
                 yield from self._scanner.feed(beyond)
-            if not self._scanner.pending or end == looked_at:
+            if not self._scanner.pending or end == looked_at or not file.seekable():
                 return
             looked_at = end
             self._look()
-            if file.seekable():
-                file.seek(end)
+            status = system.fstat(file.fileno())
+            limit = status.st_size
+            if self.window is not None and self.window.committed >= end and self.window.trusts(status):
+                limit = self.window.committed  # a line ends there, and it is all we need
+            file.seek(end)
 
     def _unpack(self, file: BufferedReader[FileIO]) -> Iterator[RawLine]:
         """Read a compressed log, as far as it can be unpacked."""

@@ -99,24 +99,51 @@ class Writer:
             Whether it was committed: False if another line came first, None if the journal cannot be written.
         """
         assert self.files is not None
-        producer = self._producer
+        producer, files = self._producer, self.files
+        inside = self.writing_directly
         self.writing_directly = True  # before anything that may be interrupted: from here on, `limit` stays -1
         producer.limit = -1
         try:
             self.drain()
-            if producer.end != start or producer.flushed != start:
-                return False
-            self.files.write_all(entry.line, start)
-            return producer.commit_written(start, entry)
+            if producer.flushed == start and self._write_as_long_as_last(files, start, entry.line):
+                return producer.commit_written(start, entry)
+            return False
         except OSError as error:
             self.failed(error)
             self.cut_back(start)
             return None
         finally:
-            self.writing_directly = False
+            self.writing_directly = inside
 
-    def cut_back(self, size: int) -> None:
-        """Take back what a direct write that was interrupted, or failed, left beyond the committed lines."""
-        assert self.files is not None
-        with suppress(OSError):  # no line is there that anyone was told of, and the next write covers it
-            self.files.cut(size)
+    def _write_as_long_as_last(self, files: SessionFiles, start: int, line: bytes) -> bool:
+        """Write a line at `start` as long as nothing is committed there; return whether it was written in full.
+
+        The check and the write are not interrupted: a call made inside this one comes before or after both, never between
+        them, where its committed line would be written over.
+        """
+        producer, pwrite, fd = self._producer, system.pwrite, files.journal
+        left = memoryview(line)
+        offset = start
+        with files.in_use():
+            while left:
+                # fmt: off
+                if producer.end == start: written = pwrite(fd, left, offset)  # noqa: E701
+                else: return False  # noqa: E701
+                # fmt: on
+                left = left[written:]
+                offset += written
+        return producer.end == start
+
+    def cut_back(self, start: int) -> None:
+        """Take back what a direct write that was interrupted, or failed, left beyond `start`, if that is still the end.
+
+        Never further than that, nor beyond the journal's size: the check and the cut are not interrupted either.
+        """
+        files = self.files
+        assert files is not None
+        producer, ftruncate, fd = self._producer, system.ftruncate, files.journal
+        with suppress(OSError), files.in_use():  # no line is there that anyone was told of, and the next write covers it
+            size = system.fstat(fd).st_size
+            # fmt: off
+            if size > start and producer.end == start: ftruncate(fd, start)  # noqa: E701
+            # fmt: on

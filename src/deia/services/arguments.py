@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 import operator
 import os
-from collections.abc import Mapping
 from typing import Any
+
+import orjson
+
+from deia.line import encode_mapping
+from deia.plain import readable
+
+LARGEST = 2**64 - 1
+"""What JSON readers (orjson's included) take as an integer."""
 
 
 def text(name: str, value: object) -> str:
@@ -18,9 +24,9 @@ def text(name: str, value: object) -> str:
         ValueError: It is empty.
     """
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be text, not {value!r}")
+        raise TypeError(f"{name} must be text, not {readable(value)}")
     if not value:
-        raise ValueError(f"{name} must not be empty")
+        raise ValueError(f"{name} must not be empty: {value!r}")
     return str.__str__(value)
 
 
@@ -32,10 +38,10 @@ def path_text(value: object) -> str:
         ValueError: It is empty.
     """
     if not isinstance(value, (str, bytes, os.PathLike)):
-        raise TypeError(f"path must be str, bytes or os.PathLike, not {value!r}")
+        raise TypeError(f"path must be str, bytes or os.PathLike, not {readable(value)}")
     decoded = os.fsdecode(value)
     if not decoded:
-        raise ValueError("path must not be empty")
+        raise ValueError(f"path must not be empty: {readable(value)}")
     return str.__str__(decoded)
 
 
@@ -49,29 +55,31 @@ def whole(name: str, value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool):
-        raise TypeError(f"{name} must be a whole number, not {value!r}")
+        raise TypeError(f"{name} must be a whole number, not {readable(value)}")
     try:
         number = operator.index(value)  # type: ignore[arg-type]  # whatever has no __index__ raises here
     except TypeError:
-        raise TypeError(f"{name} must be a whole number, not {value!r}") from None
+        raise TypeError(f"{name} must be a whole number, not {readable(value)}") from None
     if number < 0:
-        raise ValueError(f"{name} must not be negative, not {value!r}")
+        raise ValueError(f"{name} must not be negative: {number}")
+    if number > LARGEST:
+        raise ValueError(f"{name} must be at most 2**64 - 1: {readable(value)}")
     return number
 
 
-def mapping(value: object) -> Any:
-    """Return params or metadata as a mapping; what is none is kept under the key `value`."""
+def mapping(value: object) -> dict[str, Any]:
+    """Return params or metadata that are no plain dict as one; what is no mapping is kept under the key `value`."""
     if value is None:
         return {}
-    if isinstance(value, Mapping) or callable(getattr(value, "model_dump", None)):
-        return value
-    return {"value": value}
+    fields: dict[str, Any] = orjson.loads(encode_mapping(value))
+    return fields
 
 
 def duration(value: object) -> tuple[int, Any]:
     """Return a duration in whole milliseconds, and the given value where that cannot be a duration.
 
-    A stepped clock makes durations that are negative, or not numbers; that is odd data, recorded as 0 beside the given value.
+    A stepped clock makes durations that are negative, or not numbers, or endless; that is odd data, recorded as 0 beside the
+    given value.
 
     Raises:
         TypeError: It is not a number.
@@ -82,9 +90,9 @@ def duration(value: object) -> tuple[int, Any]:
             if isinstance(value, (bool, str, bytes)):
                 raise TypeError
         except (TypeError, ValueError):
-            raise TypeError(f"duration_ms must be a number of milliseconds, not {value!r}") from None
+            raise TypeError(f"duration_ms must be a number of milliseconds, not {readable(value)}") from None
     else:
         number = value
-    if math.isfinite(number) and number >= 0:
+    if 0 <= number <= LARGEST:
         return round(number), None
     return 0, int(number) if isinstance(number, numbers.Integral) else float(number)

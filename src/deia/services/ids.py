@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 
 from deia import system
+from deia.plain import readable
 
 _ID_BYTES = 200
-_NAME_BYTES = 235
-"""Both ids together: the file system's 255 less the dot, the separator and the longest suffix of a session's files."""
+_NAME_BYTES = 237
+"""Both ids and the separator: the file system's 255 less the longest suffix of a session's files (`.jsonl.damaged-1`, and room
+for a second digit), and enough for the longest agent id with a session id of ours."""
 
 
 def new_session_id() -> str:
@@ -28,10 +30,10 @@ def checked_id(name: str, value: object) -> str:
         ValueError: It is empty, longer than 200 bytes, or more (or less) than a file name.
     """
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be text, not {value!r}")
+        raise TypeError(f"{name} must be text, not {readable(value)}")
     value = str(value)
     if not value:
-        raise ValueError(f"{name} must not be empty")
+        raise ValueError(f"{name} must not be empty: {value!r}")
     try:
         size = len(value.encode("utf-8"))
     except UnicodeEncodeError as error:

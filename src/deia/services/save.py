@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from deia import system
@@ -32,7 +33,7 @@ def save(session: Session, directory: Path, timeout_s: float, *, disabled: bool)
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a journal under a temporary name, and rename it: a reader never sees half of it."""
-    new = target.with_name(f".{target.name}.{system.process_id()}.saving")
+    new = target.with_name(f".{target.stem}.saving-{os.urandom(2).hex()}")
     fd = system.open_or_create(new)
     try:
         system.ftruncate(fd, 0)

@@ -19,7 +19,7 @@ import orjson
 
 from deia.bus.session import Build, Session
 from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
-from deia.line import VERSION, encode, encode_value
+from deia.line import VERSION, encode, encode_mapping
 from deia.options import Options
 from deia.plain import has_nonfinite, plain
 from deia.queue.producer import CALLED, COMPLETED, OTHER, READ, STARTED, WRITTEN, Entry, Producer
@@ -51,6 +51,7 @@ logger = logging.getLogger(__name__)
 _NEWLINE = orjson.OPT_APPEND_NEWLINE
 _dumps = orjson.dumps
 _HOUR_MS = 3_600_000
+_LARGEST = arguments.LARGEST
 
 DEFAULT_TIMEOUT_S = 5.0
 """What `flush`, `sync`, `close` and `save_session` wait for, unless told: it outlasts an ordinary disk stall."""
@@ -132,7 +133,7 @@ class SessionLogger:
             return
         if type(task_name) is not str or not task_name:
             task_name = arguments.text("task_name", task_name)
-        encoded = encode_value(arguments.mapping(metadata)) if metadata else b"{}"
+        encoded = b"{}" if metadata is None else encode_mapping(metadata)
         task = OpenTask(task_name, producer, now(), monotonic(), encoded)
         outer = current.get()
         while outer is not None and not outer.is_open:
@@ -166,7 +167,7 @@ class SessionLogger:
         if type(task_name) is not str or not task_name:
             task_name = arguments.text("task_name", task_name)
         duration = {} if duration_ms is None else self._duration(duration_ms)
-        build = _Completion(self, producer, task_name, duration, arguments.mapping(metadata))
+        build = _Completion(self, producer, task_name, duration, b"{}" if metadata is None else encode_mapping(metadata))
         self._append_task(producer, build, build.done)
 
     def log_file_read(self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None) -> None:
@@ -196,9 +197,9 @@ class SessionLogger:
             return
         if type(path) is not str or not path:
             path = arguments.path_text(path)
-        if size_bytes is not None and (type(size_bytes) is not int or size_bytes < 0):
+        if size_bytes is not None and (type(size_bytes) is not int or not 0 <= size_bytes <= _LARGEST):
             size_bytes = arguments.whole("size_bytes", size_bytes)
-        if lines is not None and (type(lines) is not int or lines < 0):
+        if lines is not None and (type(lines) is not int or not 0 <= lines <= _LARGEST):
             lines = arguments.whole("lines", lines)
         task = current.get()
         if task is not None and (task.owner is not producer or not task.is_open):
@@ -219,8 +220,9 @@ class SessionLogger:
         }
         try:
             line = _dumps(fields, None, _NEWLINE)
-        except TypeError:
-            line = encode(fields)
+        except TypeError:  # lone surrogates in the path
+            self._append(partial(_again, plain(fields), counter))
+            return
         if not producer.commit(start, line, counter):
             self._append(partial(_again, fields, counter))
 
@@ -240,7 +242,7 @@ class SessionLogger:
             tool_name = arguments.text("tool_name", tool_name)
         if type(params) is not dict:
             params = arguments.mapping(params)
-        if type(duration_ms) is not int or duration_ms < 0:
+        if type(duration_ms) is not int or not 0 <= duration_ms <= _LARGEST:
             given = self._duration(duration_ms)
         task = current.get()
         if task is not None and (task.owner is not producer or not task.is_open):
@@ -262,13 +264,14 @@ class SessionLogger:
             fields = _with_duration(fields, given)
         try:
             line = _dumps(fields, None, _NEWLINE)
-        except TypeError:
-            line = encode(fields)
-        else:
             # one null too many is a None of the caller's, or a NaN that orjson wrote as null
-            if line.count(b"null") != (task is None) and has_nonfinite(params):
-                line = encode(fields)
-        if not producer.commit(start, line, CALLED):
+            odd = line.count(b"null") != (task is None) and has_nonfinite(params)
+        except TypeError:
+            line, odd = b"", True
+        if odd:
+            # once and for all: what runs here of the caller's own code may log, and then this event is encoded again
+            self._append(partial(_again, plain(fields), CALLED))
+        elif not producer.commit(start, line, CALLED):
             self._append(partial(_again, fields, CALLED))
 
     # How it is appended where the fast path does not do
@@ -515,7 +518,7 @@ class _Completion:
     """The entry of a task's completion: which task that is shows only at the moment of its commit."""
 
     def __init__(
-        self, face: SessionLogger, producer: Producer, name: str, duration: dict[str, Any], metadata: Any
+        self, face: SessionLogger, producer: Producer, name: str, duration: dict[str, Any], metadata: bytes
     ) -> None:
         self._face = face
         self._producer = producer
@@ -538,8 +541,8 @@ class _Completion:
             elapsed = self._ended - task.started if task.started is not None else end_time - task.start_time
             beside = {"duration_ms": round(max(elapsed, 0.0) * 1000)}
         metadata = task.metadata
-        if self._metadata:
-            metadata = encode_value({**orjson.loads(metadata), **orjson.loads(encode_value(self._metadata))})
+        if self._metadata != b"{}":
+            metadata = orjson.dumps({**orjson.loads(metadata), **orjson.loads(self._metadata)})
         line = self._face._task_line(task, seq, end_time, metadata, beside)
         return Entry(line, COMPLETED, self._name, task.older, task)
 
@@ -549,12 +552,13 @@ class _Completion:
         parent = innermost(current.get(), self._producer)
         task.parent_id = None if parent is None else parent.task_id
         beside = {**(self._duration or {"duration_ms": None}), "orphan": True}
-        line = self._face._task_line(task, seq, self._end_time, encode_value(self._metadata), beside)
+        line = self._face._task_line(task, seq, self._end_time, self._metadata, beside)
         return Entry(line, OTHER)
 
     def done(self) -> None:
         if self._orphan:
-            logger.warning("Task complete event logged without corresponding start event: %s", self._name)
+            # one finished text, as callers of the original module's logger assert it
+            logger.warning(f"Task complete event logged without corresponding start event: {self._name}")  # noqa: G004
         else:
             self._producer.forget(self._name)
             leave()

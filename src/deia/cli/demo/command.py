@@ -53,7 +53,7 @@ def demo(output: Output, output_dir: str | None, *, as_json: bool) -> None:
         output.fail(error, str(error.filename or output_dir or "."))
         return
     analysis = analyze_session(done.log, bottleneck_share=views.BOTTLENECK_SHARE)
-    if done.missing:
+    if done.missing or done.has_gap:
         output.found()
     if as_json:
         output.document(_document(done, analysis))
@@ -71,6 +71,7 @@ def _document(done: Demo, analysis: SessionAnalysis) -> dict[str, object]:
         "found_after_kill": done.at_kill.found,
         "acknowledged": done.at_end.acknowledged,
         "missing": done.missing,
+        "has_gap": done.has_gap,
         "recovered_bytes": done.recovered_bytes,
         "lost_bytes": done.lost_bytes,
         "summary": jsonable(summary_of(analysis)),
@@ -96,6 +97,8 @@ def _show(page: Page, done: Demo, analysis: SessionAnalysis) -> None:
         page.line(f"{plural(done.missing, 'acknowledged event')} missing. That must not be: please report it.", "bad")
     else:
         page.line("No acknowledged event is missing.", "good")
+    if done.has_gap:
+        page.line("The numbering of the events has a gap. That must not be: please report it.", "bad")
     page.heading("Summary")
     views.show_summary(page, summary_of(analysis))
     views.show_tasks(page, analysis, _ROWS)

@@ -48,6 +48,9 @@ def record(job: Job, acknowledgements: int) -> None:
     Args:
         job: The job.
         acknowledgements: File descriptor to acknowledge events on.
+
+    Raises:
+        SystemExit: No file can be made in the output directory.
     """
 
     def acknowledge(kind: str, name: str) -> None:
@@ -55,6 +58,10 @@ def record(job: Job, acknowledgements: int) -> None:
         os.write(acknowledgements, json.dumps([kind, name]).encode() + b"\n")
 
     logger = SessionLogger(job.agent_id, job.session_id, output_dir=job.output_dir)
+    logger.open()  # the first log call would do it; but a directory that cannot be written is to be seen at once
+    state = logger.statistics()
+    if state.mode == "memory":
+        sys.exit(f"cannot record: {state.error}")
     agent = Agent(
         logger,
         make_plan(Path(job.root)),

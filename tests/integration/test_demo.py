@@ -1,0 +1,320 @@
+"""`deia demo`: a recording process is killed, a second one goes on, and nothing is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deia import FileEvent, SessionEvent, SessionLogger, TaskEvent, ToolEvent, analyze_session, read_events
+from deia.cli.app import run
+from deia.cli.demo import command as command_module
+from deia.cli.demo import run as run_module
+from deia.cli.demo.agent import Agent, Past
+from deia.cli.demo.plan import Plan, make_plan
+from deia.cli.demo.proof import acknowledgement_of
+from deia.cli.demo.recorder import Job, record
+from deia.cli.demo.run import DemoFailedError, Watcher, run_demo
+from deia.events import AnyEvent
+from deia.journal.check import check
+from support.lines import assert_gapless
+
+PACKAGES = {"http": 9, "json": 3, "logging": 2, "": 2}
+"""Modules of a small library. Its packages are of those that get processes of their own, which take their time: so the
+recorder is at work for long enough to be killed."""
+
+EARLY = 10
+"""Acknowledgements to wait for before the kill: most of the work is still to be done."""
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """A standard library in small."""
+    root = tmp_path / "library"
+    for package, modules in PACKAGES.items():
+        (root / package).mkdir(parents=True, exist_ok=True)
+        for number in range(modules):
+            (root / package / f"m{number}.py").write_text(f"def f{number}():\n    return {number}\n")
+    return root
+
+
+@pytest.fixture
+def small_demo(library: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Makes `deia demo` work on the small library; returns where the library is."""
+
+    def run_small(output_dir: str | None, *, watcher: Watcher | None) -> run_module.Demo:
+        return run_demo(output_dir, root=library, watcher=watcher, kill_at=lambda _events: EARLY)
+
+    monkeypatch.setattr(command_module, "run_demo", run_small)
+    return library
+
+
+def assert_done_once(plan: Plan, log: Path) -> None:
+    """Every step of the plan is in the log, none twice, no task is open, and the log is whole."""
+    steps: Counter[tuple[str, ...]] = Counter()
+    for event in read_events(log):
+        if isinstance(event, TaskEvent):
+            steps["start" if event.end_time is None else "complete", event.name] += 1
+        elif isinstance(event, FileEvent):
+            steps[event.operation, event.path] += 1
+        elif isinstance(event, ToolEvent):
+            steps["tool", event.name, event.params["target"]] += 1
+    assert set(steps.values()) == {1}
+    assert steps.total() == plan.events
+    assert {path for step, path, *_ in steps if step == "read"} == {str(file) for file in plan.files}
+    assert analyze_session(log).open_tasks == []
+    assert check(log).ok
+    assert_gapless(log)
+
+
+def test_demo_on_the_standard_library(tmp_path: Path) -> None:
+    """The real thing, as a newcomer runs it: at least 2,000 events, a kill, and nothing missing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "deia", "demo", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(done.stdout)
+    log = Path(result["log"])
+    assert log.parent == tmp_path / ".deia" / "sessions"
+    assert result["missing"] == 0
+    assert not result["has_gap"]
+    assert result["found_after_kill"] >= result["acknowledged_before_kill"] > 800
+    assert result["acknowledged"] >= 2000
+    assert result["analysis"]["runs"] == 2
+    assert result["summary"]["files_read"] == result["source_files"]
+    assert_done_once(make_plan(), log)
+    assert Path(result["report"]).read_text(encoding="utf-8").startswith("# The standard library of Python ")
+    assert sorted(path.name for path in log.parent.iterdir()) == sorted((log.name, Path(result["report"]).name))
+
+
+def test_demo_shows_what_was_acknowledged_found_and_recovered(
+    small_demo: Path, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Then the summary, where the time went, the tools, and what to run next; it is quiet in a pipe until then."""
+    assert run(["demo", "--output-dir", "out"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    (log,) = (elsewhere / "out").glob("*.jsonl")
+    facts = dict(line.split("  ", 1) for line in out.splitlines() if "  " in line)
+    acknowledged = int(facts["Acknowledged before SIGKILL"].split()[0])
+    assert acknowledged >= EARLY
+    assert int(facts["Found after it"].split()[0]) >= acknowledged
+    assert facts["Missing"].strip() == "0"
+    assert "No acknowledged event is missing.\n" in out
+    for heading in ("Summary", "Where the time went", "Tools", "Where it is"):
+        assert f"\n\n{heading}\n" in out
+    assert out.endswith(f"What to run next\ndeia analyze out/{log.name}\n")
+    assert_done_once(make_plan(small_demo), log)
+
+
+def test_demo_shows_a_progress_bar_to_whoever_watches(
+    small_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On standard error, and only where both streams are terminals."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "120")
+    for stream in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    assert run(["demo", "--output-dir", str(tmp_path / "out"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["missing"] == 0
+    assert "Killed with SIGKILL; continuing" in err
+    planned = make_plan(small_demo).events
+    assert f" {planned}/{planned} events " in re.sub(r"\x1b\[[0-9;]*m", "", err)
+
+
+def test_demo_records_even_where_loggers_are_switched_off(
+    small_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs it wants to see it."""
+    monkeypatch.setenv("DEIA_DISABLED", "1")
+    assert run(["demo", "--output-dir", str(tmp_path / "out")]) == 0
+
+
+def test_missing_event_is_said_and_exits_1(
+    small_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The demo would not hide what it is there to disprove."""
+
+    def forgetful(path: Path) -> Iterator[AnyEvent]:
+        return (event for event in read_events(path) if event.seq != 5)
+
+    monkeypatch.setattr(run_module, "read_events", forgetful)
+    assert run(["demo", "--output-dir", str(tmp_path / "out")]) == 1
+    out = capsys.readouterr().out
+    assert "acknowledged events missing. That must not be: please report it." in out
+    assert "The numbering of the events has a gap." in out
+
+
+# What goes wrong
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    """Run a demo that cannot be; return its code and its one line."""
+    code = run(["demo", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    return code, err
+
+
+def test_library_without_sources_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An interpreter may come with compiled files only."""
+    monkeypatch.setattr(run_module, "make_plan", lambda _root: make_plan(tmp_path))
+    code, err = fails(capsys)
+    assert code == 1
+    assert err == f"deia: there are no Python sources in {tmp_path}: the demo needs the standard library's\n"
+
+
+def test_directory_that_cannot_be_made_is_one_line(
+    small_demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The recording process says why; it does not go on in memory."""
+    (tmp_path / "file").touch()
+    code, err = fails(capsys, "--output-dir", tmp_path / "file" / "out")
+    assert code == 1
+    assert err.startswith("deia: the recording process failed: cannot record: ")
+
+
+def test_error_of_the_system_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It names the file."""
+
+    def full(*_arguments: object, **_more: object) -> None:
+        raise OSError(28, "No space left on device", "/tmp/deia-demo-x")
+
+    monkeypatch.setattr(command_module, "run_demo", full)
+    assert fails(capsys) == (2, "deia: /tmp/deia-demo-x: No space left on device\n")
+
+
+def test_process_that_is_done_before_the_kill_is_an_error(library: Path, tmp_path: Path) -> None:
+    """There would be nothing to show."""
+    with pytest.raises(DemoFailedError, match="had done all its work before it could be killed"):
+        run_demo(str(tmp_path / "out"), root=library, kill_at=lambda _events: 10**9)
+
+
+def test_second_process_that_fails_is_an_error(library: Path, tmp_path: Path) -> None:
+    """With the last line of what it said."""
+
+    class Vandal(Watcher):
+        def killed(self, events: int) -> None:
+            (log,) = (tmp_path / "out").glob("*.jsonl")
+            log.with_suffix(".report.md").mkdir()
+
+    with pytest.raises(DemoFailedError, match=r"the recording process failed: IsADirectoryError: "):
+        run_demo(str(tmp_path / "out"), root=library, kill_at=lambda _events: EARLY, watcher=Vandal())
+
+
+def test_interrupted_demo_takes_its_process_with_it(
+    small_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C: exit code 130, nothing said, nobody left at work."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    class Started(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **more: Any) -> None:
+            super().__init__(*arguments, **more)
+            processes.append(self)
+
+    def interrupt(_self: Watcher, _events: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", Started)
+    monkeypatch.setattr(Watcher, "advance", interrupt)
+    assert run(["demo", "--output-dir", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr() == ("", "")
+    (process,) = processes
+    assert process.returncode is not None
+
+
+# The agent, in this process
+
+
+class Crash(Exception):
+    """Stands for the end of a process."""
+
+
+def work(logger: SessionLogger, library: Path, *, crash_after: int | None = None) -> list[tuple[str, str]]:
+    """Do what is left of the work, or die in it; return what was acknowledged."""
+    acknowledged: list[tuple[str, str]] = []
+
+    def acknowledge(kind: str, name: str) -> None:
+        acknowledged.append((kind, name))
+        if len(acknowledged) == crash_after:
+            raise Crash
+
+    workspace = library.with_name("workspace")
+    workspace.mkdir(exist_ok=True)
+    agent = Agent(
+        logger,
+        make_plan(library),
+        Past.read(logger.path),
+        workspace=workspace,
+        report=library.with_name("report.md"),
+        acknowledge=acknowledge,
+    )
+    agent.work()
+    return acknowledged
+
+
+def test_agent_acknowledges_each_event_as_it_is_in_the_log(library: Path, tmp_path: Path) -> None:
+    """As many as planned, in the same order."""
+    with SessionLogger("agent", "whole", output_dir=tmp_path) as logger:
+        acknowledged = work(logger, library)
+    assert acknowledged == [acknowledgement_of(event) for event in read_events(logger.path)]
+    assert_done_once(make_plan(library), logger.path)
+
+
+@pytest.mark.parametrize("crash_after", [1, 2, 4, 5, 6, 7, 8, 60, 134])
+def test_agent_goes_on_where_it_was_stopped(library: Path, tmp_path: Path, crash_after: int) -> None:
+    """Nothing is done twice, nothing is left out, and the tasks that were open are completed."""
+    with SessionLogger("agent", "s", output_dir=tmp_path) as logger, pytest.raises(Crash):
+        work(logger, library, crash_after=crash_after)
+    with SessionLogger("agent", "s", output_dir=tmp_path) as logger:
+        work(logger, library)
+    assert sum(isinstance(event, SessionEvent) for event in read_events(logger.path)) == 1
+    assert_done_once(make_plan(library), logger.path)
+
+
+def test_recorder_acknowledges_on_its_descriptor(library: Path, tmp_path: Path) -> None:
+    """One line of JSON per event."""
+    (tmp_path / "workspace").mkdir()
+    job = Job(
+        agent_id="agent",
+        session_id="s",
+        output_dir=str(tmp_path / "out"),
+        root=str(library),
+        workspace=str(tmp_path / "workspace"),
+        report=str(tmp_path / "report.md"),
+    )
+    assert Job(**json.loads(job.to_json())) == job
+    with (tmp_path / "acknowledgements").open("wb") as file:
+        record(job, file.fileno())
+    lines = (tmp_path / "acknowledgements").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == make_plan(library).events
+    assert json.loads(lines[0]) == ["start", "plan the review"]
+
+
+def test_recorder_does_not_go_on_in_memory(library: Path, tmp_path: Path) -> None:
+    """What it acknowledged would be gone with it."""
+    (tmp_path / "file").touch()
+    job = Job("agent", "s", str(tmp_path / "file" / "out"), str(library), str(tmp_path), str(tmp_path / "report.md"))
+    with (tmp_path / "acknowledgements").open("wb") as file, pytest.raises(SystemExit, match="cannot record: "):
+        record(job, file.fileno())
+    assert os.path.getsize(tmp_path / "acknowledgements") == 0
