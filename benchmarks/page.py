@@ -34,9 +34,9 @@ What the design rests on: an event costs its encoding and a copy, as long as it 
 """
 
 
-def load_results(directory: Path = RESULTS) -> list[dict[str, Any]]:
-    """Return all results, by file name."""
-    return [read_result(path) for path in sorted(directory.glob("*.json"))]
+def load_results(directory: Path | None = None) -> list[dict[str, Any]]:
+    """Return all results of a directory (`benchmarks/results/`), by file name."""
+    return [read_result(path) for path in sorted((directory or RESULTS).glob("*.json"))]
 
 
 def make_page(results: list[dict[str, Any]]) -> str:

@@ -247,6 +247,22 @@ def test_the_page_is_made_from_results_and_keeps_the_rows_where_we_lose(result: 
     assert tables.title(result) in text
 
 
+def test_recording_keeps_both_results_and_makes_the_page(
+    result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`record` names its files by what was measured and on which interpreter, and fails where events were lost."""
+    small = appends.run(tmp_path, **appends.QUICK)
+    monkeypatch.setattr(page, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(command_line.overhead, "run", lambda *args, **options: result)
+    monkeypatch.setattr(command_line.appends, "run", lambda directory: small)
+    page.RESULTS.mkdir()
+    assert command_line.main(["record", "--directory", str(tmp_path)]) == 1
+    assert sorted(page.RESULTS.iterdir()) == [page.RESULTS / result_name(small), page.RESULTS / result_name(result)]
+    assert page.PAGE.read_text() == page.make_page(page.load_results(page.RESULTS))
+    assert command_line.main(["table", "--check"]) == 0
+
+
 def test_the_published_page_is_up_to_date_with_the_results() -> None:
     """`docs/reference/benchmarks.md` is exactly what the raw results make; nothing on it was typed."""
     assert command_line.main(["table", "--check"]) == 0

@@ -604,6 +604,22 @@ def test_reader_that_stops_early_is_no_error(tmp_path: Path) -> None:
     assert finish(process)[::2] == (0, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this platform has no full device")
+@pytest.mark.parametrize("arguments", [["analyze"], ["--help"]])
+def test_output_that_cannot_be_written_is_one_line(log: Path, arguments: list[str]) -> None:
+    """A full disk, say."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "deia", *arguments, log],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (2, "deia: standard output: No space left on device\n")
+
+
 def test_python_m_deia_is_deia(damaged: Path) -> None:
     """The same program, with the exit code of the command."""
     assert finish(start("--version")).out == f"deia {deia.__version__}\n"
@@ -750,8 +766,8 @@ def test_every_command_and_option_has_a_help_text(name: str, command: click.Comm
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{name} {parameter.opts}"
         else:
-            metavar = parameter.make_metavar(click.Context(command)).strip(".[]")
-            assert metavar in (command.help or ""), f"{name}: {metavar}"
+            assert parameter.metavar
+            assert parameter.metavar.strip(".") in (command.help or ""), f"{name}: {parameter.metavar}"
 
 
 def test_reference_page_is_what_the_help_says() -> None:

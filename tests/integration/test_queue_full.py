@@ -293,7 +293,7 @@ class TestTheRing:
         self, tmp_path: Path, held_writer: HeldWriter, warnings_logged: list[str]
     ) -> None:
         """Where the disk hangs it is dropped in the end, and what was logged before it is not."""
-        logger = full_logger(tmp_path, held_writer, when_full="drop")
+        logger = full_logger(tmp_path, held_writer, when_full="drop", full_timeout_s=0.05)
         logger.log_file_read("before")
         worker = Worker(lambda: logger.log_tool_call("long", {"pad": "x" * 2 * RING_BYTES}, 1))
         worker.finish()

@@ -4,20 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model.protocol_model import (
-    Call,
-    Disk,
-    Process,
-    Protocol,
-    Queue,
-    Reader,
-    State,
-    Step,
-    Write,
-    put,
-    whole_lines,
-    window,
-)
+from model.protocol_model import Protocol, Step
+from model.states import Call, Disk, Process, Queue, Reader, State, Write, whole_lines, window
 
 
 class CommitsBeforeCopying(Protocol):
@@ -28,7 +16,7 @@ class CommitsBeforeCopying(Protocol):
         assert queue is not None
         if queue.committed == call.end:
             committed = state.disk._replace(queue=queue._replace(committed=call.end + len(call.line)))
-            yield "commits", state._replace(disk=committed)
+            yield "a call commits", state._replace(disk=committed)
         else:
             yield from super().section_steps(state, process, thread, call)
 
@@ -38,10 +26,10 @@ class ChecksAndCopiesApart(Protocol):
 
     def call_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
         if call.at == "checked":
-            yield "copies", self.moved(state, thread, call._replace(at="copy"))
+            yield "a call goes on", self.moved(state, thread, call._replace(at="copy"))
             return
         for step, after in super().call_steps(state, process, thread, call):
-            if step == "reserves":
+            if step == "a call reserves":
                 yield step, self.moved(state, thread, call._replace(at="checked"))
             else:
                 yield step, after
@@ -61,7 +49,7 @@ class CopiesAndCommitsApart(Protocol):
 
     def call_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
         if call.at == "copied":
-            yield "commits", self.moved(state, thread, call._replace(at="commit"))
+            yield "a call goes on", self.moved(state, thread, call._replace(at="commit"))
         else:
             yield from super().call_steps(state, process, thread, call)
 
@@ -71,7 +59,7 @@ class KeepsTheOldLine(Protocol):
 
     def call_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
         for step, after in super().call_steps(state, process, thread, call):
-            if step == "sees that `end` has moved":
+            if step == "a call begins again":
                 yield step, self.moved(state, thread, call._replace(end=process.end))
             else:
                 yield step, after
@@ -102,18 +90,18 @@ class AddsUp(Protocol):
 class WritesFromTheRing(Protocol):
     """A write has no copy of its own: it takes the cells from the ring when it lands."""
 
-    def landed(self, disk: Disk, write: Write, piece: int) -> Disk:
+    def landed(self, disk: Disk, write: Write, cells: int) -> Disk:
         if disk.queue is None:
-            return super().landed(disk, write, piece)
+            return super().landed(disk, write, cells)
         start = write.offset + write.landed
-        return disk._replace(journal=put(disk.journal, start, window(disk.queue.ring, start, start + piece)))
+        return self.written(disk, start, window(disk.queue.ring, start, start + cells))
 
 
 class Appends(Protocol):
-    """The journal is opened with `O_APPEND`."""
+    """The journal is opened with `O_APPEND`: a write goes to the end, wherever it was meant to go."""
 
-    def landed(self, disk: Disk, write: Write, piece: int) -> Disk:
-        return disk._replace(journal=disk.journal + write.data[write.landed : write.landed + piece])
+    def written(self, disk: Disk, offset: int, data: str) -> Disk:
+        return disk._replace(journal=disk.journal + data)
 
 
 class CommitsBeforeWritingDirectly(Protocol):
@@ -121,7 +109,7 @@ class CommitsBeforeWritingDirectly(Protocol):
 
     def reserve_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
         for step, after in super().reserve_steps(state, process, thread, call):
-            if step == "begins to write directly" and state.disk.queue is not None:
+            if step == "a direct write begins" and state.disk.queue is not None:
                 queue = state.disk.queue._replace(committed=call.end + len(call.line))
                 yield step, after._replace(disk=state.disk._replace(queue=queue))
             else:
@@ -133,7 +121,7 @@ class DoesNotWaitForTheQueue(Protocol):
 
     def reserve_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
         if len(call.line) > self.ring and not process.pending and call.end == process.end:
-            yield "begins to write directly", self.moved(state, thread, call._replace(at="write"), pending=call.line)
+            yield "a direct write begins", self.moved(state, thread, call._replace(at="write"), pending=call.line)
         else:
             yield from super().reserve_steps(state, process, thread, call)
 
@@ -143,7 +131,7 @@ class LeavesTheFastPathOpen(Protocol):
 
     def reserve_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
         if self.written_by_another_thread(process, thread) and process.end == call.end:
-            yield "reserves", self.moved(state, thread, call._replace(at="copy"))
+            yield "a call reserves", self.moved(state, thread, call._replace(at="copy"))
         else:
             yield from super().reserve_steps(state, process, thread, call)
 
@@ -159,8 +147,7 @@ class NestedCallGoesItsOwnWay(Protocol):
     """A call made inside a direct write goes on as if there were none."""
 
     def reserve_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
-        for step, after in super().reserve_steps(state, process._replace(pending=""), thread, call):
-            yield step, after
+        yield from super().reserve_steps(state, process._replace(pending=""), thread, call)
 
 
 class NestedCallCutsBack(Protocol):
@@ -169,74 +156,99 @@ class NestedCallCutsBack(Protocol):
     def reserve_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
         if process.pending and not self.written_by_another_thread(process, thread):
             cut = state.disk._replace(journal=state.disk.journal[: process.end])
-            settled = self.settled(process, process.pending, "reserve")._replace(pending="")
-            yield "cuts back", state._replace(disk=cut, process=settled)
+            settled = self.settled(process, process.pending, "reserve")
+            yield "a direct write is cut back", state._replace(disk=cut, process=settled)
         else:
             yield from super().reserve_steps(state, process, thread, call)
 
 
 class OuterCallLooksOnlyAtEnd(NestedCallCutsBack):
-    """The same, and the outer call begins again only if `end` has moved: not if the nested call came to nothing."""
+    """The same, and the outer call begins again only if `end` has moved, not if the nested call came to nothing."""
 
     def settled(self, process: Process, line: str, at: str) -> Process:
-        return super().settled(process, line, at) if at == "return" else process
+        return super().settled(process, line, at) if at == "return" else process._replace(pending="")
 
     def direct_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
         if process.end != call.end:
-            yield "sees that `end` has moved", self.moved(state, thread, self.encoded(process, call.name))
+            yield "a call begins again", self.moved(state, thread, self.encoded(process, call.name))
         else:
             yield from super().direct_steps(state, process, thread, call)
-
-
-class LeavesTornBytes(Protocol):
-    """A direct write that failed is not cut back."""
-
-    def failed_directly(self, state: State, process: Process, call: Call) -> State:
-        return super().failed_directly(state, process, call)._replace(disk=state.disk)
-
-
-class CutsWholeLines(Protocol):
-    """A direct write that failed is cut back though an earlier attempt had written all of it."""
-
-    def failed_directly(self, state: State, process: Process, call: Call) -> State:
-        cut = state._replace(disk=state.disk._replace(journal=state.disk.journal[: process.end]))
-        return super().failed_directly(cut, process, call)
 
 
 class WritesBlindly(Protocol):
     """A direct write goes on without a look at whether its line is still pending."""
 
     def settled(self, process: Process, line: str, at: str) -> Process:
-        return super().settled(process, line, at) if at == "return" else process
+        return super().settled(process, line, at) if at == "return" else process._replace(pending="")
 
     def direct_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
         if process.pending != call.line and call.done == len(call.line):
-            yield "sees that it is not pending", self.moved(state, thread, Call(call.name))
+            yield "a call begins again", self.moved(state, thread, Call(call.name))
         else:
             yield from super().direct_steps(state, process, thread, call)
 
 
-class ReadsTheJournalFirst(Protocol):
-    """A reader reads the journal, and then copies the window."""
+class LeavesTornBytes(Protocol):
+    """What a failed direct write has left of its line stays in the journal."""
 
-    def reader_begins(self, state: State) -> Reader:
-        return Reader("journal", state.acknowledged, 0, "", "")
+    def failed_directly(self, state: State, process: Process, call: Call) -> State:
+        return super().failed_directly(state, process, call)._replace(disk=state.disk)
+
+
+class CutsWholeLines(Protocol):
+    """A direct write that failed is cut back, though another call's attempt had written the whole line."""
+
+    def failed_directly(self, state: State, process: Process, call: Call) -> State:
+        cut = state.disk._replace(journal=state.disk.journal[: call.end])
+        return super().failed_directly(state._replace(disk=cut), process, call)
+
+
+class ForgetsAndCutsApart(Protocol):
+    """Another call can run after a failed direct write was forgotten, and before it is cut back."""
+
+    def failed_directly(self, state: State, process: Process, call: Call) -> State:
+        after = super().failed_directly(state, process, call)
+        if after.disk == state.disk or after.process is None:
+            return after
+        thread = next(at for at, stack in enumerate(process.stacks) if stack and stack[-1] == call)
+        return self.moved(after, thread, call._replace(at="cut"))._replace(disk=state.disk)
+
+    def call_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
+        if call.at == "cut":
+            cut = state.disk._replace(journal=state.disk.journal[: call.end])
+            yield "a direct write is cut back", self.moved(state._replace(disk=cut), thread, Call(call.name))
+        else:
+            yield from super().call_steps(state, process, thread, call)
+
+
+class ReadsTheJournalFirst(Protocol):
+    """A reader reads the journal, and copies the window after it."""
+
+    def reader_begun(self, state: State) -> Reader:
+        return Reader("read", state.acknowledged, 0, "", "")
 
     def journal_steps(self, state: State, reader: Reader) -> Iterator[Step]:
-        queue = state.disk.queue
-        if queue is None:
+        if state.disk.queue is None or not self.ring:
             yield from super().journal_steps(state, reader)
         else:
-            read = reader._replace(text=state.disk.journal, committed=queue.committed, at="ring")
-            yield "the reader reads to the end", state._replace(reader=read)
+            yield "a reader reads to the end", state._replace(reader=reader._replace(at="copy", text=state.disk.journal))
+
+    def ring_read(self, state: State, reader: Reader) -> Reader:
+        assert state.disk.queue is not None
+        begun = reader if reader.ring else reader._replace(committed=state.disk.queue.committed)
+        return super().ring_read(state, begun)
 
     def copied(self, reader: Reader, ring: str) -> Reader:
         copied = super().copied(reader, ring)
-        return self.combined(copied, "") if copied.at == "journal" else copied
+        return self.combined(copied, "") if copied.at == "read" else copied
+
+    def combined(self, reader: Reader, rest: str) -> Reader:
+        combined = super().combined(reader, rest)
+        return combined._replace(text=whole_lines(combined.text))
 
 
 class CopiesTheRingFirst(Protocol):
-    """A reader copies the ring, and then `committed`."""
+    """A reader copies the ring, and `committed` after it."""
 
     def ring_read(self, state: State, reader: Reader) -> Reader:
         assert state.disk.queue is not None
@@ -250,7 +262,7 @@ class JoinsTwoReads(Protocol):
         read = state.disk.journal[: len(reader.text) + 2]
         if len(read) > len(reader.text):
             joined = reader.text + read[len(reader.text) :]
-            yield "the reader reads a piece", state._replace(reader=reader._replace(text=joined))
+            yield "a reader reads a piece", state._replace(reader=reader._replace(text=joined))
         yield from super().journal_steps(state, reader)
 
     def combined(self, reader: Reader, rest: str) -> Reader:
@@ -259,7 +271,7 @@ class JoinsTwoReads(Protocol):
 
 
 class RemovesTheQueueFirst(Protocol):
-    """Recovery copies the window, removes the queue file, and then writes."""
+    """Recovery takes a copy of the window, removes the queue file, and writes after that."""
 
     def recovery_steps(self, state: State) -> Iterator[Step]:
         size = len(state.disk.journal)
@@ -267,8 +279,8 @@ class RemovesTheQueueFirst(Protocol):
         if state.disk.queue is not None:
             yield "recovery removes the queue file", self.queue_replaced(state, None)
         elif size < len(state.recovering):
-            journal = state.disk.journal + state.recovering[size]
-            yield "recovery appends", state._replace(disk=state.disk._replace(journal=journal))
+            appended = self.written(state.disk, size, state.recovering[size])
+            yield "recovery appends a cell", state._replace(disk=appended)
         else:
             yield from super().recovery_steps(state)
 
@@ -280,7 +292,7 @@ class AppendsTheWholeWindow(Protocol):
         journal, queue = disk
         if queue is not None and len(journal) < queue.committed:
             start = max(0, queue.committed - self.ring)
-            return "recovery appends", disk._replace(journal=journal + window(queue.ring, start, queue.committed))
+            return "recovery appends", self.written(disk, len(journal), window(queue.ring, start, queue.committed))
         return super().recovery_step(disk)
 
 
@@ -289,7 +301,7 @@ class KeepsATornEnd(Protocol):
 
     def recovery_step(self, disk: Disk) -> tuple[str, Disk] | None:
         step = super().recovery_step(disk)
-        return None if step is not None and step[0] == "recovery cuts the torn end" else step
+        return None if step is not None and step[0] == "recovery cuts a torn end" else step
 
 
 class CutsToCommitted(Protocol):
@@ -305,8 +317,8 @@ class CutsToCommitted(Protocol):
 class ClosesBeforeDraining(Protocol):
     """`close` removes the queue file while lines are in it."""
 
-    def call_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
-        yield from super().call_steps(state, process._replace(flushed=process.end), thread, call)
+    def close_steps(self, state: State, process: Process) -> Iterator[Step]:
+        yield from super().close_steps(state, process._replace(flushed=process.end))
 
 
 class AcceptsAfterClose(Protocol):
@@ -322,7 +334,7 @@ class OpensAtCommitted(Protocol):
     def recovery_steps(self, state: State) -> Iterator[Step]:
         queue = state.disk.queue
         for step, after in super().recovery_steps(state):
-            if step == "the session is open again" and queue is not None and after.process is not None:
+            if step == "the session opens again" and queue is not None and after.process is not None:
                 process = after.process._replace(end=queue.committed, flushed=queue.committed)
                 disk = after.disk._replace(queue=Queue(queue.committed, "." * self.ring))
                 yield step, after._replace(disk=disk, process=process)

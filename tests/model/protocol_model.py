@@ -1,175 +1,38 @@
 """The protocol of `docs/reference/file-format.md` as a program that can be run one step at a time.
 
-A byte is a character here, and a line looks like a line: call `a` with `seq` 2 and three cells writes `"a2\\n"`, a longer call
-`L` writes `"L3LLLLL\\n"`. So a state can be read with the eyes: journal `"a1\\n"`, ring `"2\\nxb"`, committed 6.
+A byte is a character here, called a cell, and a line looks like a line: call `a` with `seq` 2 writes `"a2\\n"`, a longer
+call `L` with `seq` 3 writes `"L3LL\\n"`. So a state can be read with the eyes: journal `"a1\\n"`, ring `"\\n.b2"`, committed 6.
 
-A state is a value that never changes. `Protocol.steps` returns every state that can come next, whoever moves: a thread that
+A state is a value that never changes. `Protocol.steps` yields every state that can come next, whoever moves: a thread that
 logs, the consumer, the kernel with a slow write, a reader in another process, a crash, recovery. One step is what nothing
-can interrupt: one store, one system call, one check together with the store or the call that leans on it.
+can interrupt: a store, a system call, or a check together with the store or the system call that relies on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
-Step = tuple[str, "State"]
-"""What happened, in words, and the state after it."""
+from model.states import Call, Disk, Process, Queue, Reader, State, Write, encode, put, whole_lines, window
 
-
-# What survives the process
-
-
-class Queue(NamedTuple):
-    """The queue file. In mode `write` it is only the lock: no ring, and `committed` is never stored."""
-
-    committed: int
-    ring: str
-
-
-class Disk(NamedTuple):
-    """All that a crash leaves."""
-
-    journal: str
-    queue: Queue | None
-
-
-# What dies with it
-
-
-class Call(NamedTuple):
-    """A log call on a thread's stack.
-
-    Attributes:
-        name: Which one; `!` is a call of `close`.
-        at: The step that it takes next.
-        end: Journal offset that it read, where its line is to lie.
-        line: What it encoded, or, while it finishes the line of the call that it interrupted, that line.
-        done: Cells of the line that it has copied or written.
-    """
-
-    name: str
-    at: str = "reserve"
-    end: int = -1
-    line: str = ""
-    done: int = 0
-
-
-class Process(NamedTuple):
-    """The producers' memory. `end` equals `committed`, but is what calls compare with.
-
-    Attributes:
-        end: Journal offset of the next line.
-        seq: Number of the newest line.
-        flushed: Journal offset up to which a write has returned; `limit` is this plus the size of the ring.
-        pending: A line that is being written to the journal directly, at `end`, and is not committed yet; or nothing.
-        closing: `close` was called: nothing is accepted any more.
-        stacks: For each thread the calls it is in, the interrupted ones first.
-    """
-
-    end: int
-    seq: int
-    flushed: int
-    pending: str
-    closing: bool
-    stacks: tuple[tuple[Call, ...], ...]
-
-
-class Write(NamedTuple):
-    """A `pwrite` of the consumer that has not returned; its first `landed` cells are in the journal."""
-
-    offset: int
-    data: str
-    landed: int
-
-
-# What is outside of it
-
-
-class Reader(NamedTuple):
-    """A reader in another process.
-
-    Attributes:
-        at: The step that it takes next.
-        owed: Lines that were acknowledged before it began.
-        committed: The word as it copied it; 0 where there was no ring.
-        ring: What it has copied of the ring.
-        text: Lines that it has taken; in the end, its result.
-    """
-
-    at: str
-    owed: tuple[str, ...]
-    committed: int
-    ring: str
-    text: str
-
-
-class State(NamedTuple):
-    """Everything, at one instant.
-
-    Attributes:
-        disk: What a crash leaves.
-        process: None where no process has the session open.
-        writes: Writes in flight.
-        recovering: None, or the journal that the recovery under way must come to.
-        reader: None, or the reader under way.
-        todo: For each thread the calls that it has still to make.
-        later: The same for each run to come.
-        nested: Calls that may still interrupt another.
-        raises: How many exceptions may still hit a call.
-        crashes: How many crashes may still happen.
-        acknowledged: Lines whose calls have returned.
-        seen: The longest text that a reader has returned.
-    """
-
-    disk: Disk
-    process: Process | None
-    writes: tuple[Write, ...]
-    recovering: str | None
-    reader: Reader | None
-    todo: tuple[str, ...]
-    later: tuple[tuple[str, ...], ...]
-    nested: str
-    raises: int
-    crashes: int
-    acknowledged: tuple[str, ...]
-    seen: str
-
-
-def encode(name: str, seq: int, cells: int) -> str:
-    """Return a line; whose it is and its number are in it, so that no other line can pass for it."""
-    return f"{name}{seq}".ljust(cells - 1, name) + "\n"
-
-
-def put(text: str, offset: int, data: str) -> str:
-    """Return `text` after a write of `data` at `offset`; a hole reads as NULs, as in a file."""
-    return text[:offset].ljust(offset, "\0") + data + text[offset + len(data) :]
-
-
-def whole_lines(text: str) -> str:
-    """Return `text` up to its last newline: bytes after it are never a line."""
-    return text[: text.rfind("\n") + 1]
-
-
-def window(ring: str, start: int, stop: int) -> str:
-    """Return the cells of the ring that stand for the journal's cells from `start` to `stop`."""
-    return "".join(ring[offset % len(ring)] for offset in range(start, stop))
+Step = tuple[str, State]
+"""What happens, in words, and the state after it."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """The protocol's rules, and the small world in which they are tried.
+    """The protocol's rules, one method each, and the small world in which they are tried.
 
     Attributes:
-        ring: Cells of the ring; 0 is mode `write`.
+        ring: Cells of the ring, N; 0 is mode `write`.
         runs: For each run of the session, and each thread in it, the calls that it makes, a letter each.
         nested: Calls that interrupt another one, at any point where it can be interrupted.
-        cells: Cells of the lines, by the call's name; the others have three.
+        cells: Cells of the lines, by the call's letter; those of the other calls have three.
         writes: How many writes may be in flight at once.
-        raises: How many calls may be hit by an exception.
+        raises: How many exceptions may hit a call.
         crashes: How often the process, or recovery, may be killed.
-        reads: Whether a reader reads all the while.
+        reads: Whether there is a reader all the while.
     """
 
     ring: int
@@ -190,7 +53,7 @@ class Protocol:
         disk = Disk("", Queue(0, "." * self.ring))
         return State(
             disk=disk,
-            process=self.opened(disk, len(self.runs[0])),
+            process=self.opened(disk, threads=len(self.runs[0])),
             writes=(),
             recovering=None,
             reader=None,
@@ -206,12 +69,12 @@ class Protocol:
     def opened(self, disk: Disk, threads: int) -> Process:
         """Return the memory of a process that has just opened the session."""
         size = len(disk.journal)
-        return Process(size, disk.journal.count("\n"), size, "", False, ((),) * threads)
+        return Process(size, disk.journal.count("\n"), size, "", closing=False, stacks=((),) * threads)
 
     def steps(self, state: State) -> Iterator[Step]:
         """Yield every step that can come next."""
-        if state.reader is not None and state.reader.at == "return":
-            yield "the reader returns", state._replace(reader=None, seen=max(state.seen, state.reader.text, key=len))
+        if state.reader is not None and state.reader.at == "return":  # nobody can tell when it does, so it does at once
+            yield "a reader returns", state._replace(reader=None, seen=max(state.seen, state.reader.text, key=len))
             return
         if state.process is not None:
             yield from self.process_steps(state, state.process)
@@ -223,10 +86,10 @@ class Protocol:
         if self.reads:
             yield from self.reader_steps(state)
         if state.crashes and (state.process is not None or state.recovering is not None):
-            yield "crash", self.crash(state)
+            yield "a crash", self.crashed(state)
 
     def process_steps(self, state: State, process: Process) -> Iterator[Step]:
-        """Yield the steps of the process: of one thread alone where that is in its uninterruptible section."""
+        """Yield the steps of the process: those of one thread alone where that is in its uninterruptible section."""
         for thread, stack in enumerate(process.stacks):
             if stack and stack[-1].at in ("copy", "commit", "count"):
                 yield from self.section_steps(state, process, thread, stack[-1])
@@ -235,10 +98,10 @@ class Protocol:
             yield from self.thread_steps(state, process, thread)
         yield from self.consumer_steps(state, process)
 
-    # Producers
+    # Appending: reserve, copy, commit
 
     def thread_steps(self, state: State, process: Process, thread: int) -> Iterator[Step]:
-        """Yield what a thread that can be interrupted may do."""
+        """Yield what a thread may do: begin a call, be interrupted by another one, be hit by an exception, go on."""
         stack = process.stacks[thread]
         todo = state.todo[thread]
         if not stack:
@@ -253,210 +116,204 @@ class Protocol:
             yield "a nested call begins", begun
         if state.raises:
             hit = state._replace(raises=state.raises - 1)
-            yield "an exception ends the thread's calls", self.on_stack(hit, thread, ())
+            yield "an exception ends a thread's calls", self.on_stack(hit, thread, ())
             if len(stack) > 1:
-                yield "an exception ends the nested call", self.on_stack(hit, thread, stack[:-1])
+                yield "an exception ends a nested call", self.on_stack(hit, thread, stack[:-1])
         yield from self.call_steps(state, process, thread, stack[-1])
 
+    def encoded(self, process: Process, name: str) -> Call:
+        """Step 1: read `end` and `seq`, encode the line with `seq` + 1."""
+        line = "" if name == "!" else encode(name, process.seq + 1, self.size(name))
+        return Call(name, end=process.end, line=line)
+
     def call_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
-        """Yield the steps of the innermost call of a thread."""
+        """Yield the steps of a thread's innermost call, outside of the uninterruptible section."""
         if call.at == "reserve":
             yield from self.reserve_steps(state, process, thread, call)
         elif call.at == "write":
             yield from self.direct_steps(state, process, thread, call)
         elif call.at == "drain":
-            if process.flushed == process.end:
-                yield "closes: the queue file goes", self.queue_replaced(state, None)._replace(process=None, todo=())
-        elif call.at == "return":
+            yield from self.close_steps(state, process)
+        else:
             acknowledged = tuple(sorted((*state.acknowledged, call.line)))
-            yield "returns", self.popped(state._replace(acknowledged=acknowledged), thread)
-
-    def encoded(self, process: Process, name: str) -> Call:
-        """Step 1: read `end` and `seq`, encode the line with `seq + 1`."""
-        line = "" if name == "!" else encode(name, process.seq + 1, self.size(name))
-        return Call(name, end=process.end, line=line)
+            yield "a call returns", self.popped(state._replace(acknowledged=acknowledged), thread)
 
     def reserve_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
         """Step 2, and the slow path. A call for which nothing is yielded waits."""
         if process.pending:
             if not self.written_by_another_thread(process, thread):
-                yield "finishes the line that is pending", self.moved(state, thread, self.finishing(state, process, call))
+                yield "a direct write is taken over", self.moved(state, thread, self.taken_over(state, process, call))
         elif process.closing:
-            yield "is refused: closed", self.popped(state, thread)
+            yield "a call is refused", self.popped(state, thread)
         elif call.name == "!":
-            yield "closes the queue", self.moved(state, thread, call._replace(at="drain"), closing=True)
+            yield "close stops the queue", self.moved(state, thread, call._replace(at="drain"), closing=True)
         elif process.end != call.end:
-            yield "sees that `end` has moved", self.moved(state, thread, self.encoded(process, call.name))
+            yield "a call begins again", self.moved(state, thread, self.encoded(process, call.name))
         elif len(call.line) > self.ring:
             if process.flushed == process.end:
-                yield "begins to write directly", self.moved(
-                    state, thread, call._replace(at="write"), pending=call.line
-                )
+                begun = self.moved(state, thread, call._replace(at="write"), pending=call.line)
+                yield "a direct write begins", begun
         elif self.has_room(state, process, call):
-            yield "reserves", self.moved(state, thread, call._replace(at="copy"))
+            yield "a call reserves", self.moved(state, thread, call._replace(at="copy"))
 
     def has_room(self, state: State, process: Process, call: Call) -> bool:
-        """Whether `end + length ≤ limit`: a position is reused only after a write that covers it has returned."""
+        """Whether `end` + length ≤ `limit`: a place is used again only after a write that covers it has returned."""
         return call.end + len(call.line) <= process.flushed + self.ring
 
     def section_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
         """Steps 3 and 4: only a crash, the kernel and other processes can come between them."""
         queue = state.disk.queue
         assert queue is not None
+        stop = call.end + len(call.line)
         if call.at == "copy":
             at = (call.end + call.done) % self.ring
-            copied = state.disk._replace(queue=queue._replace(ring=put(queue.ring, at, call.line[call.done])))
+            disk = state.disk._replace(queue=queue._replace(ring=put(queue.ring, at, call.line[call.done])))
             done = call.done + 1
             following = call._replace(at="copy" if done < len(call.line) else "commit", done=done)
-            yield "copies", self.moved(state._replace(disk=copied), thread, following)
+            yield "a call copies a cell", self.moved(state._replace(disk=disk), thread, following)
         elif call.at == "commit":
-            committed = state.disk._replace(queue=queue._replace(committed=call.end + len(call.line)))
-            yield "commits", self.moved(state._replace(disk=committed), thread, call._replace(at="count"))
+            disk = state.disk._replace(queue=queue._replace(committed=stop))
+            yield "a call commits", self.moved(state._replace(disk=disk), thread, call._replace(at="count"))
         else:
-            yield "counts", self.moved(
-                state,
-                thread,
-                call._replace(at="return", done=0),
-                end=call.end + len(call.line),
-                seq=process.seq + 1,
-            )
+            following = call._replace(at="return", done=0)
+            yield "a call counts", self.moved(state, thread, following, end=stop, seq=process.seq + 1)
 
     # A line longer than the ring, and mode `write`
 
     def written_by_another_thread(self, process: Process, thread: int) -> bool:
-        """Whether another thread holds the lock of the slow path, because it writes the pending line."""
+        """Whether another thread is writing the pending line, and so holds the lock of the slow path."""
         return any(
             other != thread and any(call.at == "write" for call in stack) for other, stack in enumerate(process.stacks)
         )
 
-    def finishing(self, state: State, process: Process, call: Call) -> Call:
-        """Return a call that goes on with the pending line, from where the journal really ends."""
+    def taken_over(self, state: State, process: Process, call: Call) -> Call:
+        """Return the call as one that finishes the pending line first, from where the journal really ends."""
         done = len(state.disk.journal) - process.end
         return call._replace(at="write", end=process.end, line=process.pending, done=done)
 
     def direct_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
-        """Write a piece, fail, or commit; each together with the check that the line is still pending."""
-        if call.done < len(call.line):
-            for piece in self.pieces(len(call.line) - call.done):
-                cells = call.line[call.done : call.done + piece]
-                written = state.disk._replace(journal=put(state.disk.journal, call.end + call.done, cells))
-                yield "writes directly", self.moved(
-                    state._replace(disk=written), thread, call._replace(done=call.done + piece)
-                )
-            yield "fails to write directly", self.failed_directly(state, process, call)
-        else:
-            yield "commits directly", self.committed_directly(state, process, call)
+        """Write some of the pending line, or fail to; commit it when all is written."""
+        if call.done == len(call.line):
+            yield "a direct write commits", self.committed_directly(state, process, call)
+            return
+        for cells in self.some_of(len(call.line) - call.done):
+            data = call.line[call.done : call.done + cells]
+            written = state._replace(disk=self.written(state.disk, call.end + call.done, data))
+            yield "a direct write goes on", self.moved(written, thread, call._replace(done=call.done + cells))
+        yield "a direct write fails", self.failed_directly(state, process, call)
 
-    def pieces(self, cells: int) -> set[int]:
-        """Return how much of `cells` one write may write: a piece from the front, or all but the newline, or all."""
+    def some_of(self, cells: int) -> set[int]:
+        """Return how much of `cells` a direct write may write: two, all but the newline, or all."""
         return {min(2, cells), max(1, cells - 1), cells}
 
     def committed_directly(self, state: State, process: Process, call: Call) -> State:
         """Commit the pending line: `committed` and `flushed` together."""
-        end = call.end + len(call.line)
+        stop = call.end + len(call.line)
         queue = state.disk.queue
         assert queue is not None
-        disk = state.disk._replace(queue=queue._replace(committed=end)) if self.ring else state.disk
-        settled = self.settled(process, call.line, "return")
-        return state._replace(
-            disk=disk, process=settled._replace(end=end, flushed=end, seq=process.seq + 1, pending="")
-        )
+        disk = state.disk._replace(queue=queue._replace(committed=stop)) if self.ring else state.disk
+        settled = self.settled(process, call.line, "return")._replace(end=stop, flushed=stop, seq=process.seq + 1)
+        return state._replace(disk=disk, process=settled)
 
     def failed_directly(self, state: State, process: Process, call: Call) -> State:
-        """Cut back what a failed direct write left, so that its place is free; but a whole line is never cut."""
+        """Cut what a failed write has left of the line, so that its place is free; but never a whole line."""
         if len(state.disk.journal) == call.end + len(call.line):
             return self.committed_directly(state, process, call)
-        cut = state.disk._replace(journal=state.disk.journal[: process.end])
-        return state._replace(disk=cut, process=self.settled(process, call.line, "reserve")._replace(pending=""))
+        cut = state.disk._replace(journal=state.disk.journal[: call.end])
+        return state._replace(disk=cut, process=self.settled(process, call.line, "reserve"))
 
     def settled(self, process: Process, line: str, at: str) -> Process:
-        """Tell every call that is writing the pending line what became of it; those that only helped begin again."""
+        """Forget the pending line, and tell all that are writing it: its own call goes on, those that helped begin again."""
 
         def told(call: Call) -> Call:
             if call.at != "write":
                 return call
             return Call(call.name, at, call.end, line) if call.name == line[0] else Call(call.name)
 
-        return process._replace(stacks=tuple(tuple(map(told, stack)) for stack in process.stacks))
+        return process._replace(pending="", stacks=tuple(tuple(map(told, stack)) for stack in process.stacks))
 
-    # Consumer
+    # Draining
 
     def consumer_steps(self, state: State, process: Process) -> Iterator[Step]:
         """Begin a write of all that is committed, or take the result of one."""
         queue = state.disk.queue
         assert queue is not None
         if process.flushed < process.end and len(state.writes) < self.writes:
-            yield from self.submit_steps(state, process, queue)
+            # a copy, for the write may land after its places in the ring were used again
+            data = window(queue.ring, process.flushed, process.end)
+            yield "a write begins", state._replace(writes=(*state.writes, Write(process.flushed, data, landed=0)))
         for index, write in enumerate(state.writes):
-            rest = state._replace(writes=state.writes[:index] + state.writes[index + 1 :])
+            others = state._replace(writes=state.writes[:index] + state.writes[index + 1 :])
             if write.landed:
-                yield "a write returns", rest._replace(process=self.advanced(process, write))
+                yield "a write returns", others._replace(process=self.advanced(process, write))
             if write.landed < len(write.data):
-                yield "a write fails", rest
-
-    def submit_steps(self, state: State, process: Process, queue: Queue) -> Iterator[Step]:
-        """Give a write its own copy of the cells, for it may land after their places in the ring were reused."""
-        data = window(queue.ring, process.flushed, process.end)
-        yield "a write begins", state._replace(writes=(*state.writes, Write(process.flushed, data, 0)))
+                yield "a write fails", others
 
     def advanced(self, process: Process, write: Write) -> Process:
-        """Return the process after a write returned: `flushed` goes to its end, and never back."""
+        """Return the process after a write returned: `flushed` goes to the end of what it wrote, and never back."""
         return process._replace(flushed=max(process.flushed, write.offset + write.landed))
 
     def landing_steps(self, state: State) -> Iterator[Step]:
-        """Let a piece of a write in flight reach the journal; the kernel does that in its own time."""
+        """Let more of a write in flight reach the journal; the kernel does so in its own time."""
         for index, write in enumerate(state.writes):
             left = len(write.data) - write.landed
-            for piece in {1, left} if left else ():
-                landed = write._replace(landed=write.landed + piece)
+            for cells in {1, left} if left else ():
+                landed = write._replace(landed=write.landed + cells)
                 writes = (*state.writes[:index], landed, *state.writes[index + 1 :])
-                yield "a write lands", state._replace(disk=self.landed(state.disk, write, piece), writes=writes)
+                yield "a write lands", state._replace(disk=self.landed(state.disk, write, cells), writes=writes)
 
-    def landed(self, disk: Disk, write: Write, piece: int) -> Disk:
-        """Return the disk with the next `piece` cells of a write in the journal, at the write's own offset."""
-        cells = write.data[write.landed : write.landed + piece]
-        return disk._replace(journal=put(disk.journal, write.offset + write.landed, cells))
+    def landed(self, disk: Disk, write: Write, cells: int) -> Disk:
+        """Return the disk with the next `cells` of a write in the journal."""
+        return self.written(disk, write.offset + write.landed, write.data[write.landed : write.landed + cells])
 
-    # Reader
+    def written(self, disk: Disk, offset: int, data: str) -> Disk:
+        """Return the disk after a write to the journal: at its own offset, without `O_APPEND`."""
+        return disk._replace(journal=put(disk.journal, offset, data))
+
+    def close_steps(self, state: State, process: Process) -> Iterator[Step]:
+        """Remove the queue file when the journal has everything."""
+        if process.flushed == process.end:
+            yield "close removes the queue file", self.queue_replaced(state, None)._replace(process=None, todo=())
+
+    # Reading
 
     def reader_steps(self, state: State) -> Iterator[Step]:
-        """Copy `committed`, copy the ring, read the journal, combine."""
+        """Copy `committed` and then the ring; read the journal to its end; add what the window has beyond it."""
         reader = state.reader
         if reader is None:
-            yield "a reader begins", state._replace(reader=self.reader_begins(state))
-        elif reader.at == "ring":
-            yield "the reader copies from the ring", state._replace(reader=self.ring_read(state, reader))
+            yield "a reader begins", state._replace(reader=self.reader_begun(state))
+        elif reader.at == "copy":
+            yield "a reader copies from the ring", state._replace(reader=self.ring_read(state, reader))
         else:
             yield from self.journal_steps(state, reader)
 
-    def reader_begins(self, state: State) -> Reader:
-        """Open the queue file and copy `committed`; without a ring the journal is all there is."""
+    def reader_begun(self, state: State) -> Reader:
+        """Open the queue file and copy `committed`; where there is no ring, the journal is all there is."""
         queue = state.disk.queue
         if queue is None or not queue.ring:
-            return Reader("journal", state.acknowledged, 0, "", "")
-        return Reader("ring", state.acknowledged, queue.committed, "", "")
+            return Reader("read", state.acknowledged, 0, "", "")
+        return Reader("copy", state.acknowledged, queue.committed, "", "")
 
     def ring_read(self, state: State, reader: Reader) -> Reader:
         """Copy half of the ring."""
         queue = state.disk.queue
         assert queue is not None
-        piece = queue.ring[len(reader.ring) :][: (self.ring + 1) // 2]
-        return self.copied(reader, reader.ring + piece)
+        return self.copied(reader, reader.ring + queue.ring[len(reader.ring) :][: (self.ring + 1) // 2])
 
     def copied(self, reader: Reader, ring: str) -> Reader:
-        """Return the reader with more of the ring; what is of no use to it is forgotten."""
-        return reader._replace(ring=ring, at="ring" if len(ring) < self.ring else "journal")
+        """Return the reader with more of the ring."""
+        return reader._replace(ring=ring, at="copy" if len(ring) < self.ring else "read")
 
     def journal_steps(self, state: State, reader: Reader) -> Iterator[Step]:
-        """Read on from the last newline: one line, or to the end."""
+        """Read on from the last newline, to the next one or to the end: a line is taken from one read, or not at all."""
         rest = state.disk.journal[len(reader.text) :]
         if "\n" in rest:
             line = rest[: rest.index("\n") + 1]
-            yield "the reader reads a line", state._replace(reader=reader._replace(text=reader.text + line))
-        yield "the reader reads to the end", state._replace(reader=self.combined(reader, rest))
+            yield "a reader reads a line", state._replace(reader=reader._replace(text=reader.text + line))
+        yield "a reader reads to the end", state._replace(reader=self.combined(reader, rest))
 
     def combined(self, reader: Reader, rest: str) -> Reader:
-        """Add what the window has beyond the journal's end."""
+        """Return the reader with its result; `rest` is what it read last, to the end of the journal."""
         size = len(reader.text) + len(rest)
         if reader.committed - self.ring <= size < reader.committed:
             rest += window(reader.ring, size, reader.committed)
@@ -464,26 +321,20 @@ class Protocol:
 
     # Crash, recovery, opening again
 
-    def crash(self, state: State) -> State:
+    def crashed(self, state: State) -> State:
         """Kill whoever has the session: only the disk is left, and readers in other processes."""
-        return state._replace(
-            process=None,
-            writes=(),
-            recovering=None,
-            crashes=state.crashes - 1,
-            todo=(),
-        )
+        return state._replace(process=None, writes=(), recovering=None, todo=(), crashes=state.crashes - 1)
 
     def recovery_step(self, disk: Disk) -> tuple[str, Disk] | None:
-        """Return the next step of recovery, or None when there is nothing left to mend."""
+        """Return the next step of recovery, or None when nothing is left to mend. All it knows is on the disk."""
         journal, queue = disk
         size = len(journal)
         committed = queue.committed if queue is not None else 0
         if queue is not None and size < committed:
-            return "recovery appends", disk._replace(journal=journal + window(queue.ring, size, size + 1))
+            return "recovery appends a cell", self.written(disk, size, window(queue.ring, size, size + 1))
         keep = max(committed, len(whole_lines(journal)))
         if size > keep:
-            return "recovery cuts the torn end", disk._replace(journal=journal[:keep])
+            return "recovery cuts a torn end", disk._replace(journal=journal[:keep])
         return None
 
     def recovered(self, disk: Disk) -> Disk:
@@ -493,7 +344,7 @@ class Protocol:
         return disk
 
     def recovery_steps(self, state: State) -> Iterator[Step]:
-        """Mend step by step; then, and only then, the queue file goes or is replaced by the next run's."""
+        """Mend; then, and only then, the queue file is removed, or replaced by that of the next run."""
         step = self.recovery_step(state.disk)
         if step is not None:
             yield step[0], state._replace(disk=step[1])
@@ -501,17 +352,16 @@ class Protocol:
         if state.disk.queue is not None:
             yield "recovery removes the queue file", self.queue_replaced(state, None)._replace(recovering=None)
         if state.later:
-            run, *later = state.later
+            todo, *later = state.later
             renewed = self.queue_replaced(state, Queue(len(state.disk.journal), "." * self.ring))
-            process = self.opened(renewed.disk, len(run))
-            yield "the session is open again", renewed._replace(
-                recovering=None, process=process, todo=run, later=tuple(later)
-            )
+            process = self.opened(renewed.disk, threads=len(todo))
+            begun = renewed._replace(recovering=None, process=process, todo=todo, later=tuple(later))
+            yield "the session opens again", begun
 
     def queue_replaced(self, state: State, queue: Queue | None) -> State:
-        """Remove the queue file, or rename another one over it: whoever has it open keeps it as it was."""
+        """Remove the queue file, or rename another one over it: a reader that has it open keeps it as it was."""
         reader = state.reader
-        if reader is not None and reader.at == "ring":
+        if reader is not None and reader.at == "copy":
             assert state.disk.queue is not None
             reader = self.copied(reader, reader.ring + state.disk.queue.ring[len(reader.ring) :])
         return state._replace(disk=state.disk._replace(queue=queue), reader=reader)
@@ -522,15 +372,14 @@ class Protocol:
         """Return the state with another stack for a thread."""
         assert state.process is not None
         stacks = state.process.stacks
-        changed = (*stacks[:thread], stack, *stacks[thread + 1 :])
-        return state._replace(process=state.process._replace(stacks=changed))
+        stacks = (*stacks[:thread], stack, *stacks[thread + 1 :])
+        return state._replace(process=state.process._replace(stacks=stacks))
 
-    def moved(self, state: State, thread: int, call: Call, **memory: object) -> State:
-        """Return the state in which a thread's innermost call has gone on, and changed the memory."""
+    def moved(self, state: State, thread: int, call: Call, **memory: Any) -> State:
+        """Return the state in which a thread's innermost call has gone on, and has changed the process's memory."""
         assert state.process is not None
-        after = self.on_stack(state, thread, (*state.process.stacks[thread][:-1], call))
-        assert after.process is not None
-        return after._replace(process=after.process._replace(**memory)) if memory else after
+        changed = state._replace(process=state.process._replace(**memory)) if memory else state
+        return self.on_stack(changed, thread, (*state.process.stacks[thread][:-1], call))
 
     def popped(self, state: State, thread: int) -> State:
         """Return the state in which a thread's innermost call is over."""

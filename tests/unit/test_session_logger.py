@@ -434,7 +434,7 @@ class TestTasks:
         assert analysis.task_breakdown == {"a": 1_800_000}
 
     def test_measured_duration_and_end_survive_a_stepped_clock(self, tmp_path: Path) -> None:
-        """A stepped wall clock makes no negative task: the end is not before the start, the duration is the real one."""
+        """A stepped wall clock makes no negative task: no end is before its start, every duration is the true one."""
         script = (
             FAKE_CLOCKS
             + """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ from deia.cli.summary import summary
 PROGRAM = "deia"
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, subcommand_metavar="COMMAND [ARGUMENTS]...")
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s", help="Show the version and exit.")
 @click.help_option("-h", "--help", help="Show this help and exit.")
 @click.pass_context
@@ -45,19 +47,29 @@ def run(arguments: Sequence[str]) -> int:
     click's own `main` is left out: it has other exit codes, and says in several lines what we say in one.
     """
     output = Output()
+    said = io.StringIO()
     try:
-        with commands.make_context(PROGRAM, list(arguments), obj=output) as context:
+        with contextlib.redirect_stdout(said), commands.make_context(PROGRAM, list(arguments), obj=output) as context:
             commands.invoke(context)
-        output.write()
-    except click.exceptions.Exit as done:  # --help, --version
-        return done.exit_code
+    except click.exceptions.Exit as done:  # after --help or --version, which click prints by itself
+        output.replace(said.getvalue())
+        output.code = done.exit_code
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx is not None else PROGRAM
         output.complain(f"{error.format_message()} (see: {where} --help)")
         return WRONG_USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`head`, a pager) has seen enough. What is still buffered must not fail once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _write(output)
     return output.code
+
+
+def _write(output: Output) -> None:
+    """Write what the command has to say, if anyone is there to read it."""
+    try:
+        output.write()
+    except OSError as error:
+        # What is still buffered must not fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # that is a reader (`head`, a pager) that has seen enough
+            output.fail(error, "standard output")

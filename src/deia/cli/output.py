@@ -35,12 +35,16 @@ class Output:
         self.page: Page = TerminalPage(ascii_only=not _is_unicode(sys.stdout.encoding)) if in_terminal else PlainPage()
         self.limit = _TERMINAL_ROWS if in_terminal else None
         self.code = FINE
-        self._document: str | None = None
+        self._instead: str | None = None
 
     def document(self, value: object) -> None:
         """Make `value`, as JSON, the whole of the output."""
         # ASCII only: whatever a log holds, no terminal obeys it and no locale chokes on it.
-        self._document = json.dumps(jsonable(value), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+        self.replace(json.dumps(jsonable(value), indent=2, ensure_ascii=True, allow_nan=False) + "\n")
+
+    def replace(self, text: str) -> None:
+        """Make `text` the whole of the output, in place of the page."""
+        self._instead = text
 
     def found(self) -> None:
         """Note that something was found, or is damaged, lost or locked."""
@@ -63,7 +67,7 @@ class Output:
         Raises:
             BrokenPipeError: Whoever read the output has gone.
         """
-        text = self._document if self._document is not None else self.page.text()
+        text = self._instead if self._instead is not None else self.page.text()
         encoding = sys.stdout.encoding or "utf-8"
         # A name may hold what the terminal's encoding has no character for.
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))

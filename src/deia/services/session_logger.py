@@ -242,7 +242,7 @@ class SessionLogger:
             tool_name = arguments.text("tool_name", tool_name)
         if type(params) is not dict:
             params = arguments.mapping(params)
-        if type(duration_ms) is not int or not 0 <= duration_ms <= _LARGEST:
+        if type(duration_ms) is not int or duration_ms < 0:
             given = self._duration(duration_ms)
         task = current.get()
         if task is not None and (task.owner is not producer or not task.is_open):
@@ -269,6 +269,8 @@ class SessionLogger:
         except TypeError:
             line, odd = b"", True
         if odd:
+            if given is None:  # an integer beyond 64 bits is what orjson may have refused
+                fields = _with_duration(fields, self._duration(duration_ms))
             # once and for all: what runs here of the caller's own code may log, and then this event is encoded again
             self._append(partial(_again, plain(fields), CALLED))
         elif not producer.commit(start, line, CALLED):
