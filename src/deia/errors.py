@@ -101,7 +101,8 @@ class NotASessionLogError(JournalError):
 class ForeignJournalError(JournalError, ValueError):
     """The file at the session's path belongs to another agent or session: its first line says so.
 
-    Two pairs of ids can make one file name (`a_b` + `c`, `a` + `b_c`), so the ids given are the wrong ones: a ValueError.
+    Two pairs of ids can make one file name (`a_b` + `c`, `a` + `b_c`), so the ids given are the wrong ones: a
+    ValueError.
     """
 
 

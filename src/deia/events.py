@@ -10,7 +10,7 @@ session, from 1; `timestamp`, when it was logged, Unix seconds; `agent_id` and `
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 
 @dataclass
@@ -129,8 +129,7 @@ class UnknownEvent:
     session_id: str | None = field(default=None, compare=False, kw_only=True)
 
 
-
-AnyEvent = Union[TaskEvent, FileEvent, ToolEvent, SessionEvent, UnknownEvent]
+AnyEvent = TaskEvent | FileEvent | ToolEvent | SessionEvent | UnknownEvent
 
 
 @dataclass
@@ -138,7 +137,8 @@ class SessionSummary:
     """What a session did so far.
 
     Attributes:
-        total_duration_ms: Time recorded, milliseconds: since construction, and in a continued session that of its earlier runs.
+        total_duration_ms: Time recorded, milliseconds: since construction, and in a continued session that of its
+            earlier runs.
         tasks_completed: Completed runs of tasks.
         files_read: Reads logged.
         files_written: Writes logged.

@@ -45,7 +45,8 @@ def extend(line: bytes, fields: dict[str, Any]) -> bytes:
 def shift(line: bytes, by: int) -> bytes:
     """Return a line with its `seq`, and the `seq`s it points to, moved by `by`.
 
-    For events that waited in memory while their session's journal could not be opened, and then turns out to have a past.
+    For events that waited in memory while their session's journal could not be opened, and then turns out to have a
+    past.
     """
     fields = orjson.loads(line)
     for key in ("seq", "task_id", "parent_id"):

@@ -27,11 +27,12 @@ class Options:
             each line is written to the journal before the call returns; the same promise for one system call more.
         flush_interval_s: Seconds between two flushes. Crash safety does not depend on it, only how far other tools
             that read the journal lag behind.
-        sync_policy: What survives a loss of power. `"interval"`: all but the last `sync_interval_s` seconds. `"always"`:
-            each call returns after an fsync that covers it (milliseconds). `"never"`: whatever the kernel wrote by itself.
+        sync_policy: What survives a loss of power. `"interval"`: all but the last `sync_interval_s` seconds.
+            `"always"`: each call returns after an fsync that covers it (milliseconds). `"never"`: whatever the kernel
+            wrote by itself.
         sync_interval_s: Seconds after which an unsynced event starts an fsync, under `"interval"`.
-        when_full: What a call does when the ring is full. `"wait"`: up to `full_timeout_s`, then it is dropped and counted.
-            `"drop"`: dropped and counted at once. `"raise"`: `QueueFullError`, nothing recorded.
+        when_full: What a call does when the ring is full. `"wait"`: up to `full_timeout_s`, then it is dropped and
+            counted. `"drop"`: dropped and counted at once. `"raise"`: `QueueFullError`, nothing recorded.
         full_timeout_s: Seconds, see `when_full`. An agent is never held longer.
         memory_bytes: How much is kept in memory where no file can be made at all; beyond it `when_full` applies.
         exit_timeout_s: Seconds that the last drain may take at interpreter exit; what is left stays in the queue file.

@@ -1,7 +1,7 @@
 """Odd data made plain: whatever a caller logs, in the most readable form that JSON can hold.
 
-Nothing here raises for data (a recorder must not be what brings the agent down); only what interrupts the program itself
-(KeyboardInterrupt, SystemExit) passes through.
+Nothing here raises for data (a recorder must not be what brings the agent down); only what interrupts the program
+itself (KeyboardInterrupt, SystemExit) passes through.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _plain(value: Any, parents: tuple[int, ...]) -> Any:
             if accepts(value):
                 return convert(value, parents)
         return readable(value)
-    except Exception:  # whatever a value's own methods raise, the event is recorded: its text, or failing that its type
+    except Exception:  # noqa: BLE001  # whatever a value's own methods raise, the event is recorded: its text, or failing that its type
         return readable(value)
 
 
@@ -100,7 +100,7 @@ def readable(value: Any) -> str:
     """Return the `repr` of anything; a type's name where that raises."""
     try:
         return _text(repr(value))
-    except Exception as error:  # a broken or endlessly recursive __repr__
+    except Exception as error:  # noqa: BLE001  # a broken or endlessly recursive __repr__
         return f"<{type(value).__name__}: repr raised {type(error).__name__}>"
 
 

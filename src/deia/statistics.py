@@ -14,8 +14,8 @@ class Statistics:
     """The state of one session's recording, as of the call that returned it.
 
     Attributes:
-        mode: `"mmap"` (the ring), `"write"` (each line written through), `"memory"` (no file can be made at the moment),
-            or why there is no recording: `"unopened"`, `"closed"`, `"disabled"`.
+        mode: `"mmap"` (the ring), `"write"` (each line written through), `"memory"` (no file can be made at the
+            moment), or why there is no recording: `"unopened"`, `"closed"`, `"disabled"`.
         path: The journal.
         run: How many times the session was opened, from 1; 0 before that.
         locked: Whether the session is locked against other loggers; None where the file system has no locks.

@@ -1,7 +1,8 @@
 """The operating system, as the rest of the package sees it.
 
-This is the only module that opens, writes, syncs, maps or locks a file, or reads a clock, so that a test can put a world
-behind it that fails. Callers use it as `system.pwrite(...)`, never by importing a function out of it (the clocks excepted).
+This is the only module that opens, writes, syncs, maps or locks a file, or reads a clock, so that a test can put a
+world behind it that fails. Callers use it as `system.pwrite(...)`, never by importing a function out of it (the clocks
+excepted).
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def is_exiting() -> bool:
 
 
 def _finish_all() -> None:
-    """Drain and close every open session: the drain on the exiting thread, the syncs beside each other on the I/O threads."""
+    """Drain and close every open session: drains on the exiting thread, syncs side by side on the I/O threads."""
     process = _process
     process.exiting = True
     sessions = list(process.sessions.values())

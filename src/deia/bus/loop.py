@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 import_gate = threading.Lock()
-"""Held while the background thread imports, and by whoever forks: a child must not inherit a half-done import, whose locks
-nobody in it would ever release."""
+"""Held while the background thread imports, and by whoever forks: a child must not inherit a half-done import, whose
+locks nobody in it would ever release."""
 
 _FIRST_WAIT_S = 0.25
-"""How long the thread leaves its caller alone before it imports anyio: a program that ends sooner never pays for that, and
-the first log call does not compete with it for the interpreter."""
+"""How long the thread leaves its caller alone before it imports anyio: a program that ends sooner never pays for that,
+and the first log call does not compete with it for the interpreter."""
 
 
 class Bell:

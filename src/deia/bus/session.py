@@ -1,7 +1,8 @@
 """One session being recorded: the slow path of its producer, and its life from the first event to the last.
 
-The log calls append to the producer by themselves; they come here (`append`, `attempt`) when its `limit` sends them: for the
-first event, at the end of a lap of the ring, to wake a parked consumer, when there is no room, without a ring, after `close`.
+The log calls append to the producer by themselves; they come here (`append`, `attempt`) when its `limit` sends them:
+for the first event, at the end of a lap of the ring, to wake a parked consumer, when there is no room, without a ring,
+after `close`.
 """
 
 from __future__ import annotations
@@ -227,6 +228,7 @@ class Session:
             if (
                 n == 0
                 or self.state != "open"
+                or self._consumed_by is None  # nobody drains yet: the next append sees to that
                 or self.first_fields is not None
                 or self.drops.untold
                 or self.writer.writing_directly
@@ -484,7 +486,11 @@ class Session:
         if self.state == "unopened":
             self.state = "closed"
         if self.state not in ("closed", "disowned"):
-            self._do(lambda: self.state == "closed", partial(self.finish, system.monotonic() + timeout_s, explicit=True), timeout_s)
+            self._do(
+                lambda: self.state == "closed",
+                partial(self.finish, system.monotonic() + timeout_s, explicit=True),
+                timeout_s,
+            )
 
     def abandon(self) -> None:
         """Drain and close without anyone waiting: the logger is garbage."""
@@ -529,8 +535,9 @@ class Session:
     def _release(self, afterwards: State) -> bool:
         """Give up the files, all of it being written; False if something was appended meanwhile.
 
-        At interpreter exit a call may still come, from a later exit hook, a destructor or a daemon thread: the session is
-        opened again for it. One made inside this one, by a signal handler, is kept in memory until the files are released.
+        At interpreter exit a call may still come, from a later exit hook, a destructor or a daemon thread: the session
+        is opened again for it. One made inside this one, by a signal handler, is kept in memory until the files are
+        released.
         """
         producer, writer = self.producer, self.writer
         end, files = producer.end, writer.files

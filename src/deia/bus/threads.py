@@ -41,7 +41,7 @@ class DaemonExecutor(Executor):
                 continue
             try:
                 result = call()
-            except BaseException as error:  # it belongs to whoever waits for the future
+            except BaseException as error:  # noqa: BLE001  # it belongs to whoever waits for the future
                 future.set_exception(error)
             else:
                 future.set_result(result)

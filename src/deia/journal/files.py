@@ -81,7 +81,7 @@ class SessionFiles:
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keep the descriptor's number from being closed, and given to another file, under a call that is on its way."""
+        """Keep the descriptor open, and its number from meaning another file, under a call that is on its way."""
         with self._guard:
             if self._released:
                 raise OSError(errno.EBADF, "the journal is closed", str(self.path))
@@ -112,7 +112,7 @@ class SessionFiles:
             self._close()
 
     def abandon(self) -> None:
-        """Close our copies of the descriptors in a forked child; the parent keeps its own, the lock and the queue file."""
+        """Close our copies of the descriptors in a forked child; the parent keeps its own, and with them the lock."""
         self._released = True  # without the guard, which another thread of the parent may have held at the fork
         self._close()
 
@@ -235,8 +235,8 @@ def _make_ring(files: SessionFiles, header: Header, queue: Path, options: Option
         if home == queue:
             files.locked = system.lock(new)
         system.rename(_new_name(home), home)
-        # only now: ext4 starts to write out what is renamed over another file, and a page that it writes out is protected
-        # against writing, so that the next store to it costs its caller 60 µs
+        # only now: ext4 starts to write out what is renamed over another file, and a page that it writes out is
+        # protected against writing, so that the next store to it costs its caller 60 µs
         system.populate(mapping)
         if home == queue:
             undo.pop_all()

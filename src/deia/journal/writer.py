@@ -93,7 +93,8 @@ class Writer:
     def write_directly(self, start: int, entry: Entry) -> bool | None:
         """Write a line to the journal at its offset, after everything before it, and commit it.
 
-        The caller holds the session's lock; what may still come between is a call made inside this one, by a signal handler.
+        The caller holds the session's lock; what may still come between is a call made inside this one, by a signal
+        handler.
 
         Returns:
             Whether it was committed: False if another line came first, None if the journal cannot be written.
@@ -105,9 +106,11 @@ class Writer:
         producer.limit = -1
         try:
             self.drain()
-            if producer.flushed == start and self._write_as_long_as_last(files, start, entry.line):
-                return producer.commit_written(start, entry)
-            return False
+            return (
+                producer.flushed == start
+                and self._write_as_long_as_last(files, start, entry.line)
+                and producer.commit_written(start, entry)
+            )
         except OSError as error:
             self.failed(error)
             self.cut_back(start)
@@ -118,8 +121,8 @@ class Writer:
     def _write_as_long_as_last(self, files: SessionFiles, start: int, line: bytes) -> bool:
         """Write a line at `start` as long as nothing is committed there; return whether it was written in full.
 
-        The check and the write are not interrupted: a call made inside this one comes before or after both, never between
-        them, where its committed line would be written over.
+        The check and the write are not interrupted: a call made inside this one comes before or after both, never
+        between them, where its committed line would be written over.
         """
         producer, pwrite, fd = self._producer, system.pwrite, files.journal
         left = memoryview(line)
@@ -142,7 +145,8 @@ class Writer:
         files = self.files
         assert files is not None
         producer, ftruncate, fd = self._producer, system.ftruncate, files.journal
-        with suppress(OSError), files.in_use():  # no line is there that anyone was told of, and the next write covers it
+        # an error leaves no line there that anyone was told of, and the next write covers it
+        with suppress(OSError), files.in_use():
             size = system.fstat(fd).st_size
             # fmt: off
             if size > start and producer.end == start: ftruncate(fd, start)  # noqa: E701

@@ -87,9 +87,7 @@ class Header:
         if ring_bytes & (ring_bytes - 1) or (kind == Kind.RING) != bool(ring_bytes):
             raise UnreadableQueueError(f"the queue file's ring cannot be {ring_bytes} bytes long")
         agent_id, session_id, *rest = orjson.loads(text)
-        return cls(
-            Kind(kind), ring_bytes, boot_id, device, inode, pid, agent_id, session_id, rest[0] if rest else None
-        )
+        return cls(Kind(kind), ring_bytes, boot_id, device, inode, pid, agent_id, session_id, rest[0] if rest else None)
 
 
 def word(page: bytes, at: int) -> int:

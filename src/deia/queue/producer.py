@@ -1,6 +1,7 @@
 """The producer's side of the queue: where an event becomes safe from the death of its process.
 
-`docs/reference/file-format.md`, "Appending", is the protocol; `docs/explanation/no-lock.md` says why there is no lock.
+`docs/reference/file-format.md`, "Appending", is the protocol; `docs/explanation/why-it-is-built-this-way.md` says why
+there is no lock.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from deia.queue.layout import HEADER_BYTES
 from deia.queue.tasks import OpenTask, OpenTasks
 
 STARTED, COMPLETED, READ, WRITTEN, CALLED, OTHER = range(6)
-"""What is counted: task starts, completions, file reads, file writes, tool calls, and lines that count as none of these."""
+"""What is counted: task starts, completions, file reads, file writes, tool calls, and lines that count as none of
+these."""
 
 ANYWHERE = 1 << 80
 """Beyond any offset. A number and not a flag, because the commit section holds no jump."""
@@ -41,8 +43,9 @@ class Entry(NamedTuple):
 class Producer:
     """The end of a session's queue: reserve, copy, commit.
 
-    Without a ring (before the session is open, in mode `write`, in memory and after `close`) `limit` is -1, so that each
-    append takes the slow path of the session that owns this producer, and lines are kept by offset in a dictionary.
+    Without a ring (before the session is open, in mode `write`, in memory and after `close`) `limit` is -1, so that
+    each append takes the slow path of the session that owns this producer, and lines are kept by offset in a
+    dictionary.
 
     Attributes:
         end: Journal offset after the newest committed line.
@@ -115,12 +118,12 @@ class Producer:
         # fmt: on
         return False
 
-    # The sections below, and the one in `rebase`, must not be interrupted between their `if` and their last store. In CPython a signal handler,
-    # a destructor, the garbage collector or another thread can only run at a call, at a backward jump, at a taken jump
-    # (3.10) or where a container is made (before 3.12), and none of these is in them: all values are computed before. Each
-    # stands on one physical line so that a tracing function gets no line event inside it.
-    # `tests/unit/test_commit_section.py` reads the bytecode and says so for each supported version. What the stores replace
-    # is small integers, and tasks that the caller still holds, so no destructor runs either.
+    # The sections below, and the one in `rebase`, must not be interrupted between their `if` and their last store. In
+    # CPython a signal handler, a destructor, the garbage collector or another thread can only run at a call, at a
+    # backward jump, at a taken jump (3.10) or where a container is made (before 3.12), and none of these is in them:
+    # all values are computed before. Each stands on one physical line so that a tracing function gets no line event
+    # inside it. `tests/unit/test_commit_section.py` reads the bytecode and says so for each supported version. What the
+    # stores replace is small integers, and tasks that the caller still holds, so no destructor runs either.
 
     def commit(self, start: int, line: bytes, counter: int) -> bool:
         """Append a line, unless something else was appended since `start` was read, or `limit` forbids it.
@@ -191,7 +194,8 @@ class Producer:
     def copy_unflushed(self, most: int) -> tuple[int, bytes]:
         """Copy the oldest bytes that no journal write has covered yet.
 
-        A copy, so that a write that is slow to land still puts the right bytes in place after its positions were reused.
+        A copy, so that a write that is slow to land still puts the right bytes in place after its positions were
+        reused.
 
         Args:
             most: How many bytes, at the most (without a ring: whole lines, one at least).
@@ -221,14 +225,20 @@ class Producer:
                 return start, data
 
     def advance(self, flushed: int) -> None:
-        """Note that the journal's writes have returned up to this offset; their positions may be reused."""
-        self.flushed = max(self.flushed, flushed)
+        """Note that the journal's writes have returned up to this offset; their positions may be reused.
+
+        It never goes back, whichever thread comes last: what was reused meanwhile must not be written again.
+        """
+        # fmt: off
+        if flushed > self.flushed: self.flushed = flushed  # noqa: E701, PLR1730
+        # fmt: on
         if self.kept:
-            for at in [at for at in self.kept if at is None or at < flushed]:
-                self.kept.pop(at, None)
+            for at in list(self.kept):
+                if at is None or at < flushed:
+                    self.kept.pop(at, None)
 
     def forget(self, name: str) -> None:
-        """Drop a name that no open task has any more, so that memory grows with what is open and not with the session."""
+        """Drop a name that no open task has any more: memory grows with what is open, not with the session."""
         tasks = self.tasks
         if name in tasks and tasks[name] is None:
             del tasks[name]

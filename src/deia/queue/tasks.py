@@ -14,7 +14,8 @@ class OpenTask:
         owner: The producer it was logged through; loggers share a context, not tasks.
         start_time: Unix seconds.
         started: Monotonic seconds, or None where another process started it.
-        metadata: The start's metadata as encoded JSON, so that what the caller changes later does not change the record.
+        metadata: The start's metadata as encoded JSON, so that what the caller changes later does not change the
+            record.
         task_id: `seq` of its start line; None until that is committed.
         parent_id: `task_id` of the task it was started in.
         older: The task of the same name that was started before and is open too.

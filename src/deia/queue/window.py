@@ -106,7 +106,7 @@ def _read(path: Path) -> Window | None:
             assert header.target is not None
             return _read(Path(header.target)) or Window(_EMPTY, 0, b"", 0, path)
         size = header.ring_bytes
-        ring = _read_ring(fd, size)
+        ring = system.pread(fd, size, HEADER_BYTES).ljust(size, b"\0")  # what a cut file lacks is never a line
     finally:
         system.close(fd)
     # `committed` was loaded before the ring: what the ring gained since is left out
@@ -116,19 +116,3 @@ def _read(path: Path) -> Window | None:
         at = committed & (size - 1)
         data = ring[at:] + ring[:at]
     return Window(header, committed, data, word(page, DROPPED_AT), path)
-
-
-def _read_ring(fd: int, size: int) -> bytes:
-    """Read the ring; what a cut file lacks reads as zeros, which are never a line."""
-    parts: list[bytes] = []
-    at = HEADER_BYTES
-    left = size
-    while left:
-        part = system.pread(fd, left, at)
-        if not part:
-            parts.append(bytes(left))
-            break
-        parts.append(part)
-        at += len(part)
-        left -= len(part)
-    return b"".join(parts)

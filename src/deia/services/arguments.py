@@ -78,8 +78,8 @@ def mapping(value: object) -> dict[str, Any]:
 def duration(value: object) -> tuple[int, Any]:
     """Return a duration in whole milliseconds, and the given value where that cannot be a duration.
 
-    A stepped clock makes durations that are negative, or not numbers, or endless; that is odd data, recorded as 0 beside the
-    given value.
+    A stepped clock makes durations that are negative, or not numbers, or endless; that is odd data, recorded as 0
+    beside the given value.
 
     Raises:
         TypeError: It is not a number.

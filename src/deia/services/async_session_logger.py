@@ -46,8 +46,8 @@ class _Recorder(SessionLogger):
 class AsyncSessionLogger:
     """`SessionLogger` with every call awaited; see there for what each does, promises and raises.
 
-    Awaiting a log call suspends only where the queue is full, or under `sync_policy="always"`; cancelling the wait for a
-    sync does not take the event back. One logger may be used from many event loops and threads at once.
+    Awaiting a log call suspends only where the queue is full, or under `sync_policy="always"`; cancelling the wait for
+    a sync does not take the event back. One logger may be used from many event loops and threads at once.
 
     Args:
         agent_id: As for `SessionLogger`.
@@ -124,9 +124,7 @@ class AsyncSessionLogger:
         """See `SessionLogger.events`; the log is read on a worker thread."""
         return await _in_thread(lambda: self._recorder.events)
 
-    async def save_session(
-        self, output_dir: str | os.PathLike[str], timeout_s: float = DEFAULT_TIMEOUT_S
-    ) -> Path:
+    async def save_session(self, output_dir: str | os.PathLike[str], timeout_s: float = DEFAULT_TIMEOUT_S) -> Path:
         """See `SessionLogger.save_session`."""
         return await _in_thread(partial(self._recorder.save_session, output_dir, timeout_s))
 

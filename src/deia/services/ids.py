@@ -9,8 +9,8 @@ from deia.plain import readable
 
 _ID_BYTES = 200
 _NAME_BYTES = 237
-"""Both ids and the separator: the file system's 255 less the longest suffix of a session's files (`.jsonl.damaged-1`, and room
-for a second digit), and enough for the longest agent id with a session id of ours."""
+"""Both ids and the separator: the file system's 255 less the longest suffix of a session's files (`.jsonl.damaged-1`,
+and room for a second digit), and enough for the longest agent id with a session id of ours."""
 
 
 def new_session_id() -> str:

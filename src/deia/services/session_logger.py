@@ -69,17 +69,18 @@ def __getattr__(name: str) -> Any:
 class SessionLogger:
     """Records one session of one agent; every call may be made from any thread, and inside any other.
 
-    A log call costs a few microseconds, waits for no I/O of its own, and once it has returned its event survives whatever
-    death the process dies. Nothing has to be opened, started or closed.
+    A log call costs a few microseconds, waits for no I/O of its own, and once it has returned its event survives
+    whatever death the process dies. Nothing has to be opened, started or closed.
 
-    A log call raises `ValueError` or `TypeError` where it is wrong (naming the argument and its value; nothing is recorded),
-    `LoggerClosedError` after `close`, `SessionLockedError` where another logger has the session open (at the first event
-    only), `QueueFullError` under `when_full="raise"`, and nothing else. Odd data is recorded in its most readable form.
+    A log call raises `ValueError` or `TypeError` where it is wrong (naming the argument and its value; nothing is
+    recorded), `LoggerClosedError` after `close`, `SessionLockedError` where another logger has the session open (at the
+    first event only), `QueueFullError` under `when_full="raise"`, and nothing else. Odd data is recorded in its most
+    readable form.
 
     Args:
         agent_id: Who records: one plain part of a file name, at most 200 bytes.
-        session_id: The same for the session; empty or None makes a new one, a UUID of version 7. An earlier session's id
-            continues it.
+        session_id: The same for the session; empty or None makes a new one, a UUID of version 7. An earlier session's
+            id continues it.
         output_dir: Directory of the session log, made if missing; `$DEIA_SESSIONS_DIR` or else `.deia/sessions`.
         **options: See `deia.options.Options`.
 
@@ -100,7 +101,9 @@ class SessionLogger:
         **options: Unpack[LoggerOptions],
     ) -> None:
         agent_id = checked_id("agent_id", agent_id)
-        session_id = new_session_id() if session_id is None or session_id == "" else checked_id("session_id", session_id)
+        session_id = (
+            new_session_id() if session_id is None or session_id == "" else checked_id("session_id", session_id)
+        )
         checked_pair(agent_id, session_id)
         directory = output_dir if output_dir is not None else os.environ.get("DEIA_SESSIONS_DIR") or ".deia/sessions"
         # absolute now: a later chdir must not tear the session in two
@@ -167,7 +170,9 @@ class SessionLogger:
         if type(task_name) is not str or not task_name:
             task_name = arguments.text("task_name", task_name)
         duration = {} if duration_ms is None else self._duration(duration_ms)
-        build = _Completion(self, producer, task_name, duration, b"{}" if metadata is None else encode_mapping(metadata))
+        build = _Completion(
+            self, producer, task_name, duration, b"{}" if metadata is None else encode_mapping(metadata)
+        )
         self._append_task(producer, build, build.done)
 
     def log_file_read(self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None) -> None:
@@ -330,7 +335,7 @@ class SessionLogger:
         """Return what the session did so far, from live counters: the same time however long it is."""
         counts = self._session.producer.counts
         elapsed_s = monotonic() - self._session.started + self._session.earlier_s
-        total_duration_ms = int(elapsed_s * 1000)
+        total_duration_ms = round(elapsed_s * 1000)
         completed = counts[COMPLETED]
         return SessionSummary(
             total_duration_ms=total_duration_ms,
@@ -349,8 +354,9 @@ class SessionLogger:
 
     @property
     def events(self) -> list[TaskEvent | FileEvent | ToolEvent]:
-        """The session's events in order of logging, a completed task being one; read back from the log, so not for long
-        sessions. A new list each time.
+        """The session's events in order of logging, a completed task being one.
+
+        Read back from the log into a new list each time: for tests and small sessions.
         """
         from deia.services.read_back import read_back
 
@@ -359,8 +365,8 @@ class SessionLogger:
     def save_session(self, output_dir: str | os.PathLike[str], timeout_s: float = DEFAULT_TIMEOUT_S) -> Path:
         """Return once all events logged so far are in a file of that directory, made if missing.
 
-        The session's own directory costs a flush; another one gets a copy, which appears whole or not at all. Where events
-        are kept in memory, because no file could be made, the session moves to that directory.
+        The session's own directory costs a flush; another one gets a copy, which appears whole or not at all. Where
+        events are kept in memory, because no file could be made, the session moves to that directory.
 
         Args:
             output_dir: The directory.
@@ -381,7 +387,10 @@ class SessionLogger:
     # Its life
 
     def open(self) -> None:
-        """Open the session now and not at the first event: directories, files and lock are made, an earlier run recovered.
+        """Open the session now and not at the first event.
+
+        Directories, files and lock are made, an earlier run is recovered. Where no file can be made, events are kept in
+        memory, as they are at the first event.
 
         Raises:
             LoggerClosedError: `close` was called.
@@ -410,7 +419,7 @@ class SessionLogger:
         return 0 if self._producer is None else self._session.flush(timeout_s)
 
     def sync(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
-        """Wait until an fsync that covers every event logged before this call has returned: they survive a loss of power.
+        """Wait until an fsync that covers every event logged before this call has returned: power may fail then.
 
         Args:
             timeout_s: Seconds to wait.
@@ -507,9 +516,7 @@ class SessionLogger:
         closed = parent.state == "closed"
         parent.disown()
         self._finalizer.detach()
-        self._record(
-            Session(parent.agent_id, new_session_id(), parent.directory, parent.options, parent.session_id)
-        )
+        self._record(Session(parent.agent_id, new_session_id(), parent.directory, parent.options, parent.session_id))
         if closed:
             self._session.state = "closed"
         if disabled:
