@@ -317,8 +317,8 @@ class CutsToCommitted(Protocol):
 class ClosesBeforeDraining(Protocol):
     """`close` removes the queue file while lines are in it."""
 
-    def close_steps(self, state: State, process: Process) -> Iterator[Step]:
-        yield from super().close_steps(state, process._replace(flushed=process.end))
+    def drained_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
+        yield from super().drained_steps(state, process._replace(flushed=process.end), thread, call)
 
 
 class AcceptsAfterClose(Protocol):

@@ -133,7 +133,9 @@ class Protocol:
         elif call.at == "write":
             yield from self.direct_steps(state, process, thread, call)
         elif call.at == "drain":
-            yield from self.close_steps(state, process)
+            yield from self.drained_steps(state, process, thread, call)
+        elif call.at == "remove":
+            yield "close removes the queue file", self.queue_replaced(state, None)._replace(process=None, todo=())
         else:
             acknowledged = tuple(sorted((*state.acknowledged, call.line)))
             yield "a call returns", self.popped(state._replace(acknowledged=acknowledged), thread)
@@ -270,10 +272,10 @@ class Protocol:
         """Return the disk after a write to the journal: at its own offset, without `O_APPEND`."""
         return disk._replace(journal=put(disk.journal, offset, data))
 
-    def close_steps(self, state: State, process: Process) -> Iterator[Step]:
-        """Remove the queue file when the journal has everything."""
+    def drained_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
+        """Let `close` go on when the journal has everything."""
         if process.flushed == process.end:
-            yield "close removes the queue file", self.queue_replaced(state, None)._replace(process=None, todo=())
+            yield "close sees that all is written", self.moved(state, thread, call._replace(at="remove"))
 
     # Reading
 

@@ -376,8 +376,15 @@ class Session:
     # Between the producer and the consumer
 
     def _ensure_consumer(self) -> None:
-        """Have a consumer on the background loop; one that died is replaced."""
-        home = background()
+        """Have a consumer on the background loop; one that died is replaced.
+
+        Where the system gives us no thread, each append tries again, and a full queue is drained by its caller.
+        """
+        try:
+            home = background()
+        except RuntimeError as error:
+            self.warn("threads", "No background thread can be started, so the log is behind: %s: %s", self.path, error)
+            return
         if self._consumed_by is not home:
             self._consumed_by = home
             home.consume(self)
@@ -418,8 +425,13 @@ class Session:
         self.progress.announce()
 
     def _submit(self, job: Callable[[], object]) -> Future[object]:
-        """Have one of our I/O threads do something."""
-        return background().executor.submit(job)
+        """Have one of our I/O threads do something; it is done here where no thread can be started."""
+        try:
+            return background().executor.submit(job)
+        except RuntimeError:
+            done: Future[object] = Future()
+            done.set_result(job())
+            return done
 
     def _drain(self) -> None:
         self.retry()
@@ -512,6 +524,13 @@ class Session:
             if self.state not in ("open", "closing"):
                 return self.state in ("closed", "unopened")
             self.retry()
+            if writer.files is None and is_exiting():
+                self.warn(
+                    "lost",
+                    "%d events are lost with this process, no session log could be made: %s",
+                    self.producer.seq,
+                    self.path,
+                )
             if explicit:
                 self.state = "closing"
                 self.producer.limit = -1

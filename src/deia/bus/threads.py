@@ -26,12 +26,16 @@ class DaemonExecutor(Executor):
         self._name = name
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Run `fn` on one of the threads; they are started as they are needed."""
+        """Run `fn` on one of the threads; they are started as they are needed.
+
+        Raises:
+            RuntimeError: The system gives us no thread at all.
+        """
+        if self._left:
+            threading.Thread(target=self._work, name=f"{self._name}-{self._left}", daemon=True).start()
+            self._left -= 1
         future: Future[T] = Future()
         self._calls.put((future, lambda: fn(*args, **kwargs)))
-        if self._left:
-            self._left -= 1
-            threading.Thread(target=self._work, name=f"{self._name}-{self._left}", daemon=True).start()
         return future
 
     def _work(self) -> None:
