@@ -120,22 +120,30 @@ def starting(result: Result) -> str:
 
 
 def long_session(result: Result) -> str:
-    """Return what changes with the length of a session."""
+    """Return what changes with the length of a session: each size, and the session of ten that it was measured beside."""
+
+    def row(name: str, step: Result, which: str) -> list[str]:
+        times = step[which]
+        memory = (
+            f"{step[key] / 1024:.1f}" if which == "long" and key in step else "" for key in ("rss_kib", "own_kib")
+        )
+        return [
+            name,
+            _us(times["summary_ns"]),
+            _us(times["save_own_ns"]),
+            *(_ms(times[key]) for key in ("save_elsewhere_ns", "plain_copy_ns", "sync_of_copy_ns")),
+            *memory,
+        ]
+
+    rows = []
+    for step in result["long_session"]["steps"]:
+        rows += [row(f"{step['events']:,}", step, "long"), row("10, at the same time", step, "short")]
     return table(
         [
             *("Events", "get_session_summary() µs", "save_session() µs", "save elsewhere ms", "plain copy ms"),
             *("sync of the copy ms", "resident MiB", "own MiB"),
         ],
-        (
-            [
-                f"{step['events']:,}",
-                _us(step["summary_ns"]),
-                _us(step["save_own_ns"]),
-                *(_ms(step[key]) for key in ("save_elsewhere_ns", "plain_copy_ns", "sync_of_copy_ns")),
-                *(f"{step[key] / 1024:.1f}" if key in step else "-" for key in ("rss_kib", "own_kib")),
-            ]
-            for step in result["long_session"]["steps"]
-        ),
+        rows,
     )
 
 

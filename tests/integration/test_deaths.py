@@ -373,6 +373,7 @@ os.write(1, "\\n".join(logged).encode())
 """
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "options",
     [{}, {"queue_mode": "write"}, {"queue_bytes": 65536}],
@@ -390,6 +391,7 @@ def test_signal_handlers_may_log_inside_log_calls(tmp_path: Path, options: dict[
     assert_sound(path)
 
 
+@pytest.mark.untraced
 def test_exception_inside_a_call_leaves_a_whole_line_or_nothing(tmp_path: Path) -> None:
     """A handler that raises may interrupt any call: what returned is there once, the rest at most once, with no gap."""
     script = """
@@ -435,6 +437,7 @@ os.write(1, "\\n".join(returned).encode())
     assert_sound(path)
 
 
+@pytest.mark.untraced
 def test_garbage_collection_and_destructors_may_log_inside_log_calls(tmp_path: Path) -> None:
     """A collection that starts in the middle of a call runs code that logs; all of it is recorded."""
     script = """

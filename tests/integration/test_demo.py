@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -21,8 +20,9 @@ from deia.cli.demo import run as run_module
 from deia.cli.demo.agent import Agent, Past
 from deia.cli.demo.plan import Plan, make_plan
 from deia.cli.demo.proof import acknowledgement_of
-from deia.cli.demo.recorder import Job, record
+from deia.cli.demo.recorder import FAILED, Job, record, record_or_tell
 from deia.cli.demo.run import DemoFailedError, Watcher, run_demo
+from deia.errors import DeiaError
 from deia.events import AnyEvent
 from deia.journal.check import check
 from support.lines import assert_gapless
@@ -315,6 +315,8 @@ def test_recorder_does_not_go_on_in_memory(library: Path, tmp_path: Path) -> Non
     """What it acknowledged would be gone with it."""
     (tmp_path / "file").touch()
     job = Job("agent", "s", str(tmp_path / "file" / "out"), str(library), str(tmp_path), str(tmp_path / "report.md"))
-    with (tmp_path / "acknowledgements").open("wb") as file, pytest.raises(SystemExit, match="cannot record: "):
-        record(job, file.fileno())
-    assert os.path.getsize(tmp_path / "acknowledgements") == 0
+    with (tmp_path / "acknowledgements").open("wb") as file, pytest.raises(DeiaError, match="cannot record: "):
+        record_or_tell(job, file.fileno())
+    ((kind, reason),) = map(json.loads, (tmp_path / "acknowledgements").read_text(encoding="utf-8").splitlines())
+    assert kind == FAILED
+    assert reason.startswith("cannot record: ")

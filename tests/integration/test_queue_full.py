@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deia import SessionLogger, read_events
+from deia import SessionLogger, read_events, system
 from deia.errors import QueueFullError, WriterFailedError
 from deia.events import SessionEvent, ToolEvent
 from deia.services.session_logger import FileEvent
@@ -384,6 +384,30 @@ class TestMemoryMode:
         assert [line["path"] for line in lines_of(path)] == [f"{number}" for number in range(10)]
         logger.log_file_read("later")
         assert len(lines_of(logger.save_session(tmp_path / "saved"))) == 11
+
+    def test_save_session_is_complete_while_the_file_is_tried_again(
+        self, blocked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An attempt to open the session's own file, under way on another thread, does not make the saved one empty."""
+        logger = SessionLogger("agent", "s", output_dir=blocked)
+        logger.log_file_read("a")
+        trying, go_on = threading.Event(), threading.Event()
+        real = system.make_directory
+
+        def slow(path: Path) -> list[Path]:
+            if path == blocked:
+                trying.set()
+                go_on.wait(PATIENCE_S)
+            return real(path)
+
+        monkeypatch.setattr(system, "make_directory", slow)
+        assert trying.wait(PATIENCE_S)
+        saved: list[Path] = []
+        worker = Worker(lambda: saved.append(logger.save_session(tmp_path / "saved")))
+        worker.join(0.2)  # it may be done by now, or wait for the attempt
+        go_on.set()
+        worker.finish()
+        assert [line["path"] for line in lines_of(saved[0])] == ["a"]
 
     def test_recording_goes_to_the_file_when_the_cause_is_gone(self, blocked: Path, warnings_logged: list[str]) -> None:
         """Recovery is by itself: what was kept is in the journal, followed by what came after, without a gap."""

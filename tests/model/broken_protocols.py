@@ -162,11 +162,15 @@ class NestedCallCutsBack(Protocol):
             yield from super().reserve_steps(state, process, thread, call)
 
 
-class OuterCallLooksOnlyAtEnd(NestedCallCutsBack):
+class OuterCallLooksOnlyAtEnd(Protocol):
     """The same, and the outer call begins again only if `end` has moved, not if the nested call came to nothing."""
 
-    def settled(self, process: Process, line: str, at: str) -> Process:
-        return super().settled(process, line, at) if at == "return" else process._replace(pending="")
+    def reserve_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
+        if process.pending and not self.written_by_another_thread(process, thread):
+            cut = state.disk._replace(journal=state.disk.journal[: process.end])
+            yield "a direct write is cut back", state._replace(disk=cut, process=process._replace(pending=""))
+        else:
+            yield from super().reserve_steps(state, process, thread, call)
 
     def direct_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
         if process.end != call.end:
@@ -176,16 +180,17 @@ class OuterCallLooksOnlyAtEnd(NestedCallCutsBack):
 
 
 class WritesBlindly(Protocol):
-    """A direct write goes on without a look at whether its line is still pending."""
+    """A call inside a direct write fails to finish it and cuts it back, and the outer call goes on as before."""
 
-    def settled(self, process: Process, line: str, at: str) -> Process:
-        return super().settled(process, line, at) if at == "return" else process._replace(pending="")
-
-    def direct_steps(self, state: State, process: Process, thread: int, call: Call) -> Iterator[Step]:
-        if process.pending != call.line and call.done == len(call.line):
-            yield "a call begins again", self.moved(state, thread, Call(call.name))
-        else:
-            yield from super().direct_steps(state, process, thread, call)
+    def failed_directly(self, state: State, process: Process, call: Call) -> State:
+        after = super().failed_directly(state, process, call)
+        if after.process is None or after.process.end != process.end:
+            return after
+        stacks = tuple(
+            tuple(old if old.at == "write" and old != call else new for old, new in zip(before, told, strict=True))
+            for before, told in zip(process.stacks, after.process.stacks, strict=True)
+        )
+        return after._replace(process=after.process._replace(stacks=stacks))
 
 
 class LeavesTornBytes(Protocol):
@@ -231,7 +236,8 @@ class ReadsTheJournalFirst(Protocol):
         if state.disk.queue is None or not self.ring:
             yield from super().journal_steps(state, reader)
         else:
-            yield "a reader reads to the end", state._replace(reader=reader._replace(at="copy", text=state.disk.journal))
+            read = reader._replace(at="copy", text=state.disk.journal)
+            yield "a reader reads to the end", state._replace(reader=read)
 
     def ring_read(self, state: State, reader: Reader) -> Reader:
         assert state.disk.queue is not None

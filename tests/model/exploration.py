@@ -6,7 +6,7 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from model.protocol_model import Protocol, Step
 from model.states import Disk, State, encode
@@ -100,8 +100,8 @@ class Promises:
     def __init__(self, protocol: Protocol) -> None:
         self._protocol = protocol
         # few disks and texts are met in many states
-        self._after_crash = lru_cache(maxsize=None)(self._after_crash_uncached)
-        self._text = lru_cache(maxsize=None)(self._text_uncached)
+        self._after_crash = cache(self._after_crash_uncached)
+        self._text = cache(self._text_uncached)
 
     def broken(self, state: State) -> str | None:
         """Return the promise that a state breaks, or None."""

@@ -1,11 +1,12 @@
-"""The protocol of `docs/reference/file-format.md` as a program that can be run one step at a time.
+r"""The protocol of `docs/reference/file-format.md` as a program that can be run one step at a time.
 
-A byte is a character here, called a cell, and a line looks like a line: call `a` with `seq` 2 writes `"a2\\n"`, a longer
-call `L` with `seq` 3 writes `"L3LL\\n"`. So a state can be read with the eyes: journal `"a1\\n"`, ring `"\\n.b2"`, committed 6.
+A byte is a character here, called a cell, and a line looks like a line: call `a` with `seq` 2 writes `"a2\n"`, a longer
+call `L` with `seq` 3 writes `"L3LL\n"`. So a state can be read with the eyes: journal `"a1\n"`, ring `"\n.b2"`,
+committed 6.
 
-A state is a value that never changes. `Protocol.steps` yields every state that can come next, whoever moves: a thread that
-logs, the consumer, the kernel with a slow write, a reader in another process, a crash, recovery. One step is what nothing
-can interrupt: a store, a system call, or a check together with the store or the system call that relies on it.
+A state is a value that never changes. `Protocol.steps` yields every state that can come next, whoever moves: a thread
+that logs, the consumer, the kernel with a slow write, a reader in another process, a crash, recovery. One step is what
+nothing can interrupt: a store, a system call, or a check together with the store or the system call that relies on it.
 """
 
 from __future__ import annotations
@@ -111,8 +112,8 @@ class Protocol:
                 yield "a call begins", begun
             return
         for name in state.nested:
-            rest = state.nested.replace(name, "")
-            begun = self.on_stack(state._replace(nested=rest), thread, (*stack, self.encoded(process, name)))
+            others = state.nested.replace(name, "")
+            begun = self.on_stack(state._replace(nested=others), thread, (*stack, self.encoded(process, name)))
             yield "a nested call begins", begun
         if state.raises:
             hit = state._replace(raises=state.raises - 1)
@@ -225,7 +226,7 @@ class Protocol:
         return state._replace(disk=cut, process=self.settled(process, call.line, "reserve"))
 
     def settled(self, process: Process, line: str, at: str) -> Process:
-        """Forget the pending line, and tell all that are writing it: its own call goes on, those that helped begin again."""
+        """Forget the pending line, and tell all that are writing it: its own call goes on, helpers begin again."""
 
         def told(call: Call) -> Call:
             if call.at != "write":
@@ -307,7 +308,7 @@ class Protocol:
         return reader._replace(ring=ring, at="copy" if len(ring) < self.ring else "read")
 
     def journal_steps(self, state: State, reader: Reader) -> Iterator[Step]:
-        """Read on from the last newline, to the next one or to the end: a line is taken from one read, or not at all."""
+        """Read on from the last newline, to the next one or to the end: a line is taken from one read."""
         rest = state.disk.journal[len(reader.text) :]
         if "\n" in rest:
             line = rest[: rest.index("\n") + 1]

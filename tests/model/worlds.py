@@ -29,8 +29,8 @@ def _world(*sights: str, **options: Any) -> World:
     return World(options, frozenset(sights))
 
 
-# Two lines never fit the ring, so every second one waits for room, wraps around, and uses places again. A reader sees the disk
-# and nothing else, so worlds with many threads do without one, and worlds with one have few threads.
+# Two lines never fit the ring, so every second one waits for room, wraps around, and uses places again. A reader sees
+# the disk and nothing else, so worlds with many threads do without one, and worlds with one have few threads.
 WORLDS = {
     "threads": _world(
         "calls of two threads are under way",
@@ -195,7 +195,9 @@ def _waits_for_room(state: State) -> bool:
 def _direct_waits_for_queue(state: State) -> bool:
     process = state.process
     return process is not None and any(
-        stack[-1].at == "reserve" and stack[-1].end == process.end > process.flushed and len(stack[-1].line) > len(_ring(state))
+        stack[-1].at == "reserve"
+        and stack[-1].end == process.end > process.flushed
+        and len(stack[-1].line) > len(_ring(state))
         for stack in process.stacks
         if stack
     )
@@ -203,7 +205,7 @@ def _direct_waits_for_queue(state: State) -> bool:
 
 def _waits_for_another_thread(state: State) -> bool:
     writing = [any(call.at == "write" for call in stack) for stack in _stacks(state)]
-    return any(writing) and any(stack and not writes for stack, writes in zip(_stacks(state), writing))
+    return any(writing) and any(stack and not writes for stack, writes in zip(_stacks(state), writing, strict=True))
 
 
 SIGHTS: dict[str, Callable[[State], bool]] = {
@@ -262,7 +264,9 @@ SIGHTS: dict[str, Callable[[State], bool]] = {
         state.reader is not None and state.reader.committed > 0 and state.disk.queue is None
     ),
     "a call is under way after close": lambda state: (
-        state.process is not None and state.process.closing and any(stack and stack[-1].name != "!" for stack in _stacks(state))
+        state.process is not None
+        and state.process.closing
+        and any(stack and stack[-1].name != "!" for stack in _stacks(state))
     ),
 }
 """Kinds of states worth meeting, by name."""

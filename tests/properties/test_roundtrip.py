@@ -221,7 +221,7 @@ def as_told(event: object, call: Call) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("mode", ["mmap", "write", "memory"])
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(sequence=st.lists(calls, max_size=25))
 def test_what_was_logged_is_what_is_read_and_what_is_summed_up(mode: str, sequence: list[Call]) -> None:
     """For any calls: the events read back, their `seq`, the live summary and the file's analysis agree."""

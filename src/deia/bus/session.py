@@ -68,6 +68,7 @@ class Session:
         earlier_s: Seconds that earlier runs recorded.
         first_fields: What the session's first line carries beside its event, until there is one.
         urgent: Whether the consumer is to drain now and not at its next interval.
+        parked: Whether it waits for its bell, which the next append has to ring.
         bell: Wakes the consumer; None until it runs.
         retry_at: Monotonic seconds before which no further attempt is made to open files that could not be.
     """
@@ -93,6 +94,7 @@ class Session:
         if parent_session_id is not None:
             self.first_fields["parent_session_id"] = parent_session_id
         self.urgent = False
+        self.parked = False
         self.bell: Bell | None = None
         self.retry_at = 0.0
         self._consumed_by: Background | None = None
@@ -118,26 +120,29 @@ class Session:
         deadline = system.monotonic() + self.options.full_timeout_s if pending is not None else 0.0
         while pending is not None:
             self.progress.wait_until(pending.condition, deadline - system.monotonic())
-            pending = None if self._settle(pending, deadline) else self.attempt(build, waited=True)
+            pending = self._go_on(build, pending, deadline)
 
     async def append_async(self, build: Build, pending: Pending | None) -> None:
         """Go on with an append that has to wait, suspending the calling task instead of blocking its thread."""
         deadline = system.monotonic() + self.options.full_timeout_s
         while pending is not None:
             await self.progress.wait_until_async(pending.condition, deadline - system.monotonic())
-            pending = None if self._settle(pending, deadline) else self.attempt(build, waited=True)
+            pending = self._go_on(build, pending, deadline)
 
-    def _settle(self, pending: Pending, deadline: float) -> bool:
-        """Tell, after a wait, whether the append is over: recorded, or dropped because its time was up."""
+    def _go_on(self, build: Build, pending: Pending, deadline: float) -> Pending | None:
+        """Go on with an append after a wait: try again, or drop the event because its time is up."""
         over = pending.condition()
         if pending.recorded:
             if not over:
                 self.warn("sync", "An event is recorded but was not synced in time: %s", self.path)
-            return True
-        if not over and system.monotonic() >= deadline:
-            self._drop()
-            return True
-        return False
+            return None
+        following: Pending | None = pending
+        if over or system.monotonic() < deadline:
+            following = self.attempt(build, waited=over)
+        if following is None or following.recorded or system.monotonic() < deadline:
+            return following
+        self._drop()
+        return None
 
     def attempt(self, build: Build, *, waited: bool = False) -> Pending | None:
         """Append an event, or say what has to be waited for; the errors are those of `append`.
@@ -216,8 +221,9 @@ class Session:
         if producer.end - producer.flushed > self._room_bytes // 2 and not self.urgent:
             self.urgent = True
             self._wake()
-        elif producer.limit == -1 and self.bell is not None:
+        elif self.parked and self.bell is not None:
             self.bell.ring()
+        self.parked = False
         self.set_limit()
 
     def set_limit(self) -> None:
@@ -229,6 +235,7 @@ class Session:
                 n == 0
                 or self.state != "open"
                 or self._consumed_by is None  # nobody drains yet: the next append sees to that
+                or self.parked
                 or self.first_fields is not None
                 or self.drops.untold
                 or self.writer.writing_directly
@@ -269,6 +276,8 @@ class Session:
         if self.state not in ("open", "opening"):
             return True
         waiting = self.producer.end - self.producer.flushed
+        if self.drops.untold:
+            size += _TELLING_BYTES
         if size > self._room_bytes:  # its caller will write it, once the journal takes writes
             return waiting == 0 and self.writer.error is None
         return waiting + size <= self._room_bytes
@@ -403,25 +412,22 @@ class Session:
     def park(self) -> bool:
         """Have the next append ring the consumer's bell; False if there is something to write after all."""
         with self.lock:
-            self.producer.limit = -1
-            if self.producer.end == self.producer.flushed:
-                return True
+            self.parked = True
+            self.set_limit()  # no commit passes by the slow path any more, so what is seen now is all there is
+            self.parked = self.producer.end == self.producer.flushed
             self.set_limit()
-            return False
+            return self.parked
 
     def consumer_gone(self, bell: Bell) -> None:
         """Have the next append notice that nobody drains any more."""
         if self.bell is bell:
             self.bell = self._consumed_by = None
-            self.producer.limit = -1
+            self.set_limit()
         self.progress.announce()
 
     def _on_progress(self) -> None:
         """Let producers and waiters go on, after the writer got somewhere, or failed to."""
-        producer = self.producer
-        with self.lock:
-            if producer.limit != -1 or producer.end != producer.flushed:  # else it is parked
-                self.set_limit()
+        self.set_limit()
         self.progress.announce()
 
     def _submit(self, job: Callable[[], object]) -> Future[object]:

@@ -18,10 +18,11 @@ def save(session: Session, directory: Path, timeout_s: float, *, disabled: bool)
     if disabled:
         return target
     system.make_directory(directory)
-    if session.state == "unopened" and (session.path.exists() or queue_path(session.path).exists()):
-        session.open()  # an earlier run's log, to be recovered before it is copied
-    if session.state == "open" and session.writer.files is None:
-        session.move_to(directory)
+    with session.lock:  # an attempt to open it, on another thread, comes to its end first
+        if session.state == "unopened" and (session.path.exists() or queue_path(session.path).exists()):
+            session.open()  # an earlier run's log, to be recovered before it is copied
+        if session.state == "open" and session.writer.files is None:
+            session.move_to(directory)
     if session.state == "open":
         session.flush(timeout_s)
     if session.path.parent.resolve() == directory.resolve():

@@ -10,11 +10,16 @@ import json
 import os
 import sys
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from deia import SessionLogger
 from deia.cli.demo.agent import Agent, Past
 from deia.cli.demo.plan import make_plan
+from deia.errors import DeiaError
+
+FAILED = "failed"
+"""Kind of the line that is no acknowledgement: it says why there will be no more of them."""
 
 
 @dataclass(frozen=True)
@@ -50,29 +55,43 @@ def record(job: Job, acknowledgements: int) -> None:
         acknowledgements: File descriptor to acknowledge events on.
 
     Raises:
-        SystemExit: No file can be made in the output directory.
+        DeiaError: No file can be made in the output directory.
     """
-
-    def acknowledge(kind: str, name: str) -> None:
-        # One write of a short line: a pipe takes it whole or, when this process dies here, not at all.
-        os.write(acknowledgements, json.dumps([kind, name]).encode() + b"\n")
-
     logger = SessionLogger(job.agent_id, job.session_id, output_dir=job.output_dir)
     logger.open()  # the first log call would do it; but a directory that cannot be written is to be seen at once
     state = logger.statistics()
     if state.mode == "memory":
-        sys.exit(f"cannot record: {state.error}")
+        raise DeiaError(f"cannot record: {state.error}")
     agent = Agent(
         logger,
         make_plan(Path(job.root)),
         Past.read(logger.path),
         workspace=Path(job.workspace),
         report=Path(job.report),
-        acknowledge=acknowledge,
+        acknowledge=partial(_tell, acknowledgements),
     )
     agent.work()
     logger.close()
 
 
+def record_or_tell(job: Job, acknowledgements: int) -> None:
+    """Do the job; what keeps it from being done goes where its events are acknowledged, for its parent to say.
+
+    Standard error will not do for that: everything in this process may write there, at its exit too.
+    """
+    try:
+        record(job, acknowledgements)
+    except Exception as error:
+        _tell(
+            acknowledgements, FAILED, str(error) if isinstance(error, DeiaError) else f"{type(error).__name__}: {error}"
+        )
+        raise
+
+
+def _tell(descriptor: int, kind: str, name: str) -> None:
+    # One write of a short line: a pipe takes it whole or, when this process dies here, not at all.
+    os.write(descriptor, json.dumps([kind, name]).encode() + b"\n")
+
+
 if __name__ == "__main__":
-    record(Job(**json.loads(sys.argv[1])), sys.stdout.fileno())
+    record_or_tell(Job(**json.loads(sys.argv[1])), sys.stdout.fileno())

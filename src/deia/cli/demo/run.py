@@ -15,7 +15,7 @@ from pathlib import Path
 from deia import SessionLogger, read_events
 from deia.cli.demo.plan import Plan, make_plan
 from deia.cli.demo.proof import Acknowledgement, Proof, Recording
-from deia.cli.demo.recorder import Job
+from deia.cli.demo.recorder import FAILED, Job
 from deia.errors import DeiaError
 
 AGENT_ID = "deia-demo"
@@ -136,38 +136,39 @@ def _record(job: Job, watcher: Watcher, before: int, *, kill_at: int | None = No
         before: How many events were acknowledged by an earlier process.
         kill_at: Kill it once so many acknowledgements were read; None lets it come to its end.
     """
-    errors = Path(job.workspace, "errors.txt")
     acknowledged: list[Acknowledgement] = []
     killed = False
-    with open(errors, "wb") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "deia.cli.demo.recorder", job.to_json()],
-            cwd=job.workspace,  # `-m` looks for modules there first; nothing of the user's is in this one
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-        )
-        with process:
-            assert process.stdout is not None
-            try:
-                for line in process.stdout:
-                    kind, name = json.loads(line)
-                    acknowledged.append((kind, name))
-                    watcher.advance(before + len(acknowledged))
-                    if len(acknowledged) == kill_at:
-                        # SIGKILL: no handler, no exit function, no last flush. What the process wrote to the pipe
-                        # before it died is read by the turns of this loop that follow.
-                        process.kill()
-                        killed = True
-            except BaseException:
-                process.kill()
-                raise
+    failure = ""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deia.cli.demo.recorder", job.to_json()],
+        cwd=job.workspace,  # `-m` looks for modules there first; nothing of the user's is in this one
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                kind, name = json.loads(line)
+                if kind == FAILED:
+                    failure = name
+                    continue
+                acknowledged.append((kind, name))
+                watcher.advance(before + len(acknowledged))
+                if len(acknowledged) == kill_at:
+                    # SIGKILL: no handler, no exit function, no last flush. What the process wrote to the pipe
+                    # before it died is read by the turns of this loop that follow.
+                    process.kill()
+                    killed = True
+        except BaseException:
+            process.kill()
+            raise
     if process.returncode == 0 and kill_at is not None:
         raise DemoFailedError("the recording process had done all its work before it could be killed")
     if process.returncode != 0 and not killed:
-        said = errors.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
-        raise DemoFailedError(f"the recording process failed: {said or f'exit code {process.returncode}'}")
+        raise DemoFailedError(f"the recording process failed: {failure or f'exit code {process.returncode}'}")
     return acknowledged
 
 
