@@ -97,6 +97,7 @@ def _appends(options: argparse.Namespace) -> int:
 
 def _record(options: argparse.Namespace) -> int:
     code = 0
+    page.RESULTS.mkdir(exist_ok=True)
     for result in (overhead.run(overhead.Settings(), options.directory, say=_say), appends.run(options.directory)):
         write_result(result, page.RESULTS / result_name(result))
         if result["benchmark"] == "overhead":

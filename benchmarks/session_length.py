@@ -14,7 +14,6 @@ from typing import Any
 from benchmarks.event import AGENT_ID, SESSION_ID, TASK, TOOL, params
 from deia import SessionLogger
 
-
 _TIMEOUT_S = 60.0
 """A slow disk is a slow result, not a failed run."""
 
@@ -67,12 +66,14 @@ def _look(loggers: dict[str, SessionLogger], elsewhere: Path, looks: int, copies
         for name, logger in loggers.items():
             note(name, "summary_ns", logger.get_session_summary)
             note(name, "save_own_ns", partial(logger.save_session, logger.path.parent))
-    copy = elsewhere / "plain-copy"
     for _ in range(copies):
         for name, logger in loggers.items():
+            saved = elsewhere / logger.path.name
+            saved.unlink(missing_ok=True)  # untimed: giving back an earlier copy's blocks is no part of making one
             note(name, "save_elsewhere_ns", partial(logger.save_session, elsewhere, timeout_s=_TIMEOUT_S))
-            note(name, "plain_copy_ns", partial(shutil.copyfile, logger.path, copy))
-            note(name, "sync_of_copy_ns", partial(_sync, copy))
+            saved.unlink()
+            note(name, "plain_copy_ns", partial(shutil.copyfile, logger.path, saved))
+            note(name, "sync_of_copy_ns", partial(_sync, saved))
     return {name: {face: median(times) for face, times in found.items()} for name, found in faces.items()}
 
 

@@ -120,7 +120,7 @@ def starting(result: Result) -> str:
 
 
 def long_session(result: Result) -> str:
-    """Return what changes with the length of a session: each size, and the session of ten that it was measured beside."""
+    """Return what changes with the length of a session: each size, and the session of ten measured beside it."""
 
     def row(name: str, step: Result, which: str) -> list[str]:
         times = step[which]

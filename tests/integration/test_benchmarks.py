@@ -257,7 +257,6 @@ def test_recording_keeps_both_results_and_makes_the_page(
     monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(command_line.overhead, "run", lambda *args, **options: result)
     monkeypatch.setattr(command_line.appends, "run", lambda directory: small)
-    page.RESULTS.mkdir()
     assert command_line.main(["record", "--directory", str(tmp_path)]) == 1
     assert sorted(page.RESULTS.iterdir()) == [page.RESULTS / result_name(small), page.RESULTS / result_name(result)]
     assert page.PAGE.read_text() == page.make_page(page.load_results(page.RESULTS))

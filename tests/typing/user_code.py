@@ -1,7 +1,7 @@
 """Code as users write it: it must pass `mypy --strict`, and is never run.
 
-`assert_type` holds what an editor shows. A `type: ignore` that is no longer needed fails the check (`warn_unused_ignores`): so
-each one is a test that a wrong call is found before it runs.
+`assert_type` holds what an editor shows. A `type: ignore` that is no longer needed fails the check
+(`warn_unused_ignores`): so each one is a test that a wrong call is found before it runs.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 from concurrent.futures import wait
@@ -71,7 +72,9 @@ def _finish_all() -> None:
         session.set_limit()  # no more fast path: nobody else drains it from here on
         session.writer.try_to_drain()
         if session.options.sync_policy != "never" and process.background is not None:
-            syncs.append(process.background.executor.submit(session.writer.sync))
+            # without a thread (3.12 starts none any more) `finish` syncs here, one after the other
+            with contextlib.suppress(RuntimeError):
+                syncs.append(process.background.executor.submit(session.writer.sync))
     # a disk that hangs holds up no exit: what it keeps from being synced stays of unknown durability
     wait(syncs, timeout=max(deadlines, default=0.0) - system.monotonic())
     for session, deadline in zip(sessions, deadlines, strict=True):

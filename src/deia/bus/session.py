@@ -197,8 +197,9 @@ class Session:
             entry = entry._replace(line=lines.extend(entry.line, self.first_fields))
         size = len(entry.line)
         waiting = producer.end - producer.flushed
-        if writer.writing_directly:
-            writer.cut_back(start)  # this call is made inside a direct write, which will begin again
+        if producer.direct is not None:
+            writer.finish_direct()  # this call is made inside that one, or an exception has ended it
+            return False
         if size > producer.ring_bytes > 0:
             # only once the disk was seen to take writes: this one holds the lock, and the caller
             return writer.write_directly(start, entry) if waited or not waiting else None
@@ -238,7 +239,7 @@ class Session:
                 or self.parked
                 or self.first_fields is not None
                 or self.drops.untold
-                or self.writer.writing_directly
+                or producer.direct is not None
                 or self.options.sync_policy == "always"
                 or is_exiting()
             ):
@@ -441,6 +442,8 @@ class Session:
 
     def _drain(self) -> None:
         self.retry()
+        with self.lock:
+            self.writer.finish_direct()
         self.writer.try_to_drain()
 
     def _sync(self) -> None:
@@ -530,17 +533,15 @@ class Session:
             if self.state not in ("open", "closing"):
                 return self.state in ("closed", "unopened")
             self.retry()
-            if writer.files is None and is_exiting():
-                self.warn(
-                    "lost",
-                    "%d events are lost with this process, no session log could be made: %s",
-                    self.producer.seq,
-                    self.path,
-                )
+            waiting = self.producer.end - self.producer.flushed
+            if writer.files is None and waiting and is_exiting():
+                self.warn("lost", "%d bytes of events are lost, no log could be made: %s", waiting, self.path)
             if explicit:
                 self.state = "closing"
                 self.producer.limit = -1
         while writer.files is not None:
+            with self.lock:
+                writer.finish_direct()
             try:
                 writer.drain(deadline)
             except OSError as error:
@@ -568,8 +569,10 @@ class Session:
         end, files = producer.end, writer.files
         assert files is not None
         producer.limit = -1
-        if producer.flushed < end or not producer.rebase(
-            end, end=end, seq=producer.seq, ring=None, ring_bytes=0, committed=None
+        if (
+            producer.direct is not None
+            or producer.flushed < end
+            or not producer.rebase(end, end=end, seq=producer.seq, ring=None, ring_bytes=0, committed=None)
         ):
             return False
         self.state = "opening"

@@ -64,6 +64,11 @@ class LineScanner:
         nuls, data = self._join(b"")
         return RawLine(self._number, self._offset, nuls, data, ended=False)
 
+    def drop_unfinished(self) -> int:
+        """Forget the bytes after the last newline; return how many these were."""
+        nuls, data = self._join(b"")
+        return nuls + len(data)
+
     def _join(self, last: bytes) -> tuple[int, bytes]:
         """Return the unfinished line with its last part, and forget it."""
         self._keep(last)

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from deia import system
 from deia.journal.files import SessionFiles
-from deia.queue.producer import Entry, Producer
+from deia.queue.producer import Direct, Entry, Producer
 
 BATCH_BYTES = 256 * 1024
 """What one write to the journal takes: large enough to be cheap by the byte, small enough to copy in 20 µs or so."""
@@ -23,7 +23,6 @@ class Writer:
         failures: How often that happened: a waiter sees by it that an attempt made since has failed.
         sync_error: The fsync that failed. What it should have covered is of unknown durability, and a later one that
             succeeds would say nothing about it: from then on nothing more counts as durable.
-        writing_directly: Whether a caller is writing its line to the journal itself.
     """
 
     def __init__(self, producer: Producer, on_progress: Callable[[], None]) -> None:
@@ -32,7 +31,6 @@ class Writer:
         self.error: OSError | None = None
         self.failures = 0
         self.sync_error: OSError | None = None
-        self.writing_directly = False
         self._producer = producer
         self._on_progress = on_progress
 
@@ -93,61 +91,51 @@ class Writer:
     def write_directly(self, start: int, entry: Entry) -> bool | None:
         """Write a line to the journal at its offset, after everything before it, and commit it.
 
-        The caller holds the session's lock; what may still come between is a call made inside this one, by a signal
-        handler.
+        The caller holds the session's lock; what may still come between is a call made inside this one.
 
         Returns:
             Whether it was committed: False if another line came first, None if the journal cannot be written.
         """
-        assert self.files is not None
-        producer, files = self._producer, self.files
-        inside = self.writing_directly
-        self.writing_directly = True  # before anything that may be interrupted: from here on, `limit` stays -1
+        producer = self._producer
+        direct = Direct(start, entry)
         producer.limit = -1
         try:
             self.drain()
-            return (
-                producer.flushed == start
-                and self._write_as_long_as_last(files, start, entry.line)
-                and producer.commit_written(start, entry)
-            )
         except OSError as error:
             self.failed(error)
-            self.cut_back(start)
             return None
-        finally:
-            self.writing_directly = inside
+        if producer.end != start or producer.flushed != start:
+            return False
+        producer.direct = direct
+        self.finish_direct()
+        return True if direct.committed else None
 
-    def _write_as_long_as_last(self, files: SessionFiles, start: int, line: bytes) -> bool:
-        """Write a line at `start` as long as nothing is committed there; return whether it was written in full.
+    def finish_direct(self) -> None:
+        """Write and commit the line that is being written directly, if there is one; an error is noted.
 
-        The check and the write are not interrupted: a call made inside this one comes before or after both, never
-        between them, where its committed line would be written over.
+        With the session's lock held. Each write, the commit and the cut are one section with the check that the line is
+        still pending: once a call made inside this one has finished it, nothing more is written in its place.
         """
-        producer, pwrite, fd = self._producer, system.pwrite, files.journal
-        left = memoryview(line)
+        producer, files = self._producer, self.files
+        direct = producer.direct
+        if direct is None or files is None:
+            return
+        fd, pwrite, ftruncate, start = files.journal, system.pwrite, system.ftruncate, direct.start
+        left = memoryview(direct.entry.line)
         offset = start
         with files.in_use():
-            while left:
-                # fmt: off
-                if producer.end == start: written = pwrite(fd, left, offset)  # noqa: E701
-                else: return False  # noqa: E701
-                # fmt: on
-                left = left[written:]
-                offset += written
-        return producer.end == start
-
-    def cut_back(self, start: int) -> None:
-        """Take back what a direct write that was interrupted, or failed, left beyond `start`, if that is still the end.
-
-        Never further than that, nor beyond the journal's size: the check and the cut are not interrupted either.
-        """
-        files = self.files
-        assert files is not None
-        producer, ftruncate, fd = self._producer, system.ftruncate, files.journal
-        # an error leaves no line there that anyone was told of, and the next write covers it
-        with suppress(OSError), files.in_use():
-            size = system.fstat(fd).st_size
-            # fmt: off
-            if size > start and producer.end == start: ftruncate(fd, start)  # noqa: E701
-            # fmt: on
+            try:
+                while left and producer.direct is direct:
+                    written = 0
+                    # fmt: off
+                    if producer.direct is direct: written = pwrite(fd, left, offset)  # noqa: E701
+                    # fmt: on
+                    left = left[written:]
+                    offset += written
+                producer.commit_written(direct)
+            except OSError as error:
+                with suppress(OSError):  # no whole line is there, and the next one covers what is
+                    # fmt: off
+                    if producer.direct is direct: producer.direct = None; ftruncate(fd, start)  # noqa: E701, E702
+                    # fmt: on
+                self.failed(error)

@@ -40,6 +40,27 @@ class Entry(NamedTuple):
     opens: bool = False
 
 
+class Direct:
+    """A line that its caller writes to the journal itself: pending from before its first byte until it is committed.
+
+    A call made inside that write (by a signal handler, between two system calls) finishes it first, with the same bytes at
+    the same place, so a reader that has seen it has seen nothing that is taken back. If an exception ends the write, the
+    next call does.
+
+    Attributes:
+        start: Journal offset of its first byte.
+        entry: The line, and what its commit changes.
+        committed: Whether it was committed, by whichever call.
+    """
+
+    __slots__ = ("committed", "entry", "start")
+
+    def __init__(self, start: int, entry: Entry) -> None:
+        self.start = start
+        self.entry = entry
+        self.committed = False
+
+
 class Producer:
     """The end of a session's queue: reserve, copy, commit.
 
@@ -54,6 +75,7 @@ class Producer:
         flushed: Journal offset up to which the journal's writes have returned.
         ring_bytes: N, or 0 where there is no ring.
         kept: Without a ring: the lines that no write has covered yet, by their offset.
+        direct: The line that is being written to the journal by its caller, if any; nothing else is appended meanwhile.
         counts: How many events of each kind were committed.
         tasks: The open tasks.
     """
@@ -64,6 +86,7 @@ class Producer:
         "_mask",
         "_ring",
         "counts",
+        "direct",
         "end",
         "flushed",
         "kept",
@@ -80,6 +103,7 @@ class Producer:
         self.flushed = 0
         self.ring_bytes = 0
         self.kept: dict[int | None, bytes] = {}
+        self.direct: Direct | None = None
         self.counts = [0, 0, 0, 0, 0, 0]
         self.tasks: OpenTasks = {}
         self._ring: Any = self.kept
@@ -173,23 +197,14 @@ class Producer:
         # fmt: on
         return False
 
-    def commit_written(self, start: int, entry: Entry) -> bool:
-        """Append an entry whose line its caller has written to the journal itself, at offset `start`.
-
-        Args:
-            start: As for `commit`; equal to `flushed`.
-            entry: What was written.
-
-        Returns:
-            As for `place`.
-        """
-        line, counter, name, top, task, opens = entry
+    def commit_written(self, direct: Direct) -> None:
+        """Commit a line that has been written to the journal in full, unless another call has done so."""
+        line, counter, name, top, task, opens = direct.entry
         task = task or _NO_TASK
-        end = start + len(line)
+        end = direct.start + len(line)
         # fmt: off
-        if self.end == start: self.flushed = end; self._committed[0] = end; self.end = end; self.seq += 1; self.counts[counter] += 1; self.tasks[name] = top; task.is_open = opens; return True  # noqa: E501, E701, E702
+        if self.direct is direct: self.direct = None; direct.committed = True; self.flushed = end; self._committed[0] = end; self.end = end; self.seq += 1; self.counts[counter] += 1; self.tasks[name] = top; task.is_open = opens  # noqa: E501, E701, E702
         # fmt: on
-        return False
 
     def copy_unflushed(self, most: int) -> tuple[int, bytes]:
         """Copy the oldest bytes that no journal write has covered yet.

@@ -82,9 +82,8 @@ def record_or_tell(job: Job, acknowledgements: int) -> None:
     try:
         record(job, acknowledgements)
     except Exception as error:
-        _tell(
-            acknowledgements, FAILED, str(error) if isinstance(error, DeiaError) else f"{type(error).__name__}: {error}"
-        )
+        reason = str(error) if isinstance(error, DeiaError) else f"{type(error).__name__}: {error}"
+        _tell(acknowledgements, FAILED, reason)
         raise
 
 
