@@ -380,7 +380,11 @@ def test_empty_file_gives_zeros(journal: Path) -> None:
     assert set(analysis.velocity_metrics.values()) == {0.0}
 
 
-@pytest.mark.parametrize("content", [b"hello\n", b"hello", b"\n\n", b'{"a":1}\n', bytes(99), gzip.compress(b"x")[:-9]])
+@pytest.mark.parametrize(
+    "content",
+    [b"hello\n", b"hello", b"\n\n", b'{"a":1}\n', bytes(99), gzip.compress(b"x", mtime=0)[:-9]],
+    ids=["a line", "half a line", "empty lines", "an object", "NULs", "cut gzip"],
+)
 def test_file_without_a_readable_event_is_no_session_log(journal: Path, content: bytes) -> None:
     """It says why, as far as the first line tells."""
     journal.write_bytes(content)

@@ -115,8 +115,8 @@ class SessionLogger:
         """Record into this session from now on."""
         self._session = session
         self._producer = session.producer
-        self._agent_id = session.agent_id
-        self._session_id = session.session_id
+        # the end of every line, encoded once: it stands in the place of the agent's id and brings two more fields along
+        self._whose = orjson.Fragment(_dumps(_whose(session))[len(b'{"agent_id":') : -1])
         self._warned_of_duration = False
         self._finalizer = weakref.finalize(self, Session.abandon, session)
         self._finalizer.atexit = False
@@ -219,14 +219,12 @@ class SessionLogger:
             "task_id": None if task is None else task.task_id,
             "seq": producer.seq + 1,
             "timestamp": now(),
-            "agent_id": self._agent_id,
-            "session_id": self._session_id,
-            "v": VERSION,
+            "agent_id": self._whose,
         }
         try:
             line = _dumps(fields, None, _NEWLINE)
         except TypeError:  # lone surrogates in the path
-            self._append(partial(_again, plain(fields), counter))
+            self._append(partial(_again, plain({**fields, **_whose(self._session)}), counter))
             return
         if not producer.commit(start, line, counter):
             self._append(partial(_again, fields, counter))
@@ -261,23 +259,23 @@ class SessionLogger:
             "task_id": None if task is None else task.task_id,
             "seq": producer.seq + 1,
             "timestamp": now(),
-            "agent_id": self._agent_id,
-            "session_id": self._session_id,
-            "v": VERSION,
+            "agent_id": self._whose,
         }
         if given is not None:
             fields = _with_duration(fields, given)
         try:
             line = _dumps(fields, None, _NEWLINE)
-            # one null too many is a None of the caller's, or a NaN that orjson wrote as null
-            odd = line.count(b"null") != (task is None) and has_nonfinite(params)
+            # One null beside the task's is a None of the caller's, or a NaN that orjson wrote as null. (`partition` is
+            # the fastest search that bytes have: `in` and `count` take 50 ns more.)
+            rest = line if task is not None else line.rpartition(b"null")[0]
+            odd = rest.partition(b"null")[1] and has_nonfinite(params)
         except TypeError:
-            line, odd = b"", True
+            line, odd = b"", b"odd"
         if odd:
             if given is None:  # an integer beyond 64 bits is what orjson may have refused
                 fields = _with_duration(fields, self._duration(duration_ms))
             # once and for all: what runs here of the caller's own code may log, and then this event is encoded again
-            self._append(partial(_again, plain(fields), CALLED))
+            self._append(partial(_again, plain({**fields, **_whose(self._session)}), CALLED))
         elif not producer.commit(start, line, CALLED):
             self._append(partial(_again, fields, CALLED))
 
@@ -310,14 +308,12 @@ class SessionLogger:
             "parent_id": task.parent_id,
             "seq": seq,
             "timestamp": task.start_time if end_time is None else end_time,
-            "agent_id": self._agent_id,
-            "session_id": self._session_id,
-            "v": VERSION,
+            "agent_id": self._whose,
         }
         try:
             return _dumps(fields, None, _NEWLINE)
         except TypeError:  # lone surrogates in the name
-            return encode(fields)
+            return encode({**fields, **_whose(self._session)})
 
     def _duration(self, value: object) -> dict[str, Any]:
         """The fields of a duration that is not simply a whole number: rounded, or 0 beside the given value."""
@@ -469,12 +465,12 @@ class SessionLogger:
     @property
     def agent_id(self) -> str:
         """Who records."""
-        return self._agent_id
+        return self._session.agent_id
 
     @property
     def session_id(self) -> str:
         """The session that is recorded."""
-        return self._session_id
+        return self._session.session_id
 
     @property
     def start_time(self) -> float:
@@ -573,12 +569,15 @@ class _Completion:
             leave()
 
 
-_OWN = frozenset(
-    ("_session", "_producer", "_agent_id", "_session_id", "_warned_of_duration", "_finalizer", "_copied_from")
-)
+_OWN = frozenset(("_session", "_producer", "_whose", "_warned_of_duration", "_finalizer", "_copied_from"))
 """Attributes that a copy does not take over."""
 
 _loggers: weakref.WeakSet[SessionLogger] = weakref.WeakSet()
+
+
+def _whose(session: Session) -> dict[str, Any]:
+    """The fields that every line of a session ends in."""
+    return {"agent_id": session.agent_id, "session_id": session.session_id, "v": VERSION}
 
 
 def _again(fields: dict[str, Any], counter: int, seq: int) -> Entry:
