@@ -13,6 +13,9 @@ WhenFull = Literal["wait", "drop", "raise"]
 MIN_QUEUE_BYTES = 64 * 1024
 """Sixteen pages: below that every few hundred events would wait for the writer."""
 
+MAX_QUEUE_BYTES = 1 << 30
+"""A gigabyte: the ring is written in full when it is made, and mapped."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -24,7 +27,8 @@ class Options:
         queue_dir: Directory of the ring, where it is not to lie beside the journal: a tmpfs spares the disk the ring's
             write-back, and loses with the machine what was not flushed yet.
         queue_mode: `"auto"` maps the ring and falls back to `"write"` where that cannot be done. `"write"` has no ring:
-            each line is written to the journal before the call returns; the same promise for one system call more.
+            each line is written to the journal before the call returns; the same promise for one system call more, and
+            the caller waits for a disk that stalls. While the disk takes no writes, lines are kept in memory.
         flush_interval_s: Seconds between two flushes. Crash safety does not depend on it, only how far other tools
             that read the journal lag behind.
         sync_policy: What survives a loss of power. `"interval"`: all but the last `sync_interval_s` seconds.
@@ -54,8 +58,8 @@ class Options:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool):
                 raise TypeError(f"{name} must be a whole number of bytes, not {value!r}")
-            if value <= 0:
-                raise ValueError(f"{name} must be positive, not {value!r}")
+            if not 0 < value <= MAX_QUEUE_BYTES:
+                raise ValueError(f"{name} must be positive and at most {MAX_QUEUE_BYTES}, not {value!r}")
         for name in ("flush_interval_s", "sync_interval_s", "full_timeout_s", "exit_timeout_s"):
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or isinstance(value, bool):

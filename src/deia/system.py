@@ -7,12 +7,14 @@ excepted).
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import mmap
 import os
 import sys
 import time
 from io import FileIO
+from collections.abc import Callable
 from pathlib import Path
 
 try:
@@ -217,6 +219,18 @@ def _read_boot_id() -> bytes:
         return bytes.fromhex(os.read(fd, 64).decode("ascii").strip().replace("-", ""))
     finally:
         os.close(fd)
+
+
+def start_thread(function: Callable[[], None]) -> None:
+    """Run a function on a thread of its own, which never holds up the interpreter's exit.
+
+    Not by `threading.Thread`, whose `start` waits for the thread: an exception that a signal handler raises in that wait
+    leaves it half started, and a destructor at the interpreter's end would wait for ever.
+
+    Raises:
+        RuntimeError: The system gives us none, or the interpreter ends.
+    """
+    _thread.start_new_thread(function, ())
 
 
 def has_gil() -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from deia import SessionLogger
+from deia import SessionLogger, system
 from deia.bus import background
 from support.lines import assert_sound, lines_of
 
@@ -16,11 +16,11 @@ from support.lines import assert_sound, lines_of
 def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process without a background loop, and without the means to start one."""
 
-    def refuse(_: threading.Thread) -> None:
+    def refuse(_: Callable[[], None]) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(background._process, "background", None)
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(system, "start_thread", refuse)
 
 
 @pytest.mark.usefixtures("no_threads")

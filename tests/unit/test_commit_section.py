@@ -20,6 +20,7 @@ SECTIONS: dict[str, tuple[Callable[..., Any], str]] = {
     "commit_written": (Producer.commit_written, "self.direct is direct"),
     "rebase": (Producer.rebase, "self.end == expected"),
     "advance": (Producer.advance, "flushed > self.flushed"),
+    "begin": (Writer.write_directly, "producer.end == start"),
     "write": (Writer.finish_direct, "written = pwrite(fd, left, offset)"),
     "cut": (Writer.finish_direct, "ftruncate(fd, start)"),
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
+import sys
 import threading
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING
 
 from deia import system
@@ -14,6 +16,8 @@ from deia.bus.loop import Background, import_gate
 
 if TYPE_CHECKING:
     from deia.bus.session import Session
+
+logger = logging.getLogger(__name__)
 
 
 class _Process:
@@ -57,28 +61,41 @@ def unwatch(session: Session) -> None:
 
 
 def is_exiting() -> bool:
-    """Whether the last drain has begun: there is no background to leave anything to."""
-    return _process.exiting
+    """Whether the interpreter ends: there is no background to leave anything to, and no thread can be started."""
+    return _process.exiting or sys.is_finalizing()
 
 
 def _finish_all() -> None:
-    """Drain and close every open session: drains on the exiting thread, syncs side by side on the I/O threads."""
+    """Drain, sync and close every open session.
+
+    The I/O threads do it, side by side, as long as there are any, so that a disk that hangs holds up no exit: what it keeps
+    from being written stays in the queue file. Without one (3.12 starts no thread any more) this thread does it.
+    """
     process = _process
     process.exiting = True
     sessions = list(process.sessions.values())
     deadlines = [system.monotonic() + session.options.exit_timeout_s for session in sessions]
-    syncs = []
-    for session in sessions:
-        session.set_limit()  # no more fast path: nobody else drains it from here on
-        session.writer.try_to_drain()
-        if session.options.sync_policy != "never" and process.background is not None:
-            # without a thread (3.12 starts none any more) `finish` syncs here, one after the other
-            with contextlib.suppress(RuntimeError):
-                syncs.append(process.background.executor.submit(session.writer.sync))
-    # a disk that hangs holds up no exit: what it keeps from being synced stays of unknown durability
-    wait(syncs, timeout=max(deadlines, default=0.0) - system.monotonic())
-    for session, deadline in zip(sessions, deadlines, strict=True):
-        session.finish(deadline)
+    jobs = [_start(process, session) for session in sessions]
+    wait([job for job in jobs if job is not None], timeout=max(deadlines, default=0.0) - system.monotonic())
+    for session, deadline, job in zip(sessions, deadlines, jobs, strict=True):
+        if job is not None and not job.done():
+            continue
+        if session.lock.acquire(timeout=max(0.0, deadline - system.monotonic())):
+            try:
+                session.finish(deadline)
+            except Exception:  # one session's trouble is not the others'
+                logger.exception("The session could not be closed: %s", session.path)
+            finally:
+                session.lock.release()
+        session.say()
+
+
+def _start(process: _Process, session: Session) -> Future[None] | None:
+    session.set_limit()  # no more fast path: nobody else drains it from here on
+    if process.background is not None:
+        with contextlib.suppress(RuntimeError):
+            return process.background.executor.submit(session.settle)
+    return None
 
 
 def _before_fork() -> None:
@@ -93,6 +110,8 @@ def _start_over() -> None:
     """In a forked child: the threads, the sessions and their exit handler are the parent's."""
     global _process
     import_gate.release()
+    for session in _process.sessions.values():
+        session.disown()  # whoever holds a copy of a descriptor holds the lock
     registered = _process.registered
     _process = _Process()
     _process.registered = registered  # atexit keeps the handler, which will find the child's own sessions only

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import anyio
 from aiofiles.os import wrap
 
@@ -10,6 +12,8 @@ from deia.bus.loop import Background, Bell
 from deia.bus.opening import RETRY_S
 from deia.bus.session import Session
 from deia.journal.writer import BATCH_BYTES
+
+logger = logging.getLogger(__name__)
 
 
 async def consume(session: Session, background: Background) -> None:
@@ -28,9 +32,13 @@ async def consume(session: Session, background: Background) -> None:
                     await bell.wait(pause_s)
                 session.urgent = False
                 await consumer.drain()
+                if session.abandoned:
+                    await wrap(session.finish_if_abandoned)(executor=background.executor)
                 if consumer.is_sync_due():
                     consumer.syncing = True
                     tasks.start_soon(consumer.sync)
+    except Exception:  # a defect, in one session: the others' consumers go on, and the next log call starts another
+        logger.exception("The consumer of a session has ended: %s", session.path)
     finally:
         session.consumer_gone(bell)
 
@@ -74,6 +82,7 @@ class _Consumer:
         try:
             if writer.files is None:
                 await wrap(session.retry)(executor=self._executor)
+                session.say()
             target = session.producer.end
             while session.producer.flushed < target and (files := writer.files) is not None:
                 start, data = session.producer.copy_unflushed(BATCH_BYTES)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from deia import system
-from deia.bus.threads import IO_THREADS, DaemonExecutor
+from deia.bus.threads import IO_THREADS, DaemonExecutor, adopt_thread
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-import_gate = threading.Lock()
+import_gate = threading.RLock()
 """Held while the background thread imports, and by whoever forks: a child must not inherit a half-done import, whose
 locks nobody in it would ever release."""
 
@@ -64,22 +64,17 @@ class Background:
     """The thread, its event loop, and the I/O threads; started with the first event."""
 
     def __init__(self) -> None:
-        self.executor = DaemonExecutor(IO_THREADS, "deia-io")
+        self.executor = DaemonExecutor(IO_THREADS)
         self.failure: BaseException | None = None
         self._sessions: deque[Session] = deque()
         self._calls: deque[Callable[[], Any]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._run, name="deia-background", daemon=True)
-        self._thread.start()
+        system.start_thread(self._run)
 
     @property
     def alive(self) -> bool:
         """Whether sessions given to it are drained."""
-        return self.failure is None and self._thread.is_alive()
-
-    def is_current_thread(self) -> bool:
-        """Whether the caller runs on the background thread itself, and so must not wait for it."""
-        return threading.get_ident() == self._thread.ident
+        return self.failure is None
 
     def consume(self, session: Session) -> None:
         """Run the consumer of a session on the loop; from any thread."""
@@ -97,6 +92,7 @@ class Background:
                 return
 
     def _run(self) -> None:
+        adopt_thread()
         try:
             system.pause(_FIRST_WAIT_S)
             with import_gate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from deia import line as lines
@@ -12,6 +13,7 @@ from deia.queue.tasks import OpenTask
 if TYPE_CHECKING:
     from deia.bus.session import Session
     from deia.journal.resume import Past
+    from deia.queue.producer import Producer
 
 RETRY_S = 0.5
 """How often it is tried again to open, or to write, a journal that could not be."""
@@ -25,21 +27,48 @@ def open_files(session: Session) -> None:
         ForeignJournalError: The file is another session's.
         OSError: No file can be made.
     """
-    files = open_session(session.agent_id, session.session_id, session.path, session.options_now())
+    producer = session.producer
+    files = None
+    opened: list[int] = []
     try:
+        files = open_session(session.agent_id, session.session_id, session.path, session.options_now(), opened)
         past = None
         if files.size and not session.run:
             from deia.journal.resume import read_past  # the reader, which a session without a past never needs
 
             past = read_past(session.path)
-        _adopt(session, files, past)
+        shifted = _adopt(session, files, past)
     except BaseException:
-        files.release(remove=True)
+        if files is not None and producer.home is files:  # an interruption on the way back: it is open all the same
+            session.writer.begin(files)
+        else:
+            _undo(files, opened)
         raise
+    session.writer.begin(files)
+    if past is not None:
+        _take_over(session, past, shifted)
+    session.run = session.run or 1
+    session.drops.take_over(total=files.recovery.dropped, told=past.dropped if past is not None else 0)
 
 
-def _adopt(session: Session, files: SessionFiles, past: Past | None) -> None:
-    """Have the producer go on in these files: after their past, then after what was kept in memory so far."""
+def _undo(files: SessionFiles | None, opened: list[int]) -> None:
+    """Give up what was opened, and with it the lock; what was written of the kept lines is kept still."""
+    if files is None:
+        for fd in opened:
+            system.close(fd)
+        return
+    with suppress(OSError):  # the lines are written over when it is tried again
+        system.ftruncate(files.journal, files.size)
+    with suppress(OSError):  # a queue file that stays holds nothing
+        files.release(remove=True)
+
+
+def _adopt(session: Session, files: SessionFiles, past: Past | None) -> int:
+    """Have the producer go on in these files: after their past, then after what was kept in memory so far.
+
+    Returns:
+        By how much the `seq` of what was kept has moved.
+    """
     producer = session.producer
     while True:
         expected = producer.end
@@ -69,33 +98,45 @@ def _adopt(session: Session, files: SessionFiles, past: Past | None) -> None:
             ring=files.ring,
             ring_bytes=session.options.ring_bytes if files.ring is not None else 0,
             committed=files.committed,
+            home=files,
         ):
-            break  # else a call made inside this one kept another line: once more, over the same place
-    if past is not None:
-        _take_over(session, past)
-    session.run = session.run or 1
-    session.drops.take_over(total=files.recovery.dropped, told=past.dropped if past is not None else 0)
-    session.writer.begin(files, files.size)
+            return by
+        # a call made inside this one kept another line: once more, over the same place
 
 
-def _take_over(session: Session, past: Past) -> None:
-    """Go on with the counters and the open tasks of an earlier run."""
+def _take_over(session: Session, past: Past, shifted: int) -> None:
+    """Go on with the counters and the open tasks of an earlier run; what was kept in memory comes after them."""
     producer = session.producer
     session.run = past.run + 1
     session.earlier_s = past.recorded_s
     if past.run:
         session.first_fields = None
+    if past.problems:
+        session.warn(
+            "damage", "%s: %d problems in what was recorded earlier; see `deia check`", session.path, past.problems
+        )
     earlier = (past.started, past.completed, past.files_read, past.files_written, past.tool_calls)
     for counter, count in enumerate(earlier):
         producer.counts[counter] += count
+    kept = sorted(producer.open_tasks(), key=lambda task: task.task_id or 0)
+    for task in kept:
+        task.task_id = shifted + (task.task_id or 0)
+        task.parent_id = None if task.parent_id is None else shifted + task.parent_id
+    producer.tasks.clear()
     for event in past.open_tasks.values():
-        task = OpenTask(event.name, producer, event.start_time, None, lines.encode_value(event.metadata))
+        task = OpenTask(event.name, producer.owner, event.start_time, None, lines.encode_value(event.metadata))
         task.task_id, task.parent_id, task.is_open = event.task_id, event.parent_id, True
-        task.older = producer.tasks.get(task.name)
-        producer.tasks[task.name] = task
+        _push(producer, task)
+    for task in kept:
+        _push(producer, task)
 
 
-def keep_in_memory(session: Session, error: OSError) -> None:
+def _push(producer: Producer, task: OpenTask) -> None:
+    task.older = producer.tasks.get(task.name)
+    producer.tasks[task.name] = task
+
+
+def keep_in_memory(session: Session, error: Exception) -> None:
     """Note that no file could be made: until one can, events are kept in memory."""
     session.retry_at = system.monotonic() + RETRY_S
     session.writer.failed(error)

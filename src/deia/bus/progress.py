@@ -32,12 +32,16 @@ class Progress:
         deadline = system.monotonic() + timeout_s
         while True:
             event = threading.Event()
-            self._wakers.append(event.set)
-            if condition():
-                return True
-            left = deadline - system.monotonic()
-            if left <= 0 or not event.wait(left):
-                return condition()
+            wake = event.set
+            self._wakers.append(wake)
+            try:
+                if condition():
+                    return True
+                left = deadline - system.monotonic()
+                if left <= 0 or not event.wait(left):
+                    return condition()
+            finally:
+                self._forget(wake)
 
     async def wait_until_async(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Suspend this task until `condition()` holds; cancelling it stops the wait and nothing else."""
@@ -46,11 +50,19 @@ class Progress:
         with anyio.move_on_after(timeout_s):
             while True:
                 event = anyio.Event()
-                self._wakers.append(partial(_from_any_thread(), event.set))
-                if condition():
-                    return True
-                await event.wait()
+                wake = partial(_from_any_thread(), event.set)
+                self._wakers.append(wake)
+                try:
+                    if condition():
+                        return True
+                    await event.wait()
+                finally:
+                    self._forget(wake)
         return condition()
+
+    def _forget(self, wake: Callable[[], object]) -> None:
+        with contextlib.suppress(ValueError):  # it was called
+            self._wakers.remove(wake)
 
 
 def _from_any_thread() -> Callable[[Callable[[], object]], object]:

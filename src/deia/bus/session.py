@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -20,9 +22,17 @@ from deia import line as lines
 from deia import system
 from deia.bus.background import background, is_exiting, unwatch, watch
 from deia.bus.drops import Drops
-from deia.bus.opening import keep_in_memory, open_files
+from deia.bus.opening import RETRY_S, keep_in_memory, open_files
 from deia.bus.progress import Progress
-from deia.errors import FlushTimeoutError, LoggerClosedError, QueueFullError, WriterFailedError
+from deia.bus.threads import on_own_thread
+from deia.errors import (
+    DeiaError,
+    FlushTimeoutError,
+    LoggerClosedError,
+    QueueFullError,
+    SessionLockedError,
+    WriterFailedError,
+)
 from deia.journal.writer import Writer
 from deia.options import Options
 from deia.queue.producer import ANYWHERE, OTHER, Entry, Producer
@@ -34,7 +44,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Build = Callable[[int], Entry]
-"""Makes an entry for a given `seq`; called again where another event came first."""
+"""Makes an entry for a given `seq`; called again where another event came first, so it runs no code of the user's."""
+
+Done = Callable[[], object] | None
 
 _PATIENCE = 8
 """How often an append is tried again, because another came first, before it holds off the garbage collector."""
@@ -70,6 +82,7 @@ class Session:
         urgent: Whether the consumer is to drain now and not at its next interval.
         parked: Whether it waits for its bell, which the next append has to ring.
         bell: Wakes the consumer; None until it runs.
+        abandoned: Whether its logger is garbage.
         retry_at: Monotonic seconds before which no further attempt is made to open files that could not be.
     """
 
@@ -79,6 +92,8 @@ class Session:
         self.agent_id = agent_id
         self.session_id = session_id
         self.directory = directory
+        if options.queue_dir is not None:
+            options = replace(options, queue_dir=os.path.abspath(options.queue_dir))
         self.options = options
         self.start_time = system.now()
         self.started = system.monotonic()
@@ -98,7 +113,10 @@ class Session:
         self.bell: Bell | None = None
         self.retry_at = 0.0
         self._consumed_by: Background | None = None
+        self._refusal: SessionLockedError | None = None
+        self.abandoned = False
         self._warned: set[str] = set()
+        self._unsaid: list[tuple[str, tuple[object, ...]]] = []
 
     @property
     def path(self) -> Path:
@@ -107,88 +125,113 @@ class Session:
 
     # Append
 
-    def append(self, build: Build) -> None:
+    def append(self, build: Build, done: Done = None) -> None:
         """Append an event, waiting where the options say so.
+
+        Args:
+            build: Makes the entry.
+            done: Called once it is recorded.
 
         Raises:
             LoggerClosedError: `close` was called.
             QueueFullError: The queue is full and `when_full="raise"`.
-            SessionLockedError: At the first event: another logger has the session open.
-            ForeignJournalError: At the first event: the file is another session's.
+            SessionLockedError: Another logger has the session open.
+            ForeignJournalError: The file is another session's.
         """
-        pending = self.attempt(build)
+        pending = self.attempt(build, done)
         deadline = system.monotonic() + self.options.full_timeout_s if pending is not None else 0.0
         while pending is not None:
-            self.progress.wait_until(pending.condition, deadline - system.monotonic())
-            pending = self._go_on(build, pending, deadline)
+            self.progress.wait_until(pending.condition, min(deadline - system.monotonic(), RETRY_S))
+            pending = self._go_on(build, done, pending, deadline)
 
-    async def append_async(self, build: Build, pending: Pending | None) -> None:
+    async def append_async(self, build: Build, done: Done, pending: Pending | None) -> None:
         """Go on with an append that has to wait, suspending the calling task instead of blocking its thread."""
         deadline = system.monotonic() + self.options.full_timeout_s
         while pending is not None:
-            await self.progress.wait_until_async(pending.condition, deadline - system.monotonic())
-            pending = self._go_on(build, pending, deadline)
+            await self.progress.wait_until_async(pending.condition, min(deadline - system.monotonic(), RETRY_S))
+            pending = self._go_on(build, done, pending, deadline)
 
-    def _go_on(self, build: Build, pending: Pending, deadline: float) -> Pending | None:
-        """Go on with an append after a wait: try again, or drop the event because its time is up."""
+    def _go_on(self, build: Build, done: Done, pending: Pending, deadline: float) -> Pending | None:
+        """Go on with an append after a wait: try again, or give up because its time is up."""
         over = pending.condition()
+        in_time = system.monotonic() < deadline
         if pending.recorded:
-            if not over:
-                self.warn("sync", "An event is recorded but was not synced in time: %s", self.path)
-            return None
-        following: Pending | None = pending
-        if over or system.monotonic() < deadline:
-            following = self.attempt(build, waited=over)
-        if following is None or following.recorded or system.monotonic() < deadline:
-            return following
-        self._drop()
+            if over or in_time:
+                return None if over else pending
+            self.warn("sync", "An event is recorded but was not synced in time: %s", self.path)
+        else:
+            following = self.attempt(build, done, waited=over) if over or in_time else pending
+            if following is None or following.recorded or system.monotonic() < deadline:
+                return following
+            self._drop()
+        self.say()
         return None
 
-    def attempt(self, build: Build, *, waited: bool = False) -> Pending | None:
+    def attempt(self, build: Build, done: Done = None, *, waited: bool = False) -> Pending | None:
         """Append an event, or say what has to be waited for; the errors are those of `append`.
 
         Args:
             build: Makes the entry.
+            done: Called once it is recorded.
             waited: Whether the event has waited before.
         """
-        conflicts = 0
-        while True:
-            if not self._get_ready():
-                return None
-            # a collection in each attempt, with callbacks or destructors that log, would let it never win
-            holds_off = conflicts >= _PATIENCE and gc.isenabled()
-            if holds_off:
-                gc.disable()
-            try:
-                placed, size = self._try_once(build, waited)
-            finally:
+        try:
+            placed: bool | None = False
+            size = conflicts = 0
+            while placed is False:
+                if not self._get_ready():
+                    return None
+                # a collection in each attempt, with callbacks or destructors that log, would let it never win
+                holds_off = conflicts >= _PATIENCE and gc.isenabled()
                 if holds_off:
-                    gc.enable()
+                    gc.disable()
+                try:
+                    placed, size = self._try_once(build, waited)
+                finally:
+                    if holds_off:
+                        gc.enable()
+                conflicts += 1
             if placed is None:
                 return self._full(size, waited)
-            if placed:
-                break
-            conflicts += 1
+            if done is not None:
+                done()
+            return self._after_append()
+        finally:
+            self.say()
+
+    def _after_append(self) -> Pending | None:
         if is_exiting():
             self.finish(system.monotonic() + self.options.exit_timeout_s)
         elif self.options.sync_policy == "always" and self.writer.files is not None:
             target = self.producer.end
-            self._submit(self._sync)
+            if on_own_thread():
+                self._sync()
+            else:
+                self._submit(self._sync)
             return Pending(lambda: self.writer.durable >= target or self.writer.sync_error is not None, recorded=True)
         return None
 
     def _try_once(self, build: Build, waited: bool) -> tuple[bool | None, int]:
-        """Build an entry and commit it; return what `_admit` returns, and the entry's size."""
-        start = self.producer.end
-        entry = build(self.producer.seq + 1)  # without the lock: it may run code of the caller's
-        size = len(entry.line)
-        with self.lock:
+        """Build an entry and commit it; return what `_admit` returns, and the entry's size.
+
+        The fast path is stopped meanwhile, or a line that takes long to encode would never win against busy threads.
+        """
+        if not self.lock.acquire(timeout=self.options.full_timeout_s):
+            return None, 0  # another caller writes its line to a disk that stalls
+        try:
             if self.state not in ("open", "opening"):
-                return False, size
+                return False, 0
+            self.producer.limit = -1
+            start = self.producer.end
+            entry = build(self.producer.seq + 1)
+            size = len(entry.line)
             placed = self._tell_drops(size) and self._admit(start, entry, waited)
             if placed:
-                self._after_commit()
-        return placed, size
+                self._note_commit()
+            self.set_limit()
+            return placed, size
+        finally:
+            self.lock.release()
 
     def _admit(self, start: int, entry: Entry, waited: bool = True) -> bool | None:
         """Commit an entry by whichever way there is: False if another came first, None if it has to wait."""
@@ -207,6 +250,7 @@ class Session:
             written = writer.write_directly(start, entry)
             if written is not None:
                 return written
+            self.warn("memory", "The log cannot be written, events are kept in memory: %s: %s", self.path, writer.error)
         if waiting + size > self._room_bytes and waiting:
             return None
         return producer.place(start, entry, ANYWHERE)
@@ -215,8 +259,8 @@ class Session:
     def _room_bytes(self) -> int:
         return self.producer.ring_bytes or self.options.memory_bytes
 
-    def _after_commit(self) -> None:
-        """Wake the consumer if it has to be, and say how far the producer may go by itself."""
+    def _note_commit(self) -> None:
+        """Wake the consumer, if it has to be."""
         producer = self.producer
         self.first_fields = None
         if producer.end - producer.flushed > self._room_bytes // 2 and not self.urgent:
@@ -225,7 +269,6 @@ class Session:
         elif self.parked and self.bell is not None:
             self.bell.ring()
         self.parked = False
-        self.set_limit()
 
     def set_limit(self) -> None:
         """Compute how far the producer may go without coming here."""
@@ -265,9 +308,8 @@ class Session:
                 return None
         self.urgent = True
         self._wake()
-        if threading.current_thread().name.startswith("deia-"):
-            # a destructor that logs, on a thread of ours: it would wait for itself
-            self.writer.try_to_drain()
+        if on_own_thread():
+            self.writer.try_to_drain()  # a destructor that logs: it would wait for itself
         if too_long and not waited:
             target = producer.end
             return Pending(lambda: producer.flushed >= target, recorded=False)
@@ -325,9 +367,10 @@ class Session:
             return False  # an append that was under way at a `fork`: the parent records it
         if self.state in ("closing", "closed"):
             raise self._closed()
-        in_memory = self.state == "open" and self.writer.files is None
-        if self.state == "unopened" or (in_memory and system.monotonic() >= self.retry_at):
+        if self.state == "unopened":
             self.open()
+        elif self.state == "open" and self.writer.files is None and system.monotonic() >= self.retry_at:
+            self.retry()
         if self.state == "open" and not is_exiting():
             self._ensure_consumer()
         return True
@@ -347,6 +390,8 @@ class Session:
                 raise self._closed()
             if self.state in ("opening", "disowned") or self.writer.files is not None:
                 return
+            if self._refusal is not None and system.monotonic() < self.retry_at:
+                raise self._refusal
             before = self.state
             self.state = "opening"
             try:
@@ -354,20 +399,27 @@ class Session:
             except OSError as error:
                 keep_in_memory(self, error)
             except BaseException as error:
-                self.state = before
+                self.state = before if self.producer.home is None else "open"
+                if isinstance(error, SessionLockedError):  # not to be asked again by every call of a busy agent
+                    self._refusal, self.retry_at = error, system.monotonic() + RETRY_S
                 if is_exiting() and isinstance(error, (AttributeError, NameError, TypeError)):
                     # a destructor that logs when the interpreter has taken its own modules apart
                     raise LoggerClosedError("the interpreter has ended") from error
                 raise
             self.state = "open"
+            self._refusal = None
             watch(self)
             self.set_limit()
 
     def retry(self) -> None:
-        """Try again to open a session that is kept in memory."""
+        """Try again to open a session that is kept in memory; a refusal is noted as any other failure."""
         with self.lock:
             if self.state == "open" and self.writer.files is None:
-                self.open()
+                try:
+                    self.open()
+                except (DeiaError, ValueError) as error:
+                    self.state = "open"
+                    keep_in_memory(self, error)
 
     def move_to(self, directory: Path) -> None:
         """Record to another directory, as long as no file could be made in the session's own."""
@@ -378,7 +430,7 @@ class Session:
 
     def options_now(self) -> Options:
         """The options to open with: at interpreter exit nobody is left to drain a ring."""
-        return Options(**{**self.options.__dict__, "queue_mode": "write"}) if is_exiting() else self.options
+        return replace(self.options, queue_mode="write") if is_exiting() else self.options
 
     def _closed(self) -> LoggerClosedError:
         return LoggerClosedError(f"the logger of {self.path.name} is closed")
@@ -403,12 +455,14 @@ class Session:
         """Have the consumer drain now."""
         if self.bell is not None:
             self.bell.ring()
-        elif not is_exiting():
-            self._submit(self._drain_early)  # the loop is not up yet
+        elif not is_exiting() and (self._early is None or self._early.done()):
+            self._early = self._submit(self._drain_early)  # the loop is not up yet
 
     def _drain_early(self) -> None:
         self.urgent = False
         self.writer.try_to_drain()
+
+    _early: Future[object] | None = None
 
     def park(self) -> bool:
         """Have the next append ring the consumer's bell; False if there is something to write after all."""
@@ -427,9 +481,9 @@ class Session:
         self.progress.announce()
 
     def _on_progress(self) -> None:
-        """Let producers and waiters go on, after the writer got somewhere, or failed to."""
+        """Let waiters and producers go on, after the writer got somewhere, or failed to."""
+        self.progress.announce()  # first: who waits may be a signal handler, inside a call that holds the lock
         self.set_limit()
-        self.progress.announce()
 
     def _submit(self, job: Callable[[], object]) -> Future[object]:
         """Have one of our I/O threads do something; it is done here where no thread can be started."""
@@ -486,15 +540,17 @@ class Session:
         done = self._submit(job)
         done.add_done_callback(lambda _: self.progress.announce())
         self.progress.wait_until(lambda: condition() or done.done() or writer.failures > failures, timeout_s)
+        self.say()
         if done.done():
             done.result()  # raises what the job raised
         if condition():
             return
         pending = self.producer.end - self.producer.flushed
-        if writer.failures > failures and writer.error is not None:
+        error = writer.error if writer.failures > failures else writer.sync_error
+        if error is not None:
             raise WriterFailedError(
-                f"the session log cannot be written: {self.path}: {writer.error}", path=self.path, pending_bytes=pending
-            ) from writer.error
+                f"the session log cannot be written: {self.path}: {error}", path=self.path, pending_bytes=pending
+            ) from error
         raise FlushTimeoutError(
             f"the writer of {self.path.name} did not get there in {timeout_s} s; {pending} bytes wait",
             pending_bytes=pending,
@@ -504,19 +560,36 @@ class Session:
 
     def close(self, timeout_s: float) -> None:
         """See `SessionLogger.close`."""
-        if self.state == "unopened":
-            self.state = "closed"
+        with self.lock:
+            if self.state == "unopened":
+                self.state = "closed"
         if self.state not in ("closed", "disowned"):
-            self._do(
-                lambda: self.state == "closed",
-                partial(self.finish, system.monotonic() + timeout_s, explicit=True),
-                timeout_s,
-            )
+            deadline = system.monotonic() + timeout_s
+            self._do(lambda: self.state == "closed", partial(self.finish, deadline, explicit=True), timeout_s)
+            if self.writer.sync_error is not None:
+                raise WriterFailedError(
+                    f"the session log could not be synced: {self.path}: {self.writer.sync_error}",
+                    path=self.path,
+                    pending_bytes=0,
+                ) from self.writer.sync_error
 
     def abandon(self) -> None:
         """Drain and close without anyone waiting: the logger is garbage."""
+        self.abandoned = True
         if self.state == "open":
-            self._submit(partial(self.finish, system.monotonic() + self.options.exit_timeout_s))
+            self._submit(self.finish_if_abandoned)
+
+    def finish_if_abandoned(self) -> None:
+        """Close a session whose logger is garbage; the consumer tries again where the disk did not take all of it."""
+        if self.abandoned:
+            self.finish(system.monotonic() + self.options.exit_timeout_s)
+            self.say()
+
+    def settle(self) -> None:
+        """Drain and sync by the policy, before the end of the interpreter."""
+        self._drain()
+        if self.options.sync_policy != "never":
+            self.writer.sync()
 
     def finish(self, deadline: float, *, explicit: bool = False) -> bool:
         """Drain, sync and close, on this thread.
@@ -567,7 +640,8 @@ class Session:
         """
         producer, writer = self.producer, self.writer
         end, files = producer.end, writer.files
-        assert files is not None
+        if files is None:
+            return True  # another call of `finish` was first
         producer.limit = -1
         if (
             producer.direct is not None
@@ -577,7 +651,12 @@ class Session:
             return False
         self.state = "opening"
         writer.files = None
-        files.release(remove=True)
+        try:
+            files.release(remove=True)
+        except OSError as error:  # all is in the journal; a queue file that stays is recovered to nothing
+            self.warn("remove", "The queue file could not be removed: %s: %s", self.path, error)
+        for task in producer.open_tasks():
+            task.is_open = afterwards != "closed"  # contexts that are in it still are not to keep it for that
         self.state = afterwards
         unwatch(self)
         if self.bell is not None:
@@ -606,7 +685,7 @@ class Session:
         elif self.state in ("closed", "disowned"):
             mode = "closed"
         elif files is not None:
-            mode = "mmap" if files.ring is not None else "write"
+            mode = "mmap" if files.ring is not None else "write" if producer.end == producer.flushed else "memory"
         return Statistics(
             mode=mode,
             path=self.path,
@@ -623,7 +702,13 @@ class Session:
         )
 
     def warn(self, kind: str, message: str, *arguments: object) -> None:
-        """Log a warning, once for each kind."""
+        """Note a warning, once for each kind, to be logged by `say`."""
         if kind not in self._warned:
             self._warned.add(kind)
+            self._unsaid.append((message, arguments))
+
+    def say(self) -> None:
+        """Log what there is to warn of: without the lock, for the handler of a log may well log to us."""
+        while self._unsaid:
+            message, arguments = self._unsaid.pop(0)
             logger.warning(message, *arguments)

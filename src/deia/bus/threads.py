@@ -8,10 +8,24 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
+from deia import system
+
 T = TypeVar("T")
 
 IO_THREADS = 2
-"""One session's fsync does not hold up another one's write; more would only compete for the same disk."""
+"""So that an fsync does not hold up writes; more would only compete for the same disk. A disk that hangs can take both."""
+
+_ours = threading.local()
+
+
+def adopt_thread() -> None:
+    """Mark this thread as one of the background: what it logs (a destructor may) cannot wait for the background."""
+    _ours.adopted = True
+
+
+def on_own_thread() -> bool:
+    """Whether the caller runs on a thread of the background."""
+    return getattr(_ours, "adopted", False)
 
 
 class DaemonExecutor(Executor):
@@ -20,10 +34,10 @@ class DaemonExecutor(Executor):
     `ThreadPoolExecutor` joins its threads at exit, so one write to a disk that hangs would hang the program for good.
     """
 
-    def __init__(self, threads: int, name: str) -> None:
+    def __init__(self, threads: int) -> None:
         self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
         self._left = threads
-        self._name = name
+        self._starting = threading.RLock()  # a signal handler that logs may come in here again
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Run `fn` on one of the threads; they are started as they are needed.
@@ -31,14 +45,16 @@ class DaemonExecutor(Executor):
         Raises:
             RuntimeError: The system gives us no thread at all.
         """
-        if self._left:
-            threading.Thread(target=self._work, name=f"{self._name}-{self._left}", daemon=True).start()
-            self._left -= 1
+        with self._starting:
+            if self._left > 0:
+                system.start_thread(self._work)
+                self._left -= 1
         future: Future[T] = Future()
         self._calls.put((future, lambda: fn(*args, **kwargs)))
         return future
 
     def _work(self) -> None:
+        adopt_thread()
         while True:
             future, call = self._calls.get()
             if not future.set_running_or_notify_cancel():

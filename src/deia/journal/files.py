@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import mmap
+import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
 
 from deia import system
 from deia.errors import ForeignJournalError
-from deia.journal.recovery import Recovery, lock_session, recover_locked, remove_queue
+from deia.journal.recovery import Recovery, is_at, lock_session, pointer_target, recover_locked
 from deia.options import Options
 from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, Header, Kind, queue_path
 
 _FIRST_LINE_BYTES = 64 * 1024
 """How much of a first line is looked at for its owner; a longer one is taken on its file name's word."""
+
+
+_ZEROS = bytes(64 * 1024)
+"""A divisor of every ring's size; written again and again, it takes no fresh memory."""
 
 
 @dataclass
@@ -33,7 +39,8 @@ class SessionFiles:
         locked: Whether it does; None where the file system has no locks.
         size: Size of the journal when it was opened: where the session goes on.
         recovery: What opening found.
-        ring: The mapped queue file; None in mode `write`.
+        ring_path: Where the ring lies; None in mode `write`.
+        ring: The mapped ring; None in mode `write`.
         committed: Its word of that name.
         dropped: Likewise.
     """
@@ -44,6 +51,7 @@ class SessionFiles:
     locked: bool | None
     size: int
     recovery: Recovery
+    ring_path: Path | None = None
     ring: mmap.mmap | None = None
     committed: memoryview | None = None
     dropped: memoryview | None = None
@@ -100,16 +108,31 @@ class SessionFiles:
 
         Args:
             remove: Whether the queue file goes too: its content is in the journal.
+
+        Raises:
+            OSError: It could not be removed; all else was done.
         """
         with self._guard:
             if self._released:
                 return
             self._released = True
             last = not self._users
-        if remove:
-            remove_queue(queue_path(self.path))
-        if last:
-            self._close()
+        try:
+            if remove:
+                self._remove()
+        finally:
+            if last:
+                self._close()
+
+    def _remove(self) -> None:
+        """Remove our ring and our lock file; by now another session's file may have the name, if ours was moved away."""
+        queue = queue_path(self.path)
+        if self.ring_path not in (None, queue):
+            assert self.ring_path is not None
+            with contextlib.suppress(FileNotFoundError):
+                system.unlink(self.ring_path)
+        if is_at(self.lock, queue):
+            system.unlink(queue)
 
     def abandon(self) -> None:
         """Close our copies of the descriptors in a forked child; the parent keeps its own, and with them the lock."""
@@ -124,52 +147,63 @@ class SessionFiles:
             system.close(fd)
 
 
-def open_session(agent_id: str, session_id: str, path: Path, options: Options) -> SessionFiles:
+def open_session(agent_id: str, session_id: str, path: Path, options: Options, opened: list[int]) -> SessionFiles:
     """Open a session for appending; recover it first if its last process died.
+
+    Args:
+        agent_id: Whose session.
+        session_id: Which.
+        path: Its journal.
+        options: How it is recorded.
+        opened: Gets every descriptor that is open, for the caller to close where this is interrupted.
 
     Raises:
         SessionLockedError: Another logger has it open; nothing was touched.
         ForeignJournalError: The file belongs to another agent or session; it was not touched.
-        OSError: A file cannot be made; symbolic links are refused.
+        OSError: A file cannot be made.
     """
     _make_directory(path.parent)
     queue = queue_path(path)
     for file in (path, queue):
         if file.is_symlink():  # the descriptors are opened without following one too; this says why
             raise ForeignJournalError(f"{file} is a symbolic link, which is not followed", path=file)
-    with contextlib.ExitStack() as undo:
-        lock, locked = lock_session(queue)
-        undo.callback(system.close, lock)
-        undo.callback(_remove_if_empty, lock, queue)
+    lock, locked = lock_session(queue, opened)
+    try:
         _check_owner(path, agent_id, session_id)
-        recovery = recover_locked(path)
-        journal = system.open_or_create(path)
-        undo.callback(system.close, journal)
-        if options.sync_policy != "never":
-            system.sync_directory(path.parent)
-        status = system.fstat(journal)
-        header = Header(
-            kind=Kind.LOCK,
-            ring_bytes=0,
-            boot_id=system.boot_id(),
-            device=status.st_dev,
-            inode=status.st_ino,
-            pid=system.process_id(),
-            agent_id=agent_id,
-            session_id=session_id,
-        )
-        files = SessionFiles(path, journal, lock, locked, status.st_size, recovery)
-        try:
-            if options.queue_mode == "write" or not system.has_gil():
-                raise _NoRing
-            _make_ring(files, header, queue, options)
-        except (_NoRing, OSError, ValueError) as error:
-            if options.queue_mode == "mmap":
-                raise error if isinstance(error, OSError) else OSError(str(error)) from error
-            _replace_queue(files, header, queue, recovery.dropped)
-        if files.lock != lock:
-            system.close(lock)
-        undo.pop_all()
+    except ForeignJournalError:
+        _remove_if_empty(lock, queue)
+        raise
+    recovery = recover_locked(path)
+    old_ring = pointer_target(queue)
+    journal = system.open_or_create(path)
+    opened.append(journal)
+    if options.sync_policy != "never":
+        system.sync_directory(path.parent)
+    status = system.fstat(journal)
+    header = Header(
+        kind=Kind.LOCK,
+        ring_bytes=0,
+        boot_id=system.boot_id(),
+        device=status.st_dev,
+        inode=status.st_ino,
+        pid=system.process_id(),
+        agent_id=agent_id,
+        session_id=session_id,
+    )
+    files = SessionFiles(path, journal, lock, locked, status.st_size, recovery)
+    try:
+        if options.queue_mode == "write" or not system.has_gil():
+            raise _NoRing
+        _make_ring(files, header, queue, options, opened)
+    except (_NoRing, OSError, ValueError) as error:
+        if options.queue_mode == "mmap":
+            raise error if isinstance(error, OSError) else OSError(str(error)) from error
+        _replace_queue(files, header, queue, recovery.dropped, opened)
+    if files.lock != lock:
+        _close(lock, opened)
+    if old_ring is not None and old_ring != files.ring_path:
+        with contextlib.suppress(FileNotFoundError):
+            system.unlink(old_ring)
     return files
 
 
@@ -206,6 +240,8 @@ def _check_owner(path: Path, agent_id: str, session_id: str) -> None:
         first = system.pread(fd, _FIRST_LINE_BYTES, 0).partition(b"\n")[0]
     finally:
         system.close(fd)
+    if first.startswith(b"\x1f\x8b"):
+        raise ForeignJournalError(f"{path} is compressed with gzip; a session cannot go on in it", path=path)
     try:
         fields = orjson.loads(first)
     except orjson.JSONDecodeError:
@@ -219,33 +255,26 @@ def _check_owner(path: Path, agent_id: str, session_id: str) -> None:
             )
 
 
-def _make_ring(files: SessionFiles, header: Header, queue: Path, options: Options) -> None:
+def _make_ring(files: SessionFiles, header: Header, queue: Path, options: Options, opened: list[int]) -> None:
     """Make the ring with all its blocks, lock it, map it, and put it in place."""
-    home = queue
-    if options.queue_dir is not None:
-        home = Path(options.queue_dir).absolute() / queue.name
-        system.make_directory(home.parent)
+    home = _ring_path(queue, options)
     size = options.ring_bytes
-    ring_header = _with(header, kind=Kind.RING, ring_bytes=size)
-    new = _make_file(home, ring_header.pack(committed=files.size, dropped=files.recovery.dropped) + bytes(size))
-    with contextlib.ExitStack() as undo:
-        undo.callback(system.close, new)
-        mapping = system.map_shared(new, HEADER_BYTES + size)
-        undo.callback(mapping.close)
-        if home == queue:
-            files.locked = system.lock(new)
-        system.rename(_new_name(home), home)
-        # only now: ext4 starts to write out what is renamed over another file, and a page that it writes out is
-        # protected against writing, so that the next store to it costs its caller 60 µs
-        system.populate(mapping)
-        if home == queue:
-            undo.pop_all()
-            files.lock = new
-        else:
-            _replace_queue(files, _with(header, kind=Kind.POINTER, target=str(home)), queue, 0)
-            undo.pop_all()
-            system.close(new)
+    ring_header = replace(header, kind=Kind.RING, ring_bytes=size)
+    new = _make_file(home, ring_header.pack(committed=files.size, dropped=files.recovery.dropped), size, opened)
+    mapping = system.map_shared(new, HEADER_BYTES + size)
+    if home == queue:
+        files.locked = system.lock(new)
+    system.rename(_new_name(home), home)
+    if home == queue:
+        files.lock = new
+    else:
+        _replace_queue(files, replace(header, kind=Kind.POINTER, target=str(home)), queue, 0, opened)
+        _close(new, opened)
+    # only now: ext4 starts to write out what is renamed over another file, and a page that it writes out is protected
+    # against writing, so that the next store to it costs its caller 60 µs
+    system.populate(mapping)
     view = memoryview(mapping)
+    files.ring_path = home
     files.ring = mapping
     files.committed = view[COMMITTED_AT : COMMITTED_AT + 8].cast("Q")
     files.dropped = view[DROPPED_AT : DROPPED_AT + 8].cast("Q")
@@ -253,16 +282,24 @@ def _make_ring(files: SessionFiles, header: Header, queue: Path, options: Option
         files._views.callback(part.release)
 
 
-def _replace_queue(files: SessionFiles, header: Header, queue: Path, dropped: int) -> None:
+def _ring_path(queue: Path, options: Options) -> Path:
+    """Where the ring goes: beside the journal, or to `queue_dir` under a name that no other journal's ring has."""
+    if options.queue_dir is None:
+        return queue
+    directory = Path(options.queue_dir)
+    system.make_directory(directory)
+    if os.path.samefile(directory, queue.parent):
+        return queue
+    journal = os.path.realpath(queue.parent) + "/" + queue.name
+    return directory / f".deia-{hashlib.blake2b(os.fsencode(journal), digest_size=16).hexdigest()}.queue"
+
+
+def _replace_queue(files: SessionFiles, header: Header, queue: Path, dropped: int, opened: list[int]) -> None:
     """Put a queue file without a ring in place, locked."""
-    new = _make_file(queue, header.pack(dropped=dropped))
+    new = _make_file(queue, header.pack(dropped=dropped), 0, opened)
     files.locked = system.lock(new)
     system.rename(_new_name(queue), queue)
     files.lock = new
-
-
-def _with(header: Header, **changes: object) -> Header:
-    return Header(**{**header.__dict__, **changes})
 
 
 def _new_name(path: Path) -> Path:
@@ -270,16 +307,25 @@ def _new_name(path: Path) -> Path:
     return path.with_name(path.name + ".new")
 
 
-def _make_file(path: Path, content: bytes) -> int:
-    """Write a file in full under its temporary name; return its descriptor."""
+def _make_file(path: Path, header: bytes, zeros: int, opened: list[int]) -> int:
+    """Write a header and zeros to a file under its temporary name; return its descriptor."""
     new = _new_name(path)
     with contextlib.suppress(FileNotFoundError):
         system.unlink(new)  # of an opener that died
     fd = system.open_new(new)
+    opened.append(fd)
     try:
-        system.write_all(fd, content, 0)
+        end = system.write_all(fd, header, 0)
+        while zeros:
+            zeros -= len(_ZEROS)
+            end = system.write_all(fd, _ZEROS, end)
     except BaseException:
-        system.close(fd)
+        _close(fd, opened)
         system.unlink(new)
         raise
     return fd
+
+
+def _close(fd: int, opened: list[int]) -> None:
+    opened.remove(fd)
+    system.close(fd)

@@ -50,7 +50,7 @@ def recover(journal: Path) -> Recovery:
     queue = queue_path(journal)
     if not queue.exists() and not journal.exists():
         raise FileNotFoundError(2, "no such session", str(journal))
-    fd, _ = lock_session(queue)
+    fd, _ = lock_session(queue, [])
     try:
         found = recover_locked(journal)
         remove_queue(queue)
@@ -59,8 +59,12 @@ def recover(journal: Path) -> Recovery:
     return found
 
 
-def lock_session(queue: Path) -> tuple[int, bool | None]:
+def lock_session(queue: Path, opened: list[int]) -> tuple[int, bool | None]:
     """Open a session's lock file, made empty if missing, and take its lock.
+
+    Args:
+        queue: The lock file.
+        opened: Gets the descriptor before it is locked: an exception that interrupts us must not leave a lock behind.
 
     Returns:
         The descriptor that holds the lock, and whether it does (None where the file system has no locks).
@@ -72,10 +76,12 @@ def lock_session(queue: Path) -> tuple[int, bool | None]:
     attempt = 0
     while True:
         fd = system.open_or_create(queue)
+        opened.append(fd)
         locked = system.lock(fd)
-        if locked is not False and _is_at(fd, queue):
+        if locked is not False and is_at(fd, queue):
             return fd, locked
         pid = _owner(fd)
+        opened.remove(fd)
         system.close(fd)
         if locked is False:
             attempt += 1
@@ -85,7 +91,7 @@ def lock_session(queue: Path) -> tuple[int, bool | None]:
             system.pause(LOCK_PAUSE_S)
 
 
-def _is_at(fd: int, path: Path) -> bool:
+def is_at(fd: int, path: Path) -> bool:
     """Whether a name still means the file we opened: it may have been replaced between open and lock."""
     try:
         there = system.lstat(path)
@@ -110,9 +116,9 @@ def recover_locked(journal: Path) -> Recovery:
     try:
         window = read_window(journal)
     except UnreadableQueueError:
-        aside = _set_aside(queue)
+        aside = _set_aside(pointer_target(queue) or queue)
     if window is None or not window.header.ring_bytes:
-        return Recovery(0, _cut_torn_end(journal), aside)
+        return Recovery(0, _cut_torn_end(journal), aside, window.dropped if window is not None else 0)
 
     fd = system.open_or_create(journal)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Past:
         files_read: File reads.
         files_written: File writes.
         tool_calls: Tool calls.
+        problems: What the reader found wrong with the journal.
         open_tasks: `task_id` → the start's event, oldest first.
     """
 
@@ -35,6 +37,7 @@ class Past:
     files_read: int = 0
     files_written: int = 0
     tool_calls: int = 0
+    problems: int = 0
     open_tasks: dict[int | None, TaskEvent] = field(default_factory=dict)
 
     def see(self, event: AnyEvent) -> None:
@@ -60,8 +63,9 @@ class Past:
 def read_past(journal: Path) -> Past:
     """Read a session's journal once, from its beginning to its end."""
     past = Past()
+    problems: Counter[str] = Counter()
     began = last = None
-    for entry in read_entries(journal):
+    for entry in read_entries(journal, on_damage=lambda damage: problems.update((damage.kind,))):
         event = entry.event
         past.run = past.run or 1
         past.see(event)
@@ -72,6 +76,7 @@ def read_past(journal: Path) -> Past:
             last = event.timestamp
             began = last if began is None else began
     past.recorded_s += _length(began, last)
+    past.problems = problems.total() - problems["torn"]
     return past
 
 

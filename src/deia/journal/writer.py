@@ -28,17 +28,17 @@ class Writer:
     def __init__(self, producer: Producer, on_progress: Callable[[], None]) -> None:
         self.files: SessionFiles | None = None
         self.durable = 0
-        self.error: OSError | None = None
+        self.error: Exception | None = None
         self.failures = 0
         self.sync_error: OSError | None = None
         self._producer = producer
         self._on_progress = on_progress
 
-    def begin(self, files: SessionFiles, offset: int) -> None:
-        """Write to these files from now on; what they hold up to `offset` is there already."""
+    def begin(self, files: SessionFiles) -> None:
+        """Write to these files from now on; nobody knows yet how much of what they hold is durable."""
         self.files = files
-        self.durable = offset
-        self.error = None
+        self.durable = 0
+        self.error = self.sync_error
 
     def drain(self, deadline: float | None = None) -> None:
         """Write whatever is not in the journal yet.
@@ -68,7 +68,7 @@ class Writer:
         self._producer.advance(offset)
         self._on_progress()
 
-    def failed(self, error: OSError) -> None:
+    def failed(self, error: Exception) -> None:
         """Note that the journal could not be written."""
         self.error = error
         self.failures += 1
@@ -104,11 +104,16 @@ class Writer:
         except OSError as error:
             self.failed(error)
             return None
-        if producer.end != start or producer.flushed != start:
+        # fmt: off
+        if producer.flushed == start and producer.end == start: producer.direct = direct  # noqa: E701
+        # fmt: on
+        if producer.direct is not direct and not direct.committed:
             return False
-        producer.direct = direct
         self.finish_direct()
-        return True if direct.committed else None
+        if direct.committed:
+            self.error = self.sync_error
+            return True
+        return None
 
     def finish_direct(self) -> None:
         """Write and commit the line that is being written directly, if there is one; an error is noted.

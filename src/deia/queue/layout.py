@@ -84,6 +84,8 @@ class Header:
         text = page[TEXT_AT : TEXT_AT + text_bytes]
         if checksum != zlib.crc32(text, zlib.crc32(page[: _STATIC.size])):
             raise UnreadableQueueError("the queue file's header is damaged: its checksum does not match")
+        if kind not in tuple(Kind):
+            raise UnreadableQueueError(f"a queue file of kind {kind}, which this release does not know")
         if ring_bytes & (ring_bytes - 1) or (kind == Kind.RING) != bool(ring_bytes):
             raise UnreadableQueueError(f"the queue file's ring cannot be {ring_bytes} bytes long")
         agent_id, session_id, *rest = orjson.loads(text)

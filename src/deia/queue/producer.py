@@ -7,6 +7,7 @@ there is no lock.
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from deia.queue.layout import HEADER_BYTES
@@ -75,9 +76,11 @@ class Producer:
         flushed: Journal offset up to which the journal's writes have returned.
         ring_bytes: N, or 0 where there is no ring.
         kept: Without a ring: the lines that no write has covered yet, by their offset.
+        home: The files that it appends to, if any.
         direct: The line that is being written to the journal by its caller, if any; nothing else is appended meanwhile.
         counts: How many events of each kind were committed.
         tasks: The open tasks.
+        owner: What the tasks of this producer are told by; no reference to it, for contexts keep tasks for long.
     """
 
     __slots__ = (
@@ -89,8 +92,10 @@ class Producer:
         "direct",
         "end",
         "flushed",
+        "home",
         "kept",
         "limit",
+        "owner",
         "ring_bytes",
         "seq",
         "tasks",
@@ -103,9 +108,11 @@ class Producer:
         self.flushed = 0
         self.ring_bytes = 0
         self.kept: dict[int | None, bytes] = {}
+        self.home: object = None
         self.direct: Direct | None = None
         self.counts = [0, 0, 0, 0, 0, 0]
         self.tasks: OpenTasks = {}
+        self.owner = object()
         self._ring: Any = self.kept
         self._mask = 0
         self._committed: Any = [0]
@@ -119,6 +126,7 @@ class Producer:
         ring: mmap.mmap | None,
         ring_bytes: int,
         committed: memoryview | None,
+        home: object = None,
     ) -> bool:
         """Go on at another offset, with or without a ring; what was kept is in the journal now.
 
@@ -129,6 +137,7 @@ class Producer:
             ring: The whole queue file, mapped; None to keep lines in memory.
             ring_bytes: N, a power of two; 0 without a ring.
             committed: The ring's word of that name, as one 8-byte integer.
+            home: The files that it goes on in.
 
         Returns:
             False if something was appended since the caller looked; nothing was changed then.
@@ -138,7 +147,7 @@ class Producer:
         word: Any = [0] if committed is None else committed
         mask = max(ring_bytes - 1, 0)
         # fmt: off
-        if self.end == expected: self.limit = -1; self.kept = kept; self._ring = target; self._mask = mask; self.ring_bytes = ring_bytes; self._committed = word; word[0] = end; self.flushed = end; self.end = end; self.seq = seq; return True  # noqa: E501, E701, E702
+        if self.end == expected: self.limit = -1; self.kept = kept; self._ring = target; self._mask = mask; self.ring_bytes = ring_bytes; self._committed = word; self.home = home; word[0] = end; self.flushed = end; self.end = end; self.seq = seq; return True  # noqa: E501, E701, E702
         # fmt: on
         return False
 
@@ -251,6 +260,13 @@ class Producer:
             for at in list(self.kept):
                 if at is None or at < flushed:
                     self.kept.pop(at, None)
+
+    def open_tasks(self) -> Iterator[OpenTask]:
+        """Yield the open tasks, the newest of each name first."""
+        for task in list(self.tasks.values()):
+            while task is not None:
+                yield task
+                task = task.older
 
     def forget(self, name: str) -> None:
         """Drop a name that no open task has any more: memory grows with what is open, not with the session."""

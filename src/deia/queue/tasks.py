@@ -11,7 +11,7 @@ class OpenTask:
 
     Attributes:
         name: Its name.
-        owner: The producer it was logged through; loggers share a context, not tasks.
+        owner: Tells whose it is (`Producer.owner`); loggers share a context, not tasks.
         start_time: Unix seconds.
         started: Monotonic seconds, or None where another process started it.
         metadata: The start's metadata as encoded JSON, so that what the caller changes later does not change the

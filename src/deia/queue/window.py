@@ -10,7 +10,16 @@ from pathlib import Path
 import orjson
 
 from deia import system
-from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, Header, Kind, queue_path, word
+from deia.queue.layout import (
+    COMMITTED_AT,
+    DROPPED_AT,
+    HEADER_BYTES,
+    Header,
+    Kind,
+    UnreadableQueueError,
+    queue_path,
+    word,
+)
 
 _EMPTY = Header(Kind.LOCK, 0, bytes(16), 0, 0, 0, "", "")
 
@@ -88,10 +97,10 @@ def read_window(journal: Path) -> Window | None:
         UnreadableQueueError: The queue file is damaged, cut or of another version.
         OSError: It cannot be read.
     """
-    return _read(queue_path(journal))
+    return _read(queue_path(journal), may_point=True)
 
 
-def _read(path: Path) -> Window | None:
+def _read(path: Path, *, may_point: bool) -> Window | None:
     try:
         fd = system.open_existing(path)
     except FileNotFoundError:
@@ -103,8 +112,9 @@ def _read(path: Path) -> Window | None:
         header = Header.unpack(page)
         committed = system.load_word(fd, COMMITTED_AT)
         if header.kind is Kind.POINTER:
-            assert header.target is not None
-            return _read(Path(header.target)) or Window(_EMPTY, 0, b"", 0, path)
+            if header.target is None or not may_point:
+                raise UnreadableQueueError("the queue file points to one that points on")
+            return _read(Path(header.target), may_point=False) or Window(_EMPTY, 0, b"", 0, path)
         size = header.ring_bytes
         ring = system.pread(fd, size, HEADER_BYTES).ljust(size, b"\0")  # what a cut file lacks is never a line
     finally:

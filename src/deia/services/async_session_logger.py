@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deia.bus.session import Build, Pending
+from deia.bus.session import Build, Done, Pending
 from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
 from deia.services.session_logger import DEFAULT_TIMEOUT_S, SessionLogger
 from deia.statistics import Statistics
@@ -26,7 +26,7 @@ T = TypeVar("T")
 class _MustWait(Exception):
     """An append that cannot go on at once; the task that called has to be suspended."""
 
-    def __init__(self, build: Build, done: Callable[[], object] | None, pending: Pending) -> None:
+    def __init__(self, build: Build, done: Done, pending: Pending) -> None:
         self.build = build
         self.done = done
         self.pending = pending
@@ -35,12 +35,10 @@ class _MustWait(Exception):
 class _Recorder(SessionLogger):
     """The sync logger, but for waiting: that is left to whoever awaits."""
 
-    def _append(self, build: Build, done: Callable[[], object] | None = None) -> None:
-        pending = self._session.attempt(build)
+    def _append(self, build: Build, done: Done = None) -> None:
+        pending = self._session.attempt(build, done)
         if pending is not None:
             raise _MustWait(build, done, pending)
-        if done is not None:
-            done()
 
 
 class AsyncSessionLogger:
@@ -106,11 +104,7 @@ class AsyncSessionLogger:
             await self._wait(wait)
 
     async def _wait(self, wait: _MustWait) -> None:
-        if wait.pending.recorded and wait.done is not None:
-            wait.done()
-        await self._recorder._session.append_async(wait.build, wait.pending)
-        if not wait.pending.recorded and wait.done is not None:
-            wait.done()
+        await self._recorder._session.append_async(wait.build, wait.done, wait.pending)
 
     async def get_session_summary(self) -> SessionSummary:
         """See `SessionLogger.get_session_summary`."""

@@ -19,9 +19,11 @@ def read_back(session: Session) -> list[TaskEvent | FileEvent | ToolEvent]:
         in_memory_only = session.state == "open" and session.writer.files is None
         stored = read_events(session.path) if not in_memory_only and session.path.exists() else iter(())
     in_memory = map(decode, map(orjson.loads, kept.splitlines()))
+    last_seq = 0
     for event in (*stored, *in_memory):
-        if event.session_id != session.session_id:
-            continue  # of a file that this logger has not opened yet, and would be refused
+        if event.session_id != session.session_id or (event.seq or 0) <= last_seq:
+            continue  # of a file that this logger would be refused; or written since the lines in memory were looked at
+        last_seq = event.seq or 0
         if isinstance(event, (FileEvent, ToolEvent)):
             events.append(event)
         elif isinstance(event, TaskEvent) and not event.orphan:

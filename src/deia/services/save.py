@@ -23,23 +23,22 @@ def save(session: Session, directory: Path, timeout_s: float, *, disabled: bool)
             session.open()  # an earlier run's log, to be recovered before it is copied
         if session.state == "open" and session.writer.files is None:
             session.move_to(directory)
-    if session.state == "open":
-        session.flush(timeout_s)
+    end = session.flush(timeout_s) if session.state == "open" else None
     if session.path.parent.resolve() == directory.resolve():
         system.close(system.open_or_create(target))
         return target
-    _copy(session.path, target)
+    _copy(session.path, target, end)
     return target
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a journal under a temporary name, and rename it: a reader never sees half of it."""
+def _copy(source: Path, target: Path, end: int | None) -> None:
+    """Copy a journal up to `end`, where a line ends, under a temporary name, and rename it."""
     new = target.with_name(f".{target.stem}.saving-{os.urandom(2).hex()}")
     fd = system.open_or_create(new)
     try:
         system.ftruncate(fd, 0)
         if source.exists():
-            _copy_content(source, fd)
+            _copy_content(source, fd, end)
         system.sync(fd)
         system.rename(new, target)
     except BaseException:
@@ -50,8 +49,8 @@ def _copy(source: Path, target: Path) -> None:
     system.sync_directory(target.parent)
 
 
-def _copy_content(source: Path, fd: int) -> None:
+def _copy_content(source: Path, fd: int, end: int | None) -> None:
     offset = 0
     with system.open_for_reading(source) as file:
-        while data := file.read(_CHUNK):
+        while data := file.read(_CHUNK if end is None else min(_CHUNK, end - offset)):
             offset = system.write_all(fd, data, offset)

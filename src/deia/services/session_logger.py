@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from deia.bus.session import Build, Session
+from deia.bus.session import Build, Done, Session
 from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
 from deia.line import VERSION, encode, encode_mapping
 from deia.options import Options
@@ -137,12 +137,12 @@ class SessionLogger:
         if type(task_name) is not str or not task_name:
             task_name = arguments.text("task_name", task_name)
         encoded = b"{}" if metadata is None else encode_mapping(metadata)
-        task = OpenTask(task_name, producer, now(), monotonic(), encoded)
+        task = OpenTask(task_name, producer.owner, now(), monotonic(), encoded)
         outer = current.get()
         while outer is not None and not outer.is_open:
             outer = outer.outer
         task.outer = outer
-        parent = innermost(outer, producer)
+        parent = innermost(outer, producer.owner)
         task.parent_id = None if parent is None else parent.task_id
         self._append_task(producer, partial(self._start_entry, producer, task), partial(current.set, task))
 
@@ -207,8 +207,8 @@ class SessionLogger:
         if lines is not None and (type(lines) is not int or not 0 <= lines <= _LARGEST):
             lines = arguments.whole("lines", lines)
         task = current.get()
-        if task is not None and (task.owner is not producer or not task.is_open):
-            task = innermost(task, producer)
+        if task is not None and (task.owner is not producer.owner or not task.is_open):
+            task = innermost(task, producer.owner)
         start = producer.end
         fields = {
             "type": "FileEvent",
@@ -224,10 +224,10 @@ class SessionLogger:
         try:
             line = _dumps(fields, None, _NEWLINE)
         except TypeError:  # lone surrogates in the path
-            self._append(partial(_again, plain({**fields, **_whose(self._session)}), counter))
+            self._append_again(fields, counter, odd=True)
             return
         if not producer.commit(start, line, counter):
-            self._append(partial(_again, fields, counter))
+            self._append_again(fields, counter)
 
     def log_tool_call(self, tool_name: str, params: Mapping[str, Any] | None, duration_ms: float) -> None:
         """Record that a tool was called.
@@ -248,8 +248,8 @@ class SessionLogger:
         if type(duration_ms) is not int or duration_ms < 0:
             given = self._duration(duration_ms)
         task = current.get()
-        if task is not None and (task.owner is not producer or not task.is_open):
-            task = innermost(task, producer)
+        if task is not None and (task.owner is not producer.owner or not task.is_open):
+            task = innermost(task, producer.owner)
         start = producer.end
         fields = {
             "type": "ToolEvent",
@@ -268,24 +268,27 @@ class SessionLogger:
             # One null beside the task's is a None of the caller's, or a NaN that orjson wrote as null. (`partition` is
             # the fastest search that bytes have: `in` and `count` take 50 ns more.)
             rest = line if task is not None else line.rpartition(b"null")[0]
-            odd = rest.partition(b"null")[1] and has_nonfinite(params)
-        except TypeError:
-            line, odd = b"", b"odd"
+            odd = bool(rest.partition(b"null")[1]) and has_nonfinite(params)
+        except Exception:  # noqa: BLE001  # whatever orjson refuses, or another thread changes under us
+            line, odd = b"", True
         if odd:
             if given is None:  # an integer beyond 64 bits is what orjson may have refused
                 fields = _with_duration(fields, self._duration(duration_ms))
             # once and for all: what runs here of the caller's own code may log, and then this event is encoded again
-            self._append(partial(_again, plain({**fields, **_whose(self._session)}), CALLED))
+            self._append_again(fields, CALLED, odd=True)
         elif not producer.commit(start, line, CALLED):
-            self._append(partial(_again, fields, CALLED))
+            self._append_again(fields, CALLED)
 
     # How it is appended where the fast path does not do
 
-    def _append(self, build: Build, done: Callable[[], object] | None = None) -> None:
+    def _append(self, build: Build, done: Done = None) -> None:
         """Append by the slow path; `done` is called once it is recorded."""
-        self._session.append(build)
-        if done is not None:
-            done()
+        self._session.append(build, done)
+
+    def _append_again(self, fields: dict[str, Any], counter: int, *, odd: bool = False) -> None:
+        """Append an event by the slow path, encoded again; odd data is made plain once and for all before."""
+        fields = {**fields, **_whose(self._session)}
+        self._append(partial(_again, plain(fields) if odd else fields, counter))
 
     def _append_task(self, producer: Producer, build: Build, done: Callable[[], object]) -> None:
         start = producer.end
@@ -553,8 +556,8 @@ class _Completion:
 
     def _orphan_entry(self, seq: int) -> Entry:
         duration_ms = self._duration.get("duration_ms", 0)
-        task = OpenTask(self._name, self._producer, self._end_time - duration_ms / 1000, None, b"{}")
-        parent = innermost(current.get(), self._producer)
+        task = OpenTask(self._name, self._producer.owner, self._end_time - duration_ms / 1000, None, b"{}")
+        parent = innermost(current.get(), self._producer.owner)
         task.parent_id = None if parent is None else parent.task_id
         beside = {**(self._duration or {"duration_ms": None}), "orphan": True}
         line = self._face._task_line(task, seq, self._end_time, self._metadata, beside)

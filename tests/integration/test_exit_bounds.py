@@ -1,0 +1,70 @@
+"""The exit of a program: it ends, and one session's trouble is no other's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from support.lines import assert_sound, lines_of
+from support.processes import run
+
+FIRST_CALL_AT_THE_END = """
+import sys
+from deia import SessionLogger
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
+
+class LogsAtTheEnd:
+    def __init__(self, logger):
+        self.logger = logger
+        self.cycle = self  # so that only the interpreter's own last collection takes it
+
+    def __del__(self):
+        self.logger.log_file_read("the end")
+        print("recorded", flush=True)
+
+last = LogsAtTheEnd(logger)
+"""
+
+
+def test_first_log_call_in_a_destructor_at_finalisation_does_not_hang_the_exit(tmp_path: Path) -> None:
+    """No thread that is started then ever runs; and what the call says it recorded is recorded."""
+    directory = tmp_path / "sessions"
+    out = run(FIRST_CALL_AT_THE_END, directory, cwd=tmp_path)
+    recorded = [line["path"] for line in lines_of(directory / "agent_s.jsonl")] if out else []
+    assert recorded == ["the end"] * bool(out)
+
+
+ONE_IS_NOT_OURS = """
+import sys
+from pathlib import Path
+from deia import SessionLogger
+base, trouble = Path(sys.argv[1]), sys.argv[2]
+directory = base / "troubled"
+directory.write_text("in the way")
+troubled = SessionLogger("agent", "s", output_dir=directory)
+troubled.log_file_read("kept in memory")
+healthy = SessionLogger("agent", "healthy", output_dir=base / "healthy")
+for number in range(5):
+    healthy.log_file_read(str(number))
+directory.unlink()
+directory.mkdir()
+if trouble == "locked":
+    other = SessionLogger("agent", "s", output_dir=directory)
+    other.log_file_read("another's")
+else:
+    (directory / "agent_s.jsonl").write_text('{"agent_id":"another","v":1,"seq":1}\\n')
+"""
+
+
+@pytest.mark.parametrize("trouble", ["locked", "foreign"])
+def test_session_that_turns_out_not_to_be_ours_leaves_the_others_their_last_drain(tmp_path: Path, trouble: str) -> None:
+    """A file found locked, or foreign, when the interpreter exits concerns its own session alone."""
+    run(ONE_IS_NOT_OURS, tmp_path, trouble, cwd=tmp_path)
+    assert os.listdir(tmp_path / "healthy") == ["agent_healthy.jsonl"]
+    journal = tmp_path / "healthy" / "agent_healthy.jsonl"
+    assert [line["path"] for line in lines_of(journal)] == ["0", "1", "2", "3", "4"]
+    assert_sound(journal)
+    other = (tmp_path / "troubled" / "agent_s.jsonl").read_text(encoding="utf-8")
+    assert ("another" in other) and "kept in memory" not in other

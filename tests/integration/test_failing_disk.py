@@ -1,0 +1,118 @@
+"""Errors of the disk at the moments that are easily forgotten: each is told, and nothing is lost or written twice."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from deia import SessionLogger, system
+from deia.errors import WriterFailedError
+from support.held_writer import HeldWriter
+from support.lines import assert_sound, lines_of
+from support.waiting import PATIENCE_S, Worker, eventually
+
+RING_BYTES = 64 * 1024
+
+
+def no_space() -> OSError:
+    """Return what a full disk answers."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_what_was_kept_in_memory_is_written_once_though_the_disk_fills_in_the_middle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first attempt that got half of it into the file is no past run of the session."""
+    obstacle = tmp_path / "sessions"
+    obstacle.write_text("a file")
+    logger = SessionLogger("agent", "s", output_dir=obstacle)
+    for number in range(50):
+        logger.log_file_read(f"{number}")
+    room: list[int | None] = [5000]
+    real = os.pwrite
+
+    def short_of_room(fd: int, data: bytes | memoryview, offset: int) -> int:
+        if room[0] is not None and os.readlink(f"/proc/self/fd/{fd}").endswith(".jsonl"):
+            if offset >= room[0]:
+                raise no_space()
+            data = memoryview(data)[: room[0] - offset]
+        return real(fd, data, offset)
+
+    monkeypatch.setattr(system, "pwrite", short_of_room)
+    obstacle.unlink()
+    for bytes_free in (5000, 7000):
+        room[0] = bytes_free
+        with pytest.raises(WriterFailedError):
+            logger.flush()
+    room[0] = None
+    logger.flush()
+    assert logger.statistics().mode == "mmap"
+    logger.log_file_read("50")
+    logger.close()
+    assert [line["path"] for line in lines_of(logger.path)] == [f"{number}" for number in range(51)]
+    assert_sound(logger.path)
+
+
+def test_full_disk_in_write_mode_is_told_and_ridden_out(
+    tmp_path: Path, held_writer: HeldWriter, warnings_logged: list[str]
+) -> None:
+    """While lines are kept in memory one warning and the mode say so; they are written when there is room again."""
+    logger = SessionLogger("agent", "s", output_dir=tmp_path, queue_mode="write")
+    logger.log_file_read("0")
+    held_writer.fail(no_space)
+    for number in range(1, 4):
+        logger.log_file_read(f"{number}")
+    assert logger.statistics().mode == "memory"
+    assert logger.statistics().error
+    assert len(warnings_logged) == 1
+    held_writer.release()
+    eventually(lambda: logger.statistics().pending_bytes == 0, "the writer to go on by itself")
+    assert logger.statistics().mode == "write"
+    logger.log_file_read("4")
+    assert [line["path"] for line in lines_of(logger.path)] == [f"{number}" for number in range(5)]
+    logger.close()
+    assert len(warnings_logged) == 1
+    assert_sound(logger.path)
+
+
+def test_every_sync_after_a_failed_one_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the disk seems well again: what the failed one should have covered is of unknown durability."""
+    logger = SessionLogger("agent", "s", output_dir=tmp_path, sync_interval_s=60)
+    logger.log_file_read("a")
+
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(system, "sync", fail)
+        for _ in range(2):
+            with pytest.raises(WriterFailedError) as caught:
+                logger.sync()
+            assert isinstance(caught.value.__cause__, OSError) and caught.value.__cause__.errno == errno.EIO
+    with pytest.raises(WriterFailedError):
+        logger.sync()
+    logger.flush()
+    assert len(lines_of(logger.path)) == 1
+
+
+def test_long_line_is_written_when_the_disk_is_well_again(tmp_path: Path, held_writer: HeldWriter) -> None:
+    """An error met on the way does not outlive its cause, neither for the caller nor in `statistics`."""
+    logger = SessionLogger(
+        "agent", "s", output_dir=tmp_path, queue_bytes=RING_BYTES, full_timeout_s=PATIENCE_S / 2
+    )
+    logger.log_file_read("before")
+    logger.flush()
+    held_writer.fail(no_space)
+    worker = Worker(lambda: logger.log_tool_call("long", {"pad": "x" * 2 * RING_BYTES}, 1))
+    assert held_writer.reached.wait(PATIENCE_S)
+    held_writer.release()
+    worker.finish()
+    assert logger.statistics().dropped == 0
+    eventually(lambda: logger.statistics().error is None, "the error to be forgotten")
+    logger.log_tool_call("long again", {"pad": "x" * 2 * RING_BYTES}, 1)
+    logger.close()
+    assert [line.get("name", "before") for line in lines_of(logger.path)] == ["before", "long", "long again"]
+    assert_sound(logger.path)
