@@ -78,9 +78,7 @@ def test_close_from_many_threads_at_once_closes_once(tmp_path: Path) -> None:
     sys.setswitchinterval(1e-5)
     try:
         for number in range(25):
-            logger = SessionLogger(
-                "agent", f"{number}", output_dir=tmp_path, queue_mode="write", sync_policy="never"
-            )
+            logger = SessionLogger("agent", f"{number}", output_dir=tmp_path, queue_mode="write", sync_policy="never")
             logger.log_file_read("a")
             together = threading.Barrier(4)
 

@@ -71,7 +71,7 @@ async def test_cancelled_wait_for_a_sync_does_not_lose_the_entry_into_the_task(
 
     async def recorded(number: int) -> None:
         with anyio.fail_after(PATIENCE_S):
-            while (await logger.statistics()).logged < number:
+            while (await logger.statistics()).logged < number:  # noqa: ASYNC110
                 await anyio.sleep(0.005)  # no event tells of a commit
 
     held_writer.hold()

@@ -100,9 +100,7 @@ def test_every_sync_after_a_failed_one_says_so(tmp_path: Path, monkeypatch: pyte
 
 def test_long_line_is_written_when_the_disk_is_well_again(tmp_path: Path, held_writer: HeldWriter) -> None:
     """An error met on the way does not outlive its cause, neither for the caller nor in `statistics`."""
-    logger = SessionLogger(
-        "agent", "s", output_dir=tmp_path, queue_bytes=RING_BYTES, full_timeout_s=PATIENCE_S / 2
-    )
+    logger = SessionLogger("agent", "s", output_dir=tmp_path, queue_bytes=RING_BYTES, full_timeout_s=PATIENCE_S / 2)
     logger.log_file_read("before")
     logger.flush()
     held_writer.fail(no_space)

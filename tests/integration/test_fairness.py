@@ -162,10 +162,8 @@ def test_announcements_from_another_thread_are_never_lost() -> None:
     assert at == [2000]
 
 
-def test_destructors_on_our_own_threads_do_not_wait_for_themselves(
-    tmp_path: Path, warnings_logged: list[str]
-) -> None:
-    """Under `sync_policy="always"`, what runs on every I/O thread at once is recorded and synced, without a time-out."""
+def test_destructors_on_our_own_threads_do_not_wait_for_themselves(tmp_path: Path, warnings_logged: list[str]) -> None:
+    """Under `sync_policy="always"`, what is logged on every I/O thread at once is recorded without a time-out."""
     logger = SessionLogger("agent", "s", output_dir=tmp_path, sync_policy="always", full_timeout_s=PATIENCE_S / 2)
     logger.log_file_read("first")
     together = threading.Barrier(2)

@@ -1,4 +1,4 @@
-"""Arguments that raise, change or overflow while they are recorded: a log call raises what is documented, or records."""
+"""Arguments that raise, change or overflow while they are recorded: a call raises what is documented, or records."""
 
 from __future__ import annotations
 

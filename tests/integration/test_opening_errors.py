@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from deia import SessionLogger, analyze_session, system
+from deia.bus.background import background
 from deia.errors import DeiaError, ForeignJournalError, SessionLockedError
 from support.lines import assert_sound, lines_of
 from support.waiting import PATIENCE_S, Worker, eventually
@@ -110,7 +111,7 @@ def test_session_that_turns_out_not_to_be_ours_leaves_the_others_their_writer(
     healthy = SessionLogger("agent", "healthy", output_dir=tmp_path, flush_interval_s=0.05)
     healthy.log_file_read("0")
     eventually(lambda: len(lines_of(healthy.path)) == 1, "the background to write")
-    backgrounds = [thread for thread in threading.enumerate() if thread.name == "deia-background"]
+    home = background()
 
     in_the_way, ready = tmp_path / "file", tmp_path / "ready"
     in_the_way.write_text("in the way")
@@ -125,11 +126,11 @@ def test_session_that_turns_out_not_to_be_ours_leaves_the_others_their_writer(
         other.log_file_read("another's")
     else:
         (ready / "agent_s.jsonl").write_text('{"agent_id":"another","v":1,"seq":1}\n', encoding="utf-8")
-    tried = threading.Event()
+    caller, tried = threading.current_thread(), threading.Event()
     real = system.lock
 
     def lock(fd: int) -> bool | None:
-        if threading.current_thread().name.startswith("deia-"):
+        if threading.current_thread() is not caller:
             tried.set()
         return real(fd)
 
@@ -140,7 +141,7 @@ def test_session_that_turns_out_not_to_be_ours_leaves_the_others_their_writer(
     for number in range(1, 4):
         healthy.log_file_read(f"{number}")
         eventually(lambda number=number: len(lines_of(healthy.path)) == number + 1, "the background to write")
-    assert backgrounds and all(thread.is_alive() for thread in backgrounds)
+    assert home.alive and background() is home
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
     with contextlib.suppress(DeiaError):
         troubled.close()

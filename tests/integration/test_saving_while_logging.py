@@ -57,9 +57,7 @@ def test_copy_ends_in_a_whole_line_though_the_journal_does_not(tmp_path: Path, m
 
 def test_every_copy_made_under_load_is_a_beginning_of_the_journal(tmp_path: Path) -> None:
     """In whole lines, each at least as long as the one before."""
-    logger = SessionLogger(
-        "agent", "s", output_dir=tmp_path / "sessions", flush_interval_s=0.0, queue_bytes=64 * 1024
-    )
+    logger = SessionLogger("agent", "s", output_dir=tmp_path / "sessions", flush_interval_s=0.0, queue_bytes=64 * 1024)
     logger.log_file_read("first")
     copies: list[bytes] = []
 

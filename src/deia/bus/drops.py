@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from deia.journal.files import SessionFiles
 
 
@@ -16,6 +18,7 @@ class Drops:
     def __init__(self) -> None:
         self.total = 0
         self.told = 0
+        self._lock = threading.RLock()
 
     @property
     def untold(self) -> int:
@@ -29,6 +32,7 @@ class Drops:
 
     def add(self, files: SessionFiles | None) -> None:
         """Count one more, in the queue file too if there is one."""
-        self.total += 1
-        if files is not None and files.dropped is not None:
-            files.dropped[0] = self.total
+        with self._lock:
+            self.total += 1
+            if files is not None and files.dropped is not None:
+                files.dropped[0] = self.total

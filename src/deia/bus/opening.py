@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from deia import line as lines
 from deia import system
 from deia.journal.files import SessionFiles, open_session
+from deia.journal.recovery import LOCK_ATTEMPTS
 from deia.queue.tasks import OpenTask
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ def open_files(session: Session) -> None:
     files = None
     opened: list[int] = []
     try:
-        files = open_session(session.agent_id, session.session_id, session.path, session.options_now(), opened)
+        attempts = 1 if session.refused else LOCK_ATTEMPTS  # a busy agent that is locked out is not to wait each time
+        files = open_session(
+            session.agent_id, session.session_id, session.path, session.options_now(), opened, attempts
+        )
         past = None
         if files.size and not session.run:
             from deia.journal.resume import read_past  # the reader, which a session without a past never needs

@@ -83,6 +83,7 @@ class Session:
         parked: Whether it waits for its bell, which the next append has to ring.
         bell: Wakes the consumer; None until it runs.
         abandoned: Whether its logger is garbage.
+        refused: Whether another logger had the session open when it was tried last.
         retry_at: Monotonic seconds before which no further attempt is made to open files that could not be.
     """
 
@@ -113,7 +114,7 @@ class Session:
         self.bell: Bell | None = None
         self.retry_at = 0.0
         self._consumed_by: Background | None = None
-        self._refusal: SessionLockedError | None = None
+        self.refused = False
         self.abandoned = False
         self._warned: set[str] = set()
         self._unsaid: list[tuple[str, tuple[object, ...]]] = []
@@ -326,9 +327,10 @@ class Session:
         return waiting + size <= self._room_bytes
 
     def _drop(self) -> None:
-        with self.lock:
-            self.drops.add(self.writer.files)
-            self.producer.limit = -1
+        self.drops.add(
+            self.writer.files
+        )  # without our lock, which a caller may hold whose write the disk does not take
+        self.producer.limit = -1
         self.warn("full", "The queue is full: events of %s are dropped and counted (see statistics())", self.path.name)
 
     def _tell_drops(self, size: int = 0) -> bool | None:
@@ -390,8 +392,6 @@ class Session:
                 raise self._closed()
             if self.state in ("opening", "disowned") or self.writer.files is not None:
                 return
-            if self._refusal is not None and system.monotonic() < self.retry_at:
-                raise self._refusal
             before = self.state
             self.state = "opening"
             try:
@@ -400,14 +400,13 @@ class Session:
                 keep_in_memory(self, error)
             except BaseException as error:
                 self.state = before if self.producer.home is None else "open"
-                if isinstance(error, SessionLockedError):  # not to be asked again by every call of a busy agent
-                    self._refusal, self.retry_at = error, system.monotonic() + RETRY_S
+                self.refused = isinstance(error, SessionLockedError)
                 if is_exiting() and isinstance(error, (AttributeError, NameError, TypeError)):
                     # a destructor that logs when the interpreter has taken its own modules apart
                     raise LoggerClosedError("the interpreter has ended") from error
                 raise
             self.state = "open"
-            self._refusal = None
+            self.refused = False
             watch(self)
             self.set_limit()
 
@@ -618,6 +617,8 @@ class Session:
             try:
                 writer.drain(deadline)
             except OSError as error:
+                if writer.files is None:
+                    break  # another call of `finish` was first
                 writer.failed(error)
             if self.producer.flushed < self.producer.end:
                 break

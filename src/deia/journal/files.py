@@ -16,7 +16,7 @@ import orjson
 
 from deia import system
 from deia.errors import ForeignJournalError
-from deia.journal.recovery import Recovery, is_at, lock_session, pointer_target, recover_locked
+from deia.journal.recovery import LOCK_ATTEMPTS, Recovery, is_at, lock_session, pointer_target, recover_locked
 from deia.options import Options
 from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, Header, Kind, queue_path
 
@@ -97,11 +97,14 @@ class SessionFiles:
         try:
             yield
         finally:
-            with self._guard:
-                self._users -= 1
-                last = self._released and not self._users
-            if last:
-                self._close()
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._guard:
+            self._users -= 1
+            last = self._released and not self._users
+        if last:
+            self._close()
 
     def release(self, *, remove: bool) -> None:
         """Unmap, close the descriptors (once the last call on them has returned) and so give up the lock.
@@ -116,13 +119,12 @@ class SessionFiles:
             if self._released:
                 return
             self._released = True
-            last = not self._users
+            self._users += 1  # until the lock file is gone, whoever leaves meanwhile
         try:
             if remove:
                 self._remove()
         finally:
-            if last:
-                self._close()
+            self._leave()
 
     def _remove(self) -> None:
         """Remove our ring and our lock file; by now another session's file may have the name, if ours was moved away."""
@@ -147,7 +149,9 @@ class SessionFiles:
             system.close(fd)
 
 
-def open_session(agent_id: str, session_id: str, path: Path, options: Options, opened: list[int]) -> SessionFiles:
+def open_session(
+    agent_id: str, session_id: str, path: Path, options: Options, opened: list[int], lock_attempts: int = LOCK_ATTEMPTS
+) -> SessionFiles:
     """Open a session for appending; recover it first if its last process died.
 
     Args:
@@ -156,6 +160,7 @@ def open_session(agent_id: str, session_id: str, path: Path, options: Options, o
         path: Its journal.
         options: How it is recorded.
         opened: Gets every descriptor that is open, for the caller to close where this is interrupted.
+        lock_attempts: How often to try for the lock, a moment apart.
 
     Raises:
         SessionLockedError: Another logger has it open; nothing was touched.
@@ -167,7 +172,7 @@ def open_session(agent_id: str, session_id: str, path: Path, options: Options, o
     for file in (path, queue):
         if file.is_symlink():  # the descriptors are opened without following one too; this says why
             raise ForeignJournalError(f"{file} is a symbolic link, which is not followed", path=file)
-    lock, locked = lock_session(queue, opened)
+    lock, locked = lock_session(queue, opened, lock_attempts)
     try:
         _check_owner(path, agent_id, session_id)
     except ForeignJournalError:

@@ -59,7 +59,7 @@ def mend(path: str | os.PathLike[str]) -> MendReport:
     journal = Path(path)
     queue = queue_path(journal)
     _require_session_log(journal)
-    lock, _ = lock_session(queue, [])
+    lock, _ = lock_session(queue)
     try:
         recovery = recover_locked(journal)
         try:

@@ -50,7 +50,7 @@ def recover(journal: Path) -> Recovery:
     queue = queue_path(journal)
     if not queue.exists() and not journal.exists():
         raise FileNotFoundError(2, "no such session", str(journal))
-    fd, _ = lock_session(queue, [])
+    fd, _ = lock_session(queue)
     try:
         found = recover_locked(journal)
         remove_queue(queue)
@@ -59,12 +59,15 @@ def recover(journal: Path) -> Recovery:
     return found
 
 
-def lock_session(queue: Path, opened: list[int]) -> tuple[int, bool | None]:
+def lock_session(
+    queue: Path, opened: list[int] | None = None, attempts: int = LOCK_ATTEMPTS
+) -> tuple[int, bool | None]:
     """Open a session's lock file, made empty if missing, and take its lock.
 
     Args:
         queue: The lock file.
         opened: Gets the descriptor before it is locked: an exception that interrupts us must not leave a lock behind.
+        attempts: How often to try, a moment apart.
 
     Returns:
         The descriptor that holds the lock, and whether it does (None where the file system has no locks).
@@ -73,6 +76,7 @@ def lock_session(queue: Path, opened: list[int]) -> tuple[int, bool | None]:
         SessionLockedError: Another logger holds it.
         OSError: The file cannot be made or opened; a symbolic link in its place is refused.
     """
+    opened = [] if opened is None else opened
     attempt = 0
     while True:
         fd = system.open_or_create(queue)
@@ -85,7 +89,7 @@ def lock_session(queue: Path, opened: list[int]) -> tuple[int, bool | None]:
         system.close(fd)
         if locked is False:
             attempt += 1
-            if attempt == LOCK_ATTEMPTS:
+            if attempt >= attempts:
                 by = f" by process {pid}" if pid else ""
                 raise SessionLockedError(f"the session is open in another logger{by}: {queue}", path=queue, pid=pid)
             system.pause(LOCK_PAUSE_S)

@@ -116,7 +116,7 @@ class Source:
             self._look()
             status = system.fstat(file.fileno())
             limit = status.st_size
-            if self.window is not None and self.window.committed >= end and self.window.trusts(status):
+            if self.window is not None and self.window.committed > end and self.window.trusts(status):
                 limit = self.window.committed  # a line ends there, and it is all we need
             file.seek(end)
 

@@ -82,8 +82,9 @@ class Writer:
         try:
             files.sync()
         except OSError as error:
-            self.sync_error = error
-            self.failed(error)
+            if self.files is files:  # else it was closed meanwhile, after a sync of its own
+                self.sync_error = error
+                self.failed(error)
         else:
             self.durable = max(self.durable, offset)
             self._on_progress()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import operator
 import os
 from typing import Any
@@ -39,7 +38,10 @@ def path_text(value: object) -> str:
     """
     if not isinstance(value, (str, bytes, os.PathLike)):
         raise TypeError(f"path must be str, bytes or os.PathLike, not {readable(value)}")
-    decoded = os.fsdecode(value)
+    try:
+        decoded = os.fsdecode(value)
+    except Exception as error:  # a __fspath__ of the caller's, or what it returns
+        raise TypeError(f"path must have a path's text: {readable(value)}") from error
     if not decoded:
         raise ValueError(f"path must not be empty: {readable(value)}")
     return str.__str__(decoded)
@@ -84,15 +86,14 @@ def duration(value: object) -> tuple[int, Any]:
     Raises:
         TypeError: It is not a number.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        try:
-            number: Any = float(value)  # type: ignore[arg-type]  # Decimal and numpy's numbers are no numbers.Real
-            if isinstance(value, (bool, str, bytes)):
-                raise TypeError
-        except (TypeError, ValueError):
-            raise TypeError(f"duration_ms must be a number of milliseconds, not {readable(value)}") from None
-    else:
-        number = value
+    if isinstance(value, (bool, str, bytes)):
+        raise TypeError(f"duration_ms must be a number of milliseconds, not {readable(value)}")
+    try:
+        number = value if isinstance(value, (int, float)) else float(value)  # type: ignore[arg-type]  # tried, and caught
+    except OverflowError:  # more than a float holds
+        return 0, readable(value)
+    except Exception as error:  # whatever a number of the caller's own making raises
+        raise TypeError(f"duration_ms must be a number of milliseconds, not {readable(value)}") from error
     if 0 <= number <= LARGEST:
         return round(number), None
-    return 0, int(number) if isinstance(number, numbers.Integral) else float(number)
+    return 0, number
