@@ -21,7 +21,7 @@ SECTIONS: dict[str, tuple[Callable[..., Any], str]] = {
     "rebase": (Producer.rebase, "self.end == expected"),
     "advance": (Producer.advance, "flushed > self.flushed"),
     "begin": (Writer.write_directly, "producer.end == start"),
-    "write": (Writer.finish_direct, "written = pwrite(fd, left, offset)"),
+    "write": (Writer.finish_direct, "pwrite(fd, left, offset)"),
     "cut": (Writer.finish_direct, "ftruncate(fd, start)"),
 }
 """Each section: the function it is in, and what its one line holds."""

@@ -127,17 +127,15 @@ class Writer:
         if direct is None or files is None:
             return
         fd, pwrite, ftruncate, start = files.journal, system.pwrite, system.ftruncate, direct.start
-        left = memoryview(direct.entry.line)
-        offset = start
+        line = memoryview(direct.entry.line)
         with files.in_use():
             try:
-                while left and producer.direct is direct:
-                    written = 0
+                while producer.direct is direct and direct.written < len(line):
+                    left = line[direct.written :]
+                    offset = start + direct.written
                     # fmt: off
-                    if producer.direct is direct: written = pwrite(fd, left, offset)  # noqa: E701
+                    if producer.direct is direct: direct.written += pwrite(fd, left, offset)  # noqa: E701
                     # fmt: on
-                    left = left[written:]
-                    offset += written
                 producer.commit_written(direct)
             except OSError as error:
                 with suppress(OSError):  # no whole line is there, and the next one covers what is

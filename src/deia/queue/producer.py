@@ -51,14 +51,16 @@ class Direct:
     Attributes:
         start: Journal offset of its first byte.
         entry: The line, and what its commit changes.
+        written: How many of its bytes are known to be there.
         committed: Whether it was committed, by whichever call.
     """
 
-    __slots__ = ("committed", "entry", "start")
+    __slots__ = ("committed", "entry", "start", "written")
 
     def __init__(self, start: int, entry: Entry) -> None:
         self.start = start
         self.entry = entry
+        self.written = 0
         self.committed = False
 
 
