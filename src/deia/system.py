@@ -13,8 +13,8 @@ import mmap
 import os
 import sys
 import time
-from io import FileIO
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 
 try:
@@ -224,8 +224,8 @@ def _read_boot_id() -> bytes:
 def start_thread(function: Callable[[], None]) -> None:
     """Run a function on a thread of its own, which never holds up the interpreter's exit.
 
-    Not by `threading.Thread`, whose `start` waits for the thread: an exception that a signal handler raises in that wait
-    leaves it half started, and a destructor at the interpreter's end would wait for ever.
+    Not by `threading.Thread`, whose `start` waits for the thread: an exception that a signal handler raises in that
+    wait leaves it half started, and a destructor at the interpreter's end would wait for ever.
 
     Raises:
         RuntimeError: The system gives us none, or the interpreter ends.

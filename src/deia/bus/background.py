@@ -68,8 +68,8 @@ def is_exiting() -> bool:
 def _finish_all() -> None:
     """Drain, sync and close every open session.
 
-    The I/O threads do it, side by side, as long as there are any, so that a disk that hangs holds up no exit: what it keeps
-    from being written stays in the queue file. Without one (3.12 starts no thread any more) this thread does it.
+    The I/O threads do it, side by side, as long as there are any, so that a disk that hangs holds up no exit: what it
+    keeps from being written stays in the queue file. Without one (3.12 starts no thread any more) this thread does it.
     """
     process = _process
     process.exiting = True

@@ -1,13 +1,11 @@
-"""One session being recorded: the slow path of its producer, and its life from the first event to the last.
+"""One session being recorded: its life from the first event to the last.
 
-The log calls append to the producer by themselves; they come here (`append`, `attempt`) when its `limit` sends them:
-for the first event, at the end of a lap of the ring, to wake a parked consumer, when there is no room, without a ring,
-after `close`.
+Appending is the producer's, and the appender's where that does not do; writing is the writer's. This is what holds them
+together: when the session is opened, when the consumer is woken, what is waited for, how it is closed.
 """
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import threading
@@ -16,26 +14,25 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from deia import line as lines
 from deia import system
+from deia.bus.appender import Appender
 from deia.bus.background import background, is_exiting, unwatch, watch
 from deia.bus.drops import Drops
-from deia.bus.opening import RETRY_S, keep_in_memory, open_files
+from deia.bus.opening import keep_in_memory, open_files
 from deia.bus.progress import Progress
-from deia.bus.threads import on_own_thread
 from deia.errors import (
     DeiaError,
     FlushTimeoutError,
     LoggerClosedError,
-    QueueFullError,
     SessionLockedError,
     WriterFailedError,
 )
 from deia.journal.writer import Writer
 from deia.options import Options
-from deia.queue.producer import ANYWHERE, OTHER, Entry, Producer
+from deia.queue.producer import OTHER, Entry, Producer
 from deia.statistics import Mode, Statistics
 
 if TYPE_CHECKING:
@@ -43,37 +40,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Build = Callable[[int], Entry]
-"""Makes an entry for a given `seq`; called again where another event came first, so it runs no code of the user's."""
-
-Done = Callable[[], object] | None
-
-_PATIENCE = 8
-"""How often an append is tried again, because another came first, before it holds off the garbage collector."""
-
-_TELLING_BYTES = 1024
-"""What the line about dropped events takes at the most, with the longest ids."""
-
 State = Literal["unopened", "opening", "open", "closing", "closed", "disowned"]
-
-
-class Pending(NamedTuple):
-    """What an append has to wait for.
-
-    Attributes:
-        condition: Holds when it is over.
-        recorded: Whether the event is recorded already, and only its sync is waited for.
-    """
-
-    condition: Callable[[], bool]
-    recorded: bool
 
 
 class Session:
     """A session of one logger, in the process that constructed it.
 
     Attributes:
-        lock: Held by whoever changes anything here; never by the fast path, and never while waiting.
+        lock: Held by whoever changes anything here, and through direct writes; never by the fast path.
         run: Number of the run, from 1; 0 before the first event.
         start_time: When the logger was constructed, Unix seconds.
         started: The same, monotonic.
@@ -106,6 +80,7 @@ class Session:
         self.producer = Producer()
         self.writer = Writer(self.producer, self._on_progress)
         self.drops = Drops()
+        self.appender = Appender(self)
         self.first_fields: dict[str, Any] | None = {"session_start": self.start_time}
         if parent_session_id is not None:
             self.first_fields["parent_session_id"] = parent_session_id
@@ -124,226 +99,29 @@ class Session:
         """The journal."""
         return self.directory / f"{self.agent_id}_{self.session_id}.jsonl"
 
-    # Append
-
-    def append(self, build: Build, done: Done = None) -> None:
-        """Append an event, waiting where the options say so.
-
-        Args:
-            build: Makes the entry.
-            done: Called once it is recorded.
-
-        Raises:
-            LoggerClosedError: `close` was called.
-            QueueFullError: The queue is full and `when_full="raise"`.
-            SessionLockedError: Another logger has the session open.
-            ForeignJournalError: The file is another session's.
-        """
-        pending = self.attempt(build, done)
-        deadline = system.monotonic() + self.options.full_timeout_s if pending is not None else 0.0
-        while pending is not None:
-            self.progress.wait_until(pending.condition, min(deadline - system.monotonic(), RETRY_S))
-            pending = self._go_on(build, done, pending, deadline)
-
-    async def append_async(self, build: Build, done: Done, pending: Pending | None) -> None:
-        """Go on with an append that has to wait, suspending the calling task instead of blocking its thread."""
-        deadline = system.monotonic() + self.options.full_timeout_s
-        while pending is not None:
-            await self.progress.wait_until_async(pending.condition, min(deadline - system.monotonic(), RETRY_S))
-            pending = self._go_on(build, done, pending, deadline)
-
-    def _go_on(self, build: Build, done: Done, pending: Pending, deadline: float) -> Pending | None:
-        """Go on with an append after a wait: try again, or give up because its time is up."""
-        over = pending.condition()
-        in_time = system.monotonic() < deadline
-        if pending.recorded:
-            if over or in_time:
-                return None if over else pending
-            self.warn("sync", "An event is recorded but was not synced in time: %s", self.path)
-        else:
-            following = self.attempt(build, done, waited=over) if over or in_time else pending
-            if following is None or following.recorded or system.monotonic() < deadline:
-                return following
-            self._drop()
-        self.say()
-        return None
-
-    def attempt(self, build: Build, done: Done = None, *, waited: bool = False) -> Pending | None:
-        """Append an event, or say what has to be waited for; the errors are those of `append`.
-
-        Args:
-            build: Makes the entry.
-            done: Called once it is recorded.
-            waited: Whether the event has waited before.
-        """
-        try:
-            placed: bool | None = False
-            size = conflicts = 0
-            while placed is False:
-                if not self._get_ready():
-                    return None
-                # a collection in each attempt, with callbacks or destructors that log, would let it never win
-                holds_off = conflicts >= _PATIENCE and gc.isenabled()
-                if holds_off:
-                    gc.disable()
-                try:
-                    placed, size = self._try_once(build, waited)
-                finally:
-                    if holds_off:
-                        gc.enable()
-                conflicts += 1
-            if placed is None:
-                return self._full(size, waited)
-            if done is not None:
-                done()
-            return self._after_append()
-        finally:
-            self.say()
-
-    def _after_append(self) -> Pending | None:
-        if is_exiting():
-            self.finish(system.monotonic() + self.options.exit_timeout_s)
-        elif self.options.sync_policy == "always" and self.writer.files is not None:
-            target = self.producer.end
-            if on_own_thread():
-                self._sync()
-            else:
-                self._submit(self._sync)
-            return Pending(lambda: self.writer.durable >= target or self.writer.sync_error is not None, recorded=True)
-        return None
-
-    def _try_once(self, build: Build, waited: bool) -> tuple[bool | None, int]:
-        """Build an entry and commit it; return what `_admit` returns, and the entry's size.
-
-        The fast path is stopped meanwhile, or a line that takes long to encode would never win against busy threads.
-        """
-        if not self.lock.acquire(timeout=self.options.full_timeout_s):
-            return None, 0  # another caller writes its line to a disk that stalls
-        try:
-            if self.state not in ("open", "opening"):
-                return False, 0
-            self.producer.limit = -1
-            start = self.producer.end
-            entry = build(self.producer.seq + 1)
-            size = len(entry.line)
-            placed = self._tell_drops(size) and self._admit(start, entry, waited)
-            if placed:
-                self._note_commit()
-            self.set_limit()
-            return placed, size
-        finally:
-            self.lock.release()
-
-    def _admit(self, start: int, entry: Entry, waited: bool = True) -> bool | None:
-        """Commit an entry by whichever way there is: False if another came first, None if it has to wait."""
-        producer, writer = self.producer, self.writer
-        if self.first_fields is not None and producer.seq == 0:
-            entry = entry._replace(line=lines.extend(entry.line, self.first_fields))
-        size = len(entry.line)
-        waiting = producer.end - producer.flushed
-        if producer.direct is not None:
-            writer.finish_direct()  # this call is made inside that one, or an exception has ended it
-            return False
-        if size > producer.ring_bytes > 0:
-            # only once the disk was seen to take writes: this one holds the lock, and the caller
-            return writer.write_directly(start, entry) if waited or not waiting else None
-        if producer.ring_bytes == 0 and writer.files is not None and not waiting:
-            written = writer.write_directly(start, entry)
-            if written is not None:
-                return written
-            self.warn("memory", "The log cannot be written, events are kept in memory: %s: %s", self.path, writer.error)
-        if waiting + size > self._room_bytes and waiting:
-            return None
-        return producer.place(start, entry, ANYWHERE)
-
-    @property
-    def _room_bytes(self) -> int:
-        return self.producer.ring_bytes or self.options.memory_bytes
-
-    def _note_commit(self) -> None:
-        """Wake the consumer, if it has to be."""
-        producer = self.producer
-        self.first_fields = None
-        if producer.end - producer.flushed > self._room_bytes // 2 and not self.urgent:
-            self.urgent = True
-            self._wake()
-        elif self.parked and self.bell is not None:
-            self.bell.ring()
-        self.parked = False
-
     def set_limit(self) -> None:
-        """Compute how far the producer may go without coming here."""
+        """Compute how far the producer may go without the appender."""
         producer = self.producer
-        n = producer.ring_bytes
         with self.lock:
-            if (
-                n == 0
-                or self.state != "open"
-                or self._consumed_by is None  # nobody drains yet: the next append sees to that
-                or self.parked
-                or self.first_fields is not None
-                or self.drops.untold
-                or producer.direct is not None
-                or self.options.sync_policy == "always"
-                or is_exiting()
-            ):
-                producer.limit = -1
-            else:
+            n = producer.ring_bytes
+            if n and not self._is_stopped():
                 lap_ends = (producer.end // n + 1) * n
                 producer.limit = min(lap_ends, producer.flushed + (n if self.urgent else n // 2))
+            if not n or self._is_stopped():  # looked at again: a call made inside this one may have changed it
+                producer.limit = -1
 
-    # Without room
-
-    def _full(self, size: int, waited: bool) -> Pending | None:
-        """Do what `when_full` says about an event that finds no room."""
-        producer, options = self.producer, self.options
-        waiting = producer.end - producer.flushed
-        too_long = size > producer.ring_bytes > 0
-        if waited or not too_long:
-            if options.when_full == "raise":
-                raise QueueFullError(
-                    f"the queue of {self.path.name} is full: {waiting} bytes wait", pending_bytes=waiting
-                )
-            if options.when_full == "drop":
-                self._drop()
-                return None
-        self.urgent = True
-        self._wake()
-        if on_own_thread():
-            self.writer.try_to_drain()  # a destructor that logs: it would wait for itself
-        if too_long and not waited:
-            target = producer.end
-            return Pending(lambda: producer.flushed >= target, recorded=False)
-        return Pending(partial(self._has_room, size), recorded=False)
-
-    def _has_room(self, size: int) -> bool:
-        if self.state not in ("open", "opening"):
-            return True
-        waiting = self.producer.end - self.producer.flushed
-        if self.drops.untold:
-            size += _TELLING_BYTES
-        if size > self._room_bytes:  # its caller will write it, once the journal takes writes
-            return waiting == 0 and self.writer.error is None
-        return waiting + size <= self._room_bytes
-
-    def _drop(self) -> None:
-        self.drops.add(
-            self.writer.files
-        )  # without our lock, which a caller may hold whose write the disk does not take
-        self.producer.limit = -1
-        self.warn("full", "The queue is full: events of %s are dropped and counted (see statistics())", self.path.name)
-
-    def _tell_drops(self, size: int = 0) -> bool | None:
-        """Append the line that says how many events were dropped; None if it, and `size` bytes more, have no room."""
-        placed: bool | None = True
-        while placed is not None and (untold := self.drops.untold):
-            start = self.producer.end
-            if start - self.producer.flushed + _TELLING_BYTES + size > self._room_bytes >= _TELLING_BYTES + size:
-                return None
-            placed = self._admit(start, self.session_entry(self.producer.seq + 1, "dropped", dropped=untold))
-            if placed:
-                self.drops.told += untold
-        return None if placed is None else True
+    def _is_stopped(self) -> bool:
+        """Whether every append has to come by the appender."""
+        return (
+            self.state != "open"
+            or self._consumed_by is None  # nobody drains yet: the next append sees to that
+            or self.parked
+            or self.first_fields is not None
+            or self.drops.untold > 0
+            or self.producer.direct is not None
+            or self.options.sync_policy == "always"
+            or is_exiting()
+        )
 
     def session_entry(self, seq: int, event: str, **fields: Any) -> Entry:
         """Return the entry of a SessionEvent."""
@@ -363,7 +141,7 @@ class Session:
 
     # Open
 
-    def _get_ready(self) -> bool:
+    def get_ready(self) -> bool:
         """Make sure that the session is open, or kept in memory; False if its events are not ours to record."""
         if self.state == "disowned":
             return False  # an append that was under way at a `fork`: the parent records it
@@ -450,12 +228,12 @@ class Session:
             self._consumed_by = home
             home.consume(self)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         """Have the consumer drain now."""
         if self.bell is not None:
             self.bell.ring()
         elif not is_exiting() and (self._early is None or self._early.done()):
-            self._early = self._submit(self._drain_early)  # the loop is not up yet
+            self._early = self.submit(self._drain_early)  # the loop is not up yet
 
     def _drain_early(self) -> None:
         self.urgent = False
@@ -484,7 +262,7 @@ class Session:
         self.progress.announce()  # first: who waits may be a signal handler, inside a call that holds the lock
         self.set_limit()
 
-    def _submit(self, job: Callable[[], object]) -> Future[object]:
+    def submit(self, job: Callable[[], object]) -> Future[object]:
         """Have one of our I/O threads do something; it is done here where no thread can be started."""
         try:
             return background().executor.submit(job)
@@ -499,7 +277,7 @@ class Session:
             self.writer.finish_direct()
         self.writer.try_to_drain()
 
-    def _sync(self) -> None:
+    def drain_and_sync(self) -> None:
         self._drain()
         self.writer.sync()
 
@@ -514,7 +292,7 @@ class Session:
     def sync(self, timeout_s: float) -> int:
         """See `SessionLogger.sync`."""
         target = self.producer.end
-        self._wait(lambda: self._is_filed() and self.writer.durable >= target, self._sync, timeout_s)
+        self._wait(lambda: self._is_filed() and self.writer.durable >= target, self.drain_and_sync, timeout_s)
         return target
 
     def _is_filed(self) -> bool:
@@ -536,7 +314,7 @@ class Session:
         """
         writer = self.writer
         failures = writer.failures
-        done = self._submit(job)
+        done = self.submit(job)
         done.add_done_callback(lambda _: self.progress.announce())
         self.progress.wait_until(lambda: condition() or done.done() or writer.failures > failures, timeout_s)
         self.say()
@@ -576,7 +354,7 @@ class Session:
         """Drain and close without anyone waiting: the logger is garbage."""
         self.abandoned = True
         if self.state == "open":
-            self._submit(self.finish_if_abandoned)
+            self.submit(self.finish_if_abandoned)
 
     def finish_if_abandoned(self) -> None:
         """Close a session whose logger is garbage; the consumer tries again where the disk did not take all of it."""
@@ -625,7 +403,9 @@ class Session:
             if (explicit or self.options.sync_policy != "never") and system.monotonic() < deadline:
                 writer.sync()
             with self.lock:
-                if self._tell_drops() and self._release("closed" if explicit or not is_exiting() else "unopened"):
+                if self.appender.tell_drops() and self._release(
+                    "closed" if explicit or not is_exiting() else "unopened"
+                ):
                     break
         self.progress.announce()
         if self.state == "closing":

@@ -13,7 +13,8 @@ from deia import system
 T = TypeVar("T")
 
 IO_THREADS = 2
-"""So that an fsync does not hold up writes; more would only compete for the same disk. A disk that hangs can take both."""
+"""So that an fsync does not hold up writes; more would only compete for the same disk. A disk that hangs can take
+both."""
 
 _ours = threading.local()
 

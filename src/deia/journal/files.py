@@ -127,7 +127,7 @@ class SessionFiles:
             self._leave()
 
     def _remove(self) -> None:
-        """Remove our ring and our lock file; by now another session's file may have the name, if ours was moved away."""
+        """Remove our ring and our lock file, unless the name is another file's by now: ours was moved away then."""
         queue = queue_path(self.path)
         if self.ring_path not in (None, queue):
             assert self.ring_path is not None

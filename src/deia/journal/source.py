@@ -109,7 +109,7 @@ class Source:
             if not self._scanner.pending or end == looked_at or not file.seekable():
                 return
             looked_at = end
-            # that line is read again from its first byte: what has been read of it may be cut, and another line be there
+            # that line is read again from its first byte: what was read of it may be cut, and another line be there
             dropped = self._scanner.drop_unfinished()
             end -= dropped
             self.journal_bytes -= dropped

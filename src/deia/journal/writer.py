@@ -99,14 +99,13 @@ class Writer:
         """
         producer = self._producer
         direct = Direct(start, entry)
-        producer.limit = -1
         try:
             self.drain()
         except OSError as error:
             self.failed(error)
             return None
         # fmt: off
-        if producer.flushed == start and producer.end == start: producer.direct = direct  # noqa: E701
+        if producer.flushed == start and producer.end == start: producer.limit = -1; producer.direct = direct  # noqa: E701, E702
         # fmt: on
         if producer.direct is not direct and not direct.committed:
             return False

@@ -44,9 +44,9 @@ class Entry(NamedTuple):
 class Direct:
     """A line that its caller writes to the journal itself: pending from before its first byte until it is committed.
 
-    A call made inside that write (by a signal handler, between two system calls) finishes it first, with the same bytes at
-    the same place, so a reader that has seen it has seen nothing that is taken back. If an exception ends the write, the
-    next call does.
+    A call made inside that write (by a signal handler, between two system calls) finishes it first, with the same bytes
+    at the same place, so a reader that has seen it has seen nothing that is taken back. If an exception ends the write,
+    the next call does.
 
     Attributes:
         start: Journal offset of its first byte.
@@ -265,7 +265,8 @@ class Producer:
 
     def open_tasks(self) -> Iterator[OpenTask]:
         """Yield the open tasks, the newest of each name first."""
-        for task in list(self.tasks.values()):
+        for newest in list(self.tasks.values()):
+            task = newest
             while task is not None:
                 yield task
                 task = task.older

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from deia.bus.session import Build, Done, Pending
+from deia.bus.appender import Build, Done, Pending
 from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
 from deia.services.session_logger import DEFAULT_TIMEOUT_S, SessionLogger
 from deia.statistics import Statistics
@@ -36,7 +36,7 @@ class _Recorder(SessionLogger):
     """The sync logger, but for waiting: that is left to whoever awaits."""
 
     def _append(self, build: Build, done: Done = None) -> None:
-        pending = self._session.attempt(build, done)
+        pending = self._session.appender.attempt(build, done)
         if pending is not None:
             raise _MustWait(build, done, pending)
 
@@ -104,7 +104,7 @@ class AsyncSessionLogger:
             await self._wait(wait)
 
     async def _wait(self, wait: _MustWait) -> None:
-        await self._recorder._session.append_async(wait.build, wait.done, wait.pending)
+        await self._recorder._session.appender.append_async(wait.build, wait.done, wait.pending)
 
     async def get_session_summary(self) -> SessionSummary:
         """See `SessionLogger.get_session_summary`."""

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from deia.bus.session import Build, Done, Session
+from deia.bus.appender import Build, Done
+from deia.bus.session import Session
 from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
 from deia.line import VERSION, encode, encode_mapping
 from deia.options import Options
@@ -283,7 +284,7 @@ class SessionLogger:
 
     def _append(self, build: Build, done: Done = None) -> None:
         """Append by the slow path; `done` is called once it is recorded."""
-        self._session.append(build, done)
+        self._session.appender.append(build, done)
 
     def _append_again(self, fields: dict[str, Any], counter: int, *, odd: bool = False) -> None:
         """Append an event by the slow path, encoded again; odd data is made plain once and for all before."""
