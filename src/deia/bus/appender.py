@@ -7,6 +7,7 @@ end of a lap of the ring, to wake a parked consumer, when there is no room, with
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -148,22 +149,28 @@ class Appender:
 
         The fast path is stopped meanwhile, or a line that takes long to encode would never win against busy threads.
         """
-        if not self._session.lock.acquire(timeout=self._session.options.full_timeout_s):
-            return None, 0  # another caller writes its line to a disk that stalls
-        try:
-            if self._session.state not in ("open", "opening"):
+        session, producer = self._session, self._session.producer
+        if self._is_held_up():
+            session.progress.wait_until(lambda: not self._is_held_up(), session.options.full_timeout_s)
+            if self._is_held_up():
+                return None, 0
+        with session.lock:
+            if session.state not in ("open", "opening"):
                 return False, 0
-            self._session.producer.limit = -1
-            start = self._session.producer.end
-            entry = build(self._session.producer.seq + 1)
+            producer.limit = -1
+            start = producer.end
+            entry = build(producer.seq + 1)
             size = len(entry.line)
             placed = self.tell_drops(size) and self._admit(start, entry, waited)
             if placed:
                 self._note_commit()
-            self._session.set_limit()
+            session.set_limit()
             return placed, size
-        finally:
-            self._session.lock.release()
+
+    def _is_held_up(self) -> bool:
+        """Whether another thread writes its line to the journal, with the lock held: on a disk that may stall."""
+        direct = self._session.producer.direct
+        return direct is not None and direct.writer not in (0, threading.get_ident())
 
     def _admit(self, start: int, entry: Entry, waited: bool = True) -> bool | None:
         """Commit an entry by whichever way there is: False if another came first, None if it has to wait."""

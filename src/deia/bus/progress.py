@@ -24,21 +24,23 @@ class Progress:
         """Wake everyone."""
         wakers, self._wakers = self._wakers, []
         for wake in wakers:
-            with contextlib.suppress(RuntimeError):  # that waiter's event loop has ended, and its wait with it
+            with contextlib.suppress(RuntimeError):  # the waiter's event loop has ended, and its wait with it
                 wake()
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Block this thread until `condition()` holds; return whether it did in time."""
         deadline = system.monotonic() + timeout_s
         while True:
-            event = threading.Event()
-            wake = event.set
+            # a bare lock and not an Event, which an exception that a signal handler raises in its `wait` leaves broken
+            asleep = threading.Lock()
+            asleep.acquire()
+            wake = asleep.release
             self._wakers.append(wake)
             try:
                 if condition():
                     return True
                 left = deadline - system.monotonic()
-                if left <= 0 or not event.wait(left):
+                if left <= 0 or not asleep.acquire(timeout=left):
                     return condition()
             finally:
                 self._forget(wake)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -127,6 +128,7 @@ class Writer:
             return
         fd, pwrite, ftruncate, start = files.journal, system.pwrite, system.ftruncate, direct.start
         line = memoryview(direct.entry.line)
+        direct.writer = threading.get_ident()
         with files.in_use():
             try:
                 while producer.direct is direct and direct.written < len(line):
@@ -142,3 +144,6 @@ class Writer:
                     if producer.direct is direct: producer.direct = None; ftruncate(fd, start)  # noqa: E701, E702
                     # fmt: on
                 self.failed(error)
+            finally:
+                direct.writer = 0
+        self._on_progress()

@@ -52,15 +52,17 @@ class Direct:
         start: Journal offset of its first byte.
         entry: The line, and what its commit changes.
         written: How many of its bytes are known to be there.
+        writer: Identifier of the thread that writes it; 0 while none does, because an exception has ended the write.
         committed: Whether it was committed, by whichever call.
     """
 
-    __slots__ = ("committed", "entry", "start", "written")
+    __slots__ = ("committed", "entry", "start", "writer", "written")
 
     def __init__(self, start: int, entry: Entry) -> None:
         self.start = start
         self.entry = entry
         self.written = 0
+        self.writer = 0
         self.committed = False
 
 
