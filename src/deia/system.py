@@ -12,6 +12,7 @@ import contextlib
 import mmap
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from io import FileIO
@@ -230,7 +231,14 @@ def start_thread(function: Callable[[], None]) -> None:
     Raises:
         RuntimeError: The system gives us none, or the interpreter ends.
     """
-    _thread.start_new_thread(function, ())
+
+    def run() -> None:
+        trace = threading.gettrace()
+        if trace is not None:  # a debugger's, or a coverage tool's, as `threading.Thread` would install it
+            sys.settrace(trace)
+        function()
+
+    _thread.start_new_thread(run, ())
 
 
 def has_gil() -> bool:
