@@ -37,7 +37,8 @@ class Options:
         sync_interval_s: Seconds after which an unsynced event starts an fsync, under `"interval"`.
         when_full: What a call does when the ring is full. `"wait"`: up to `full_timeout_s`, then it is dropped and
             counted. `"drop"`: dropped and counted at once. `"raise"`: `QueueFullError`, nothing recorded.
-        full_timeout_s: Seconds, see `when_full`. An agent is never held longer.
+        full_timeout_s: Seconds, see `when_full`. Writes that a caller makes itself (a line longer than the ring, mode
+            `"write"`) take as long as the disk takes.
         memory_bytes: How much is kept in memory where no file can be made at all; beyond it `when_full` applies.
         exit_timeout_s: Seconds that the last drain may take at interpreter exit; what is left stays in the queue file.
     """

@@ -74,9 +74,9 @@ class SessionLogger:
     whatever death the process dies. Nothing has to be opened, started or closed.
 
     A log call raises `ValueError` or `TypeError` where it is wrong (naming the argument and its value; nothing is
-    recorded), `LoggerClosedError` after `close`, `SessionLockedError` where another logger has the session open (at the
-    first event only), `QueueFullError` under `when_full="raise"`, and nothing else. Odd data is recorded in its most
-    readable form.
+    recorded), `LoggerClosedError` after `close`, `SessionLockedError` where another logger has the session open (until
+    this one could open it), `QueueFullError` under `when_full="raise"`, and nothing else. Odd data is recorded in its
+    most readable form.
 
     Args:
         agent_id: Who records: one plain part of a file name, at most 200 bytes.
