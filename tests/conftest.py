@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from support.held_writer import HeldWriter
+from support.losses import Losses
 
 _UVLOOP = pytest.mark.skipif(importlib.util.find_spec("uvloop") is None, reason="uvloop is not installed")
 
@@ -75,3 +77,12 @@ def held_writer(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldWriter]:
     writer = HeldWriter(monkeypatch)
     yield writer
     writer.release()
+
+
+@pytest.fixture(scope="session")
+def losses() -> Iterator[Losses]:
+    """Where a test of a death or a fault adds what it found; written to `$DEIA_LOSSES` at the end of the run."""
+    found = Losses()
+    yield found
+    if directory := os.environ.get("DEIA_LOSSES"):
+        found.write(Path(directory))
