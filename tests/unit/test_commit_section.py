@@ -13,8 +13,10 @@ import pytest
 
 from deia.journal.writer import Writer
 from deia.queue.producer import Producer
+from deia.services.session_logger import SessionLogger
 
 SECTIONS: dict[str, tuple[Callable[..., Any], str]] = {
+    "tool call": (SessionLogger.log_tool_call, "producer.end == start"),
     "commit": (Producer.commit, "self.end == start"),
     "place": (Producer.place, "self.end == start"),
     "commit_written": (Producer.commit_written, "self.direct is direct"),

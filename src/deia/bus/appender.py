@@ -158,10 +158,10 @@ class Appender:
             if session.state not in ("open", "opening"):
                 return False, 0
             producer.limit = -1
-            start = producer.end
-            entry = build(producer.seq + 1)
+            start, seq = producer.end, producer.seq
+            entry = build(seq + 1)
             size = len(entry.line)
-            placed = self.tell_drops(size) and self._admit(start, entry, waited)
+            placed = self.tell_drops(size) and self._admit(start, seq, entry, waited)
             if placed:
                 self._note_commit()
             session.set_limit()
@@ -172,7 +172,7 @@ class Appender:
         direct = self._session.producer.direct
         return direct is not None and direct.writer not in (0, threading.get_ident())
 
-    def _admit(self, start: int, entry: Entry, waited: bool = True) -> bool | None:
+    def _admit(self, start: int, seq: int, entry: Entry, waited: bool = True) -> bool | None:
         """Commit an entry by whichever way there is: False if another came first, None if it has to wait."""
         producer, writer = self._session.producer, self._session.writer
         if self._session.first_fields is not None and producer.seq == 0:
@@ -184,9 +184,9 @@ class Appender:
             return False
         if size > producer.ring_bytes > 0:
             # only once the disk was seen to take writes: this one holds the lock, and the caller
-            return writer.write_directly(start, entry) if waited or not waiting else None
+            return writer.write_directly(start, seq, entry) if waited or not waiting else None
         if producer.ring_bytes == 0 and writer.files is not None and not waiting:
-            written = writer.write_directly(start, entry)
+            written = writer.write_directly(start, seq, entry)
             if written is not None:
                 return written
             self._session.warn(
@@ -197,7 +197,7 @@ class Appender:
             )
         if waiting + size > self._room_bytes and waiting:
             return None
-        return producer.place(start, entry, ANYWHERE)
+        return producer.place(start, seq, entry, ANYWHERE)
 
     @property
     def _room_bytes(self) -> int:
@@ -261,16 +261,14 @@ class Appender:
         """Append the line that says how many events were dropped; None if it, and `size` bytes more, have no room."""
         placed: bool | None = True
         while placed is not None and (untold := self._session.drops.untold):
-            start = self._session.producer.end
+            start, seq = self._session.producer.end, self._session.producer.seq
             if (
                 start - self._session.producer.flushed + _TELLING_BYTES + size
                 > self._room_bytes
                 >= _TELLING_BYTES + size
             ):
                 return None
-            placed = self._admit(
-                start, self._session.session_entry(self._session.producer.seq + 1, "dropped", dropped=untold)
-            )
+            placed = self._admit(start, seq, self._session.session_entry(seq + 1, "dropped", dropped=untold))
             if placed:
                 self._session.drops.told += untold
         return None if placed is None else True

@@ -9,6 +9,7 @@ from deia import line as lines
 from deia import system
 from deia.journal.files import SessionFiles, open_session
 from deia.journal.recovery import LOCK_ATTEMPTS
+from deia.queue.producer import COMPLETED, OTHER, READ, STARTED, WRITTEN
 from deia.queue.tasks import OpenTask
 
 if TYPE_CHECKING:
@@ -76,12 +77,14 @@ def _adopt(session: Session, files: SessionFiles, past: Past | None) -> int:
     producer = session.producer
     while True:
         expected = producer.end
+        counts = list(producer.counts)
         kept = [line for at, line in list(producer.kept.items()) if at is not None]
         before = producer.seq - len(kept)
         data = []
         seq = before
         if past is not None and past.run:
             seq = past.seq
+            _count_past(counts, past)
             data.append(
                 session.session_entry(
                     seq + 1,
@@ -103,6 +106,7 @@ def _adopt(session: Session, files: SessionFiles, past: Past | None) -> int:
             ring_bytes=session.options.ring_bytes if files.ring is not None else 0,
             committed=files.committed,
             home=files,
+            counts=counts,
         ):
             return by
         # a call made inside this one kept another line: once more, over the same place
@@ -119,20 +123,30 @@ def _take_over(session: Session, past: Past, shifted: int) -> None:
         session.warn(
             "damage", "%s: %d problems in what was recorded earlier; see `deia check`", session.path, past.problems
         )
-    earlier = (past.started, past.completed, past.files_read, past.files_written, past.tool_calls)
-    for counter, count in enumerate(earlier):
-        producer.counts[counter] += count
     kept = sorted(producer.open_tasks(), key=lambda task: task.task_id or 0)
     for task in kept:
         task.task_id = shifted + (task.task_id or 0)
         task.parent_id = None if task.parent_id is None else shifted + task.parent_id
     producer.tasks.clear()
     for event in past.open_tasks.values():
-        task = OpenTask(event.name, producer.owner, event.start_time, None, lines.encode_value(event.metadata))
-        task.task_id, task.parent_id, task.is_open = event.task_id, event.parent_id, True
+        task = OpenTask(event.name, event.start_time, None, lines.encode_value(event.metadata))
+        task.task_id, task.parent_id, task.owner = event.task_id, event.parent_id, producer.owner
         _push(producer, task)
     for task in kept:
         _push(producer, task)
+
+
+def _count_past(counts: list[int], past: Past) -> None:
+    """Add an earlier run's lines, and the one that says that the session goes on."""
+    counted = {
+        STARTED: past.started,
+        COMPLETED: past.completed,
+        READ: past.files_read,
+        WRITTEN: past.files_written,
+    }
+    for counter, count in counted.items():
+        counts[counter] += count
+    counts[OTHER] += past.seq - sum(counted.values()) - past.tool_calls + 1
 
 
 def _push(producer: Producer, task: OpenTask) -> None:

@@ -77,7 +77,7 @@ class Session:
         self.state: State = "unopened"
         self.lock = threading.RLock()
         self.progress = Progress()
-        self.producer = Producer()
+        self.producer = Producer(options.ring_bytes)
         self.writer = Writer(self.producer, self._on_progress)
         self.drops = Drops()
         self.appender = Appender(self)
@@ -437,7 +437,7 @@ class Session:
         except OSError as error:  # all is in the journal; a queue file that stays is recovered to nothing
             self.warn("remove", "The queue file could not be removed: %s: %s", self.path, error)
         for task in producer.open_tasks():
-            task.is_open = afterwards != "closed"  # contexts that are in it still are not to keep it for that
+            task.owner = None if afterwards == "closed" else producer.owner  # contexts keep tasks that are in them
         self.state = afterwards
         unwatch(self)
         if self.bell is not None:

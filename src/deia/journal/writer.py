@@ -90,7 +90,7 @@ class Writer:
             self.durable = max(self.durable, offset)
             self._on_progress()
 
-    def write_directly(self, start: int, entry: Entry) -> bool | None:
+    def write_directly(self, start: int, seq: int, entry: Entry) -> bool | None:
         """Write a line to the journal at its offset, after everything before it, and commit it.
 
         The caller holds the session's lock; what may still come between is a call made inside this one.
@@ -106,7 +106,7 @@ class Writer:
             self.failed(error)
             return None
         # fmt: off
-        if producer.flushed == start and producer.end == start: producer.limit = -1; producer.direct = direct  # noqa: E701, E702
+        if producer.seq == seq and producer.flushed == start and producer.end == start: producer.limit = -1; producer.direct = direct  # noqa: E501, E701, E702
         # fmt: on
         if producer.direct is not direct and not direct.committed:
             return False

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from deia.queue.layout import HEADER_BYTES
 from deia.queue.tasks import OpenTask, OpenTasks
 
-STARTED, COMPLETED, READ, WRITTEN, CALLED, OTHER = range(6)
-"""What is counted: task starts, completions, file reads, file writes, tool calls, and lines that count as none of
-these."""
+STARTED, COMPLETED, READ, WRITTEN, OTHER, CALLED = range(6)
+"""What is counted: task starts, completions, file reads, file writes, lines that are no event of the caller's, and tool
+calls. These last are most of a session: they are what `seq` counts beyond the others, which saves them a counter."""
 
 ANYWHERE = 1 << 80
 """Beyond any offset. A number and not a flag, because the commit section holds no jump."""
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
         name: Of the task that starts or ends here.
         top: The newest open task of that name afterwards.
         task: The task that starts or ends here.
-        opens: Whether it starts.
+        owner: What the task's `owner` becomes: the producer's where it starts, None where it ends.
     """
 
     line: bytes
@@ -38,7 +38,7 @@ class Entry(NamedTuple):
     name: str | None = None
     top: OpenTask | None = None
     task: OpenTask | None = None
-    opens: bool = False
+    owner: object = None
 
 
 class Direct:
@@ -81,17 +81,18 @@ class Producer:
         ring_bytes: N, or 0 where there is no ring.
         kept: Without a ring: the lines that no write has covered yet, by their offset.
         home: The files that it appends to, if any.
+        ring: What lines are copied to: the queue file, mapped; without a ring, `kept`.
+        mask: N - 1; it never changes, so that a position is the right one whatever was mapped since it was computed.
+        committed: The ring's word of that name, in a sequence of one.
+        counts: How many lines of each kind but `CALLED` were committed; see `tally`.
         direct: The line that is being written to the journal by its caller, if any; nothing else is appended meanwhile.
-        counts: How many events of each kind were committed.
         tasks: The open tasks.
         owner: What the tasks of this producer are told by; no reference to it, for contexts keep tasks for long.
     """
 
     __slots__ = (
         "__weakref__",
-        "_committed",
-        "_mask",
-        "_ring",
+        "committed",
         "counts",
         "direct",
         "end",
@@ -99,13 +100,16 @@ class Producer:
         "home",
         "kept",
         "limit",
+        "mask",
         "owner",
+        "ring",
         "ring_bytes",
         "seq",
         "tasks",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, ring_bytes: int) -> None:
+        """Start without a ring; if there is ever one, it has this size, a power of two."""
         self.end = 0
         self.seq = 0
         self.limit = -1
@@ -117,9 +121,9 @@ class Producer:
         self.counts = [0, 0, 0, 0, 0, 0]
         self.tasks: OpenTasks = {}
         self.owner = object()
-        self._ring: Any = self.kept
-        self._mask = 0
-        self._committed: Any = [0]
+        self.ring: Any = self.kept
+        self.mask = ring_bytes - 1
+        self.committed: Any = [0]
 
     def rebase(
         self,
@@ -131,6 +135,7 @@ class Producer:
         ring_bytes: int,
         committed: memoryview | None,
         home: object = None,
+        counts: list[int] | None = None,
     ) -> bool:
         """Go on at another offset, with or without a ring; what was kept is in the journal now.
 
@@ -142,6 +147,7 @@ class Producer:
             ring_bytes: N, a power of two; 0 without a ring.
             committed: The ring's word of that name, as one 8-byte integer.
             home: The files that it goes on in.
+            counts: What was counted until there; None leaves it.
 
         Returns:
             False if something was appended since the caller looked; nothing was changed then.
@@ -149,9 +155,9 @@ class Producer:
         kept: dict[int | None, bytes] = {}
         target: Any = kept if ring is None else ring
         word: Any = [0] if committed is None else committed
-        mask = max(ring_bytes - 1, 0)
+        tally = self.counts if counts is None else counts
         # fmt: off
-        if self.end == expected: self.limit = -1; self.kept = kept; self._ring = target; self._mask = mask; self.ring_bytes = ring_bytes; self._committed = word; self.home = home; word[0] = end; self.flushed = end; self.end = end; self.seq = seq; return True  # noqa: E501, E701, E702
+        if self.end == expected: self.limit = -1; self.kept = kept; self.ring = target; self.ring_bytes = ring_bytes; self.committed = word; self.home = home; self.counts = tally; word[0] = end; self.flushed = end; self.end = end; self.seq = seq; return True  # noqa: E501, E701, E702
         # fmt: on
         return False
 
@@ -162,11 +168,14 @@ class Producer:
     # inside it. `tests/unit/test_commit_section.py` reads the bytecode and says so for each supported version. What the
     # stores replace is small integers, and tasks that the caller still holds, so no destructor runs either.
 
-    def commit(self, start: int, line: bytes, counter: int) -> bool:
-        """Append a line, unless something else was appended since `start` was read, or `limit` forbids it.
+    def commit(self, start: int, seq: int, line: bytes, counter: int) -> bool:
+        """Append a line, unless something else was appended since `start` and `seq` were read, or `limit` forbids it.
+
+        `SessionLogger.log_tool_call` does the same in place, without a counter.
 
         Args:
-            start: `end` as it was before the line was encoded with `seq` + 1.
+            start: `end` as it was before the line was encoded.
+            seq: `seq` as it was then; the line has the next one.
             line: The line, with its newline.
             counter: What it counts as.
 
@@ -175,48 +184,49 @@ class Producer:
         """
         size = len(line)
         end = start + size
-        at = (start & self._mask) + HEADER_BYTES
+        at = (start & self.mask) + HEADER_BYTES
         where = slice(at, at + size)
         # fmt: off
-        if self.end == start and end <= self.limit: self._ring[where] = line; self._committed[0] = end; self.end = end; self.seq += 1; self.counts[counter] += 1; return True  # noqa: E501, E701, E702
+        if self.seq == seq and self.end == start and end <= self.limit: self.ring[where] = line; self.committed[0] = end; self.end = end; self.seq = seq + 1; self.counts[counter] += 1; return True  # noqa: E501, E701, E702
         # fmt: on
         return False
 
-    def place(self, start: int, entry: Entry, beyond: int = 0) -> bool:
+    def place(self, start: int, seq: int, entry: Entry, beyond: int = 0) -> bool:
         """Append any entry: a task's, or one whose line wraps around the ring.
 
         Args:
             start: As for `commit`.
+            seq: As for `commit`.
             entry: Its line is not longer than the ring.
             beyond: How far beyond `limit` it may go: `ANYWHERE` on the slow path, which has checked that there is room.
 
         Returns:
             Whether it was committed. False means: take the slow path; on the slow path, that something else came first.
         """
-        line, counter, name, top, task, opens = entry
+        line, counter, name, top, task, owner = entry
         task = task or _NO_TASK
         end = start + len(line)
         n = self.ring_bytes
         first: Any
         second: Any
         if n:
-            at = (start & self._mask) + HEADER_BYTES
+            at = (start & self.mask) + HEADER_BYTES
             head, tail = line[: n + HEADER_BYTES - at], line[n + HEADER_BYTES - at :]
             first, second = slice(at, at + len(head)), slice(HEADER_BYTES, HEADER_BYTES + len(tail))
         else:
             head, tail, first, second = line, b"", start, None
         # fmt: off
-        if end <= self.limit + beyond and self.end == start and self.ring_bytes == n: self._ring[second] = tail; self._ring[first] = head; self._committed[0] = end; self.end = end; self.seq += 1; self.counts[counter] += 1; self.tasks[name] = top; task.is_open = opens; return True  # noqa: E501, E701, E702
+        if end <= self.limit + beyond and self.seq == seq and self.end == start and self.ring_bytes == n: self.ring[second] = tail; self.ring[first] = head; self.committed[0] = end; self.end = end; self.seq = seq + 1; self.counts[counter] += 1; self.tasks[name] = top; task.owner = owner; return True  # noqa: E501, E701, E702
         # fmt: on
         return False
 
     def commit_written(self, direct: Direct) -> None:
         """Commit a line that has been written to the journal in full, unless another call has done so."""
-        line, counter, name, top, task, opens = direct.entry
+        line, counter, name, top, task, owner = direct.entry
         task = task or _NO_TASK
         end = direct.start + len(line)
         # fmt: off
-        if self.direct is direct: self.direct = None; direct.committed = True; self.flushed = end; self._committed[0] = end; self.end = end; self.seq += 1; self.counts[counter] += 1; self.tasks[name] = top; task.is_open = opens  # noqa: E501, E701, E702
+        if self.direct is direct: self.direct = None; direct.committed = True; self.flushed = end; self.committed[0] = end; self.end = end; self.seq += 1; self.counts[counter] += 1; self.tasks[name] = top; task.owner = owner  # noqa: E501, E701, E702
         # fmt: on
 
     def copy_unflushed(self, most: int) -> tuple[int, bytes]:
@@ -232,7 +242,7 @@ class Producer:
             Their journal offset, and the bytes.
         """
         while True:
-            start, n, ring = self.flushed, self.ring_bytes, self._ring
+            start, n, ring = self.flushed, self.ring_bytes, self.ring
             if n:
                 size = min(self.end - start, most)
                 at = (start & (n - 1)) + HEADER_BYTES
@@ -265,6 +275,15 @@ class Producer:
                 if at is None or at < flushed:
                     self.kept.pop(at, None)
 
+    def tally(self) -> list[int]:
+        """Return how many lines of each kind were committed, tool calls included, all as of one moment."""
+        while True:
+            seq = self.seq
+            counts = list(self.counts)
+            if self.seq == seq:  # else one was committed between the two looks
+                counts[CALLED] = seq - sum(counts[:CALLED])
+                return counts
+
     def open_tasks(self) -> Iterator[OpenTask]:
         """Yield the open tasks, the newest of each name first."""
         for newest in list(self.tasks.values()):
@@ -280,4 +299,4 @@ class Producer:
             del tasks[name]
 
 
-_NO_TASK = OpenTask("", None, 0.0, None, b"")
+_NO_TASK = OpenTask("", 0.0, None, b"")

@@ -11,7 +11,8 @@ class OpenTask:
 
     Attributes:
         name: Its name.
-        owner: Tells whose it is (`Producer.owner`); loggers share a context, not tasks.
+        owner: While it is open, whose it is (`Producer.owner`; loggers share a context, not tasks). None before its
+            start is committed, and once its completion is.
         start_time: Unix seconds.
         started: Monotonic seconds, or None where another process started it.
         metadata: The start's metadata as encoded JSON, so that what the caller changes later does not change the
@@ -20,11 +21,9 @@ class OpenTask:
         parent_id: `task_id` of the task it was started in.
         older: The task of the same name that was started before and is open too.
         outer: What the context was in when it was started.
-        is_open: Whether its start is committed and its completion is not.
     """
 
     __slots__ = (
-        "is_open",
         "metadata",
         "name",
         "older",
@@ -36,9 +35,9 @@ class OpenTask:
         "task_id",
     )
 
-    def __init__(self, name: str, owner: object, start_time: float, started: float | None, metadata: bytes) -> None:
+    def __init__(self, name: str, start_time: float, started: float | None, metadata: bytes) -> None:
         self.name = name
-        self.owner = owner
+        self.owner: object = None
         self.start_time = start_time
         self.started = started
         self.metadata = metadata
@@ -46,7 +45,6 @@ class OpenTask:
         self.parent_id: int | None = None
         self.older: OpenTask | None = None
         self.outer: OpenTask | None = None
-        self.is_open = False
 
 
 current: ContextVar[OpenTask | None] = ContextVar("deia_current_task", default=None)
@@ -58,7 +56,7 @@ OpenTasks = dict[Any, Any]
 
 def innermost(task: OpenTask | None, owner: object) -> OpenTask | None:
     """Return the innermost open task of `owner` in a context that entered `task` last."""
-    while task is not None and not (task.is_open and task.owner is owner):
+    while task is not None and task.owner is not owner:
         task = task.outer
     return task
 
@@ -66,7 +64,7 @@ def innermost(task: OpenTask | None, owner: object) -> OpenTask | None:
 def leave() -> None:
     """Take what is completed off the top of this context."""
     task = top = current.get()
-    while task is not None and not task.is_open:
+    while task is not None and task.owner is None:
         task = task.outer
     if task is not top:
         current.set(task)
