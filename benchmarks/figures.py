@@ -138,7 +138,6 @@ def _call_targets(result: Result) -> list[Target]:
     awaiting_us = None if awaiting is None else awaiting.difference / 1e3
     return [
         Target("sync / floor, median, tight", ratio("tight", "sync", "median_ns"), 0.8, "x"),
-        Target("sync / floor, median, paced", ratio("paced", "sync", "median_ns"), 0.8, "x"),
         Target("awaited - sync, median, tight", awaiting_us, 0.3, "µs"),
         Target("sync / floor, p99.9, paced", ratio("paced", "sync", "p999_ns"), 1.3, "x"),
         Target("awaited / floor, p99.9, paced", ratio("paced", "awaited", "p999_ns"), 1.3, "x"),

@@ -740,6 +740,24 @@ def test_hostile_path_in_an_error_is_escaped(cli: Run) -> None:
     assert err == "deia: no \\x1b[31m: No such file or directory\n"
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_output_leaves_the_exit_code(tmp_path: Path, closed: str) -> None:
+    """Scripts that want nothing but the code close what they do not read."""
+    log = journal_path(tmp_path)
+    log.write_bytes(Lines().tool())
+    damaged = tmp_path / "damaged.jsonl"
+    damaged.write_bytes(Lines().tool() + b"{\n")
+    for path, code in ((log, 0), (damaged, 1), (tmp_path / "none.jsonl", 2)):
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$0" -m deia check "$1" {closed}', sys.executable, str(path)],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        assert (done.returncode, "Traceback" in done.stderr + done.stdout) == (code, False)
+
+
 def test_json_has_no_number_that_is_none() -> None:
     """Infinite and not-a-number are null; what JSON has no form for is a bug and raises."""
     assert jsonable({"a": [1.5, float("inf"), float("nan")], 1: Path("x"), "t": (True, None)}) == {

@@ -613,6 +613,19 @@ class TestFilesAndTools:
         assert last(logger)["size_bytes"] == 2**53
         assert logger.events == [FileEvent("a", "read", 2**53)]
 
+    @pytest.mark.parametrize("number", [2**64, 2**70, pytest.param(10**5000, id="beyond-text")])
+    def test_size_past_64_bits_is_recorded_beside_null(self, logger: SessionLogger, number: int) -> None:
+        """No reader of JSON has a number for it, so it is there as text; nothing raises."""
+        logger.log_file_write("a", number, 3)
+        logger.log_file_write("b", 3, number)
+        first, second = flushed(logger)
+        assert (first["size_bytes"], first["lines"], second["size_bytes"], second["lines"]) == (None, 3, 3, None)
+        assert isinstance(first["given_size_bytes"], str) and first["given_size_bytes"] == second["given_lines"]
+        if number < 2**71:
+            assert first["given_size_bytes"] == str(number)
+        assert list(first)[:6] == ["type", "path", "operation", "size_bytes", "given_size_bytes", "lines"]
+        assert logger.events == [FileEvent("a", "write", None, 3), FileEvent("b", "write", 3, None)]
+
     def test_params_none_means_no_params(self, logger: SessionLogger) -> None:
         """A tool without parameters has an empty object there, not null."""
         logger.log_tool_call("t", None, 5)  # type: ignore[arg-type]

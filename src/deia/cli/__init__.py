@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 
@@ -11,6 +12,9 @@ _INSTALL = "deia: the command line needs click and rich: python -m pip install '
 
 def main() -> None:
     """Run `deia` with this process's arguments, and exit with its code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller (`>&-`), who wants the exit code alone
+            setattr(sys, name, io.StringIO())
     try:
         from deia.cli.app import run
     except ModuleNotFoundError as error:

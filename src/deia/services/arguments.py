@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from deia.line import encode_mapping
-from deia.plain import readable
+from deia.plain import plain, readable
 
 LARGEST = 2**64 - 1
 """What JSON readers (orjson's included) take as an integer."""
@@ -47,8 +47,14 @@ def path_text(value: object) -> str:
     return str.__str__(decoded)
 
 
-def whole(name: str, value: object) -> int | None:
+def whole(name: str, value: object, odd: dict[str, dict[str, Any]]) -> int | None:
     """Return a size or count, or None.
+
+    Args:
+        name: The argument's name.
+        value: What was given.
+        odd: Gets the fields to record in its place where it is a number beyond what JSON readers take: null, with the
+            given value beside it.
 
     Raises:
         TypeError: It is not a whole number.
@@ -65,7 +71,8 @@ def whole(name: str, value: object) -> int | None:
     if number < 0:
         raise ValueError(f"{name} must not be negative: {number}")
     if number > LARGEST:
-        raise ValueError(f"{name} must be at most 2**64 - 1: {readable(value)}")
+        odd[name] = {name: None, f"given_{name}": plain(number)}
+        return None
     return number
 
 

@@ -204,10 +204,11 @@ class SessionLogger:
             return
         if type(path) is not str or not path:
             path = arguments.path_text(path)
+        odd: dict[str, dict[str, Any]] = {}
         if size_bytes is not None and (type(size_bytes) is not int or not 0 <= size_bytes <= _LARGEST):
-            size_bytes = arguments.whole("size_bytes", size_bytes)
+            size_bytes = arguments.whole("size_bytes", size_bytes, odd)
         if lines is not None and (type(lines) is not int or not 0 <= lines <= _LARGEST):
-            lines = arguments.whole("lines", lines)
+            lines = arguments.whole("lines", lines, odd)
         task = current.get()
         if task is not None and task.owner is not producer.owner:
             task = innermost(task, producer.owner)
@@ -224,6 +225,8 @@ class SessionLogger:
             "timestamp": now(),
             "agent_id": self._whose,
         }
+        if odd:
+            fields = _replaced(fields, odd)
         try:
             line = _dumps(fields, None, _NEWLINE)
         except TypeError:  # lone surrogates in the path
@@ -266,7 +269,7 @@ class SessionLogger:
             "agent_id": self._whose,
         }
         if given is not None:
-            fields = _with_duration(fields, given)
+            fields = _replaced(fields, {"duration_ms": given})
         try:
             line = _dumps(fields, None, _NEWLINE)
             # One null beside the task's is a None of the caller's, or a NaN that orjson wrote as null. (`partition` is
@@ -277,7 +280,7 @@ class SessionLogger:
             line, odd = b"", True
         if odd:
             if given is None:  # an integer beyond 64 bits is what orjson may have refused
-                fields = _with_duration(fields, self._duration(duration_ms))
+                fields = _replaced(fields, {"duration_ms": self._duration(duration_ms)})
             # once and for all: what runs here of the caller's own code may log, and then this event is encoded again
             self._append_again(fields, CALLED, odd=True)
             return
@@ -601,11 +604,11 @@ def _again(fields: dict[str, Any], counter: int, seq: int) -> Entry:
     return Entry(encode(fields), counter)
 
 
-def _with_duration(fields: dict[str, Any], duration: dict[str, Any]) -> dict[str, Any]:
-    """Put the fields of an odd duration in the place of `duration_ms`."""
+def _replaced(fields: dict[str, Any], odd: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Put other fields in the place of those whose values are odd."""
     result: dict[str, Any] = {}
     for name, value in fields.items():
-        result.update(duration if name == "duration_ms" else {name: value})
+        result.update(odd.get(name, {name: value}))
     return result
 
 
