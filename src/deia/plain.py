@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import decimal
 import enum
 import math
 import os
+import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
@@ -151,6 +151,12 @@ def _tolist(value: Any, parents: tuple[int, ...]) -> Any:
     return _plain(value.tolist(), parents)
 
 
+def _is_decimal(value: Any) -> bool:
+    """Told without importing what takes longer to import than this module: who has a Decimal has imported it."""
+    decimal = sys.modules.get("decimal")
+    return decimal is not None and isinstance(value, decimal.Decimal)
+
+
 def _is_model(value: Any) -> bool:
     """pydantic's models, told by their method so that pydantic need not be there."""
     return not isinstance(value, type) and callable(getattr(value, "model_dump", None))
@@ -172,7 +178,8 @@ _FORMS: tuple[tuple[Callable[[Any], bool], Callable[[Any, tuple[int, ...]], Any]
     (_of(set, frozenset, Set), _set),
     (_of(bytes, bytearray, memoryview), _bytes),
     (_of(datetime.datetime, datetime.date, datetime.time), lambda value, _: value.isoformat()),
-    (_of(datetime.timedelta, decimal.Decimal, uuid.UUID), lambda value, _: str(value)),
+    (_of(datetime.timedelta, uuid.UUID), lambda value, _: str(value)),
+    (_is_decimal, lambda value, _: str(value)),
     (_of(os.PathLike), lambda value, _: _text(os.fsdecode(value))),
     (_of(orjson.Fragment), lambda value, _: orjson.loads(value.contents)),  # metadata that is encoded already
     (_of(BaseException), lambda value, _: _text(f"{type(value).__name__}: {value}")),
