@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
@@ -35,6 +37,26 @@ class Tally:
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(*(one + another for one, another in zip(astuple(self), astuple(other), strict=True)))
+
+
+def compare(owed: Iterable[str], found: Iterable[str], *, tried: int = 1, torn: int = 0) -> Tally:
+    """Count what there is of what is owed.
+
+    Args:
+        owed: Names of the events that have to be there.
+        found: Names of the events that are there, these and others.
+        tried: Deaths or faults that they went through.
+        torn: What a reader reported as unreadable.
+    """
+    wanted, there = Counter(owed), Counter(found)
+    return Tally(
+        tried=tried,
+        acknowledged=wanted.total(),
+        found=(wanted & there).total(),
+        missing=(wanted - there).total(),
+        torn=torn,
+        duplicated=sum(there[name] - max(1, wanted[name]) for name in there),
+    )
 
 
 class Losses:

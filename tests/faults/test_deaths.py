@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import signal
 import sys
+import threading
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -12,51 +15,19 @@ from typing import Any
 import pytest
 
 from deia import SessionLogger, read_events
-from deia.events import FileEvent, SessionEvent, ToolEvent
+from deia.events import FileEvent, ToolEvent
+from support.effort import amount
 from support.lines import assert_gapless, assert_sound, lines_of
+from support.losses import Losses
 from support.processes import kill_after, run, start
+from support.recorder import Owed, Recorder, prove, tally
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as these tests use them are POSIX")
 
-WRITE_WITH_THREADS = """
-import itertools, os, sys, threading
-from deia import SessionLogger
-directory, run, threads, options = sys.argv[1], sys.argv[2], int(sys.argv[3]), eval(sys.argv[4])
-logger = SessionLogger("agent", "s", output_dir=directory, queue_bytes=65536, **options)
 
-def work(thread):
-    for number in itertools.count():
-        name = f"{run}/{thread}/{number}"
-        logger.log_tool_call(name, {"pad": "x" * (number * 37 % 900)}, number)
-        os.write(1, name.encode() + b"\\n")
-
-for thread in range(1, threads):
-    threading.Thread(target=work, args=(thread,), daemon=True).start()
-work(0)
-"""
-
-WRITE_WITH_TASKS = """
-import itertools, os, sys
-import anyio, anyio.lowlevel
-from deia import AsyncSessionLogger
-directory, run, tasks, options = sys.argv[1], sys.argv[2], int(sys.argv[3]), eval(sys.argv[4])
-backend = options.pop("backend")
-logger = AsyncSessionLogger("agent", "s", output_dir=directory, queue_bytes=65536, **options)
-
-async def work(task):
-    for number in itertools.count():
-        name = f"{run}/{task}/{number}"
-        await logger.log_tool_call(name, {"pad": "x" * (number * 37 % 900)}, number)
-        os.write(1, name.encode() + b"\\n")
-        await anyio.lowlevel.checkpoint()
-
-async def main():
-    async with anyio.create_task_group() as group:
-        for task in range(tasks):
-            group.start_soon(work, task)
-
-anyio.run(main, backend=backend)
-"""
+def remove_all(directory: Path) -> None:
+    """Make room for the next try."""
+    shutil.rmtree(directory)
 
 
 def assert_every_acknowledged_call_is_there(path: Path, acknowledged: list[str]) -> None:
@@ -81,38 +52,52 @@ def _last_numbers(names: list[str]) -> dict[str, int]:
     return {key: numbers[-1] for key, numbers in series.items()}
 
 
+KILLS_A_SESSION = 5
+"""How often one session is killed, and goes on, before another one begins."""
+
+
 @pytest.mark.parametrize(
-    ("script", "writers", "options"),
+    ("face", "writers", "options"),
     [
-        pytest.param(WRITE_WITH_THREADS, 1, {}, id="sync"),
-        pytest.param(WRITE_WITH_THREADS, 4, {}, id="four threads"),
-        pytest.param(WRITE_WITH_THREADS, 2, {"queue_mode": "write"}, id="write mode"),
-        pytest.param(WRITE_WITH_THREADS, 1, {"queue_dir": "rings"}, id="ring elsewhere"),
-        pytest.param(WRITE_WITH_THREADS, 1, {"flush_interval_s": 0.001}, id="busy writer"),
-        pytest.param(WRITE_WITH_TASKS, 3, {"backend": "asyncio"}, id="asyncio"),
-        pytest.param(WRITE_WITH_TASKS, 3, {"backend": "trio"}, id="trio"),
+        pytest.param("sync", 1, {}, id="sync"),
+        pytest.param("sync", 8, {}, id="sync, eight threads"),
+        pytest.param("sync", 8, {"queue_mode": "write"}, id="write mode, eight threads"),
+        pytest.param("sync", 1, {"queue_dir": "rings"}, id="ring elsewhere"),
+        pytest.param("sync", 1, {"flush_interval_s": 0.001}, id="busy writer"),
+        pytest.param("sync", 8, {"sync_policy": "always"}, id="always, eight threads"),
+        pytest.param("asyncio", 1, {}, id="asyncio"),
+        pytest.param("asyncio", 8, {}, id="asyncio, eight loops"),
+        pytest.param("trio", 1, {}, id="trio"),
+        pytest.param("trio", 8, {}, id="trio, eight loops"),
     ],
 )
 def test_killed_session_has_every_acknowledged_event_and_goes_on(
-    tmp_path: Path, script: str, writers: int, options: dict[str, Any]
+    tmp_path: Path, losses: Losses, face: str, writers: int, options: dict[str, Any]
 ) -> None:
     """SIGKILL at random instants, the same session opened again after each: nothing acknowledged is ever missing."""
-    chance = random.Random(f"{writers}{options}")
-    path = tmp_path / "agent_s.jsonl"
-    acknowledged: list[str] = []
-    for number in range(4):
-        child = start(script, tmp_path, number, writers, repr(options), cwd=tmp_path)
-        acknowledged += kill_after(child, chance.randrange(1, 2000 if number % 2 else 50))
-        assert_every_acknowledged_call_is_there(path, acknowledged)
-    options.pop("backend", None)
+    chance = random.Random(f"{face}{writers}{options}")
     if "queue_dir" in options:
-        options["queue_dir"] = tmp_path / "rings"
-    with SessionLogger("agent", "s", output_dir=tmp_path, **options) as logger:
-        logger.log_tool_call("last/0/0", {}, 0)
-        assert_every_acknowledged_call_is_there(path, [*acknowledged, "last/0/0"])
-    assert_every_acknowledged_call_is_there(path, [*acknowledged, "last/0/0"])
-    assert [event.run for event in read_events(path) if isinstance(event, SessionEvent)] == [2, 3, 4, 5]
-    assert_sound(path)
+        options = {"queue_dir": str(tmp_path / "rings")}
+    options = {"queue_bytes": 65536, **options}
+    may_tear = "queue_mode" in options  # a write of the one call that had not returned
+    for session in range(amount(reduced=1, full=20)):
+        directory = tmp_path / f"{session}"
+        owed: Owed = {}
+        for run_number in range(KILLS_A_SESSION):
+            recorder = Recorder(directory, run=run_number, face=face, writers=writers, options=options)
+            recorder.wait_for("begun")
+            # while it opens and recovers, in its first calls, or at work
+            threading.Event().wait(chance.choice([0.005, 0.02, 0.15]) * chance.random())
+            recorder.kill()
+            owed |= recorder.owed()
+            result = tally(recorder.path, owed)
+            assert (result.missing, result.torn * (options.get("queue_mode") != "write"), result.duplicated) == (
+                0,
+                0,
+                0,
+            )
+        prove(recorder.path, owed, losses, "sigkill", tried=KILLS_A_SESSION, may_tear=True, options=options)
+        remove_all(directory)
 
 
 def test_session_killed_while_it_is_opened_can_be_opened_again(tmp_path: Path) -> None:
@@ -141,93 +126,80 @@ for number in range(100_000):
     assert_sound(path)
 
 
-SYNC = """
-import atexit, os, resource, signal, sys, threading
-from deia import SessionLogger
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
-for number in range(50):
-    logger.log_file_read(f"{number}")
-"""
-
-ASYNC = """
-import asyncio, os, signal, sys
-from deia import AsyncSessionLogger
-logger = AsyncSessionLogger("agent", "s", output_dir=sys.argv[1])
-async def main():
-    for number in range(50):
-        await logger.log_file_read(f"{number}")
-    END
-asyncio.run(main())
-"""
-
-IN_A_THREAD = """
-def work():
-    raise RuntimeError("in a thread")
-thread = threading.Thread(target=work)
-thread.start()
-thread.join()
-"""
+WRITERS = [
+    pytest.param("sync", 1, id="sync"),
+    pytest.param("sync", 8, id="sync, eight threads"),
+    pytest.param("asyncio", 1, id="asyncio"),
+    pytest.param("asyncio", 8, id="asyncio, eight loops"),
+    pytest.param("trio", 1, id="trio"),
+    pytest.param("trio", 8, id="trio, eight loops"),
+]
 
 
+@pytest.mark.parametrize(("face", "writers"), WRITERS)
 @pytest.mark.parametrize(
-    ("script", "returncode"),
+    ("row", "death", "returncode"),
     [
-        pytest.param(SYNC, 0, id="end of the script"),
-        pytest.param(SYNC + "sys.exit(3)", 3, id="sys.exit"),
-        pytest.param(SYNC + "raise RuntimeError", 1, id="unhandled exception"),
-        pytest.param(SYNC + IN_A_THREAD, 0, id="exception in a thread"),
-        pytest.param(SYNC + "os.kill(os.getpid(), signal.SIGINT); threading.Event().wait()", -2, id="SIGINT"),
-        pytest.param(
-            SYNC + "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); os.kill(os.getpid(), signal.SIGTERM)",
-            7,
-            id="SIGTERM turned into sys.exit",
-        ),
-        pytest.param(SYNC + "del logger", 0, id="logger dropped before"),
-        pytest.param(SYNC + "logger.flush()", 0, id="flushed before"),
-        pytest.param(ASYNC.replace("END", ""), 0, id="end of asyncio.run"),
-        pytest.param(ASYNC.replace("END", "raise RuntimeError"), 1, id="exception out of asyncio.run"),
-        pytest.param(ASYNC.replace("END", "sys.exit(3)"), 3, id="sys.exit in asyncio.run"),
-        pytest.param(
-            ASYNC.replace("END", "os.kill(os.getpid(), signal.SIGINT); await asyncio.sleep(60)"),
-            -2,
-            id="SIGINT in asyncio.run",
-        ),
+        pytest.param("end", "end", 0, id="end of the script"),
+        pytest.param("end", "logger dropped", 0, id="logger dropped before"),
+        pytest.param("sys-exit", "sys.exit", 3, id="sys.exit"),
+        pytest.param("sys-exit", "SIGTERM turned into sys.exit", 7, id="SIGTERM turned into sys.exit"),
+        pytest.param("exception", "exception", 1, id="unhandled exception"),
+        pytest.param("exception-in-thread", "exception in a thread", 0, id="exception in a thread"),
+        pytest.param("sigint", "SIGINT", -signal.SIGINT, id="SIGINT"),
     ],
 )
-def test_end_without_close_leaves_a_complete_journal(tmp_path: Path, script: str, returncode: int) -> None:
+def test_end_without_close_leaves_a_complete_journal(
+    tmp_path: Path, losses: Losses, row: str, death: str, returncode: int, face: str, writers: int
+) -> None:
     """Whatever runs the interpreter's exit drains the queue: the journal is complete, and the only file."""
-    run(script, tmp_path, cwd=tmp_path, returncode=returncode)
-    assert [line["path"] for line in lines_of(tmp_path / "agent_s.jsonl")] == [f"{number}" for number in range(50)]
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["agent_s.jsonl", "script.py"]
-    assert_sound(tmp_path / "agent_s.jsonl")
+    directory = tmp_path / "sessions"
+    recorder = Recorder(directory, face=face, writers=writers, events=50, others=50, death=death)
+    recorder.wait(returncode)
+    names = [line.get("name", line.get("path")) for line in lines_of(recorder.path)]
+    assert sorted(names) == sorted(f"0/{writer}/{number}" for writer in range(writers) for number in range(50))
+    assert os.listdir(directory) == ["agent_s.jsonl"]
+    assert_sound(recorder.path)
+    prove(recorder.path, recorder.owed(), losses, row, under_way=0)
 
 
+@pytest.mark.parametrize(("face", "writers"), WRITERS)
 @pytest.mark.parametrize(
-    ("script", "returncode"),
+    ("row", "death", "returncode"),
     [
-        pytest.param(SYNC + "os._exit(4)", 4, id="os._exit"),
-        pytest.param(SYNC + "os.abort()", -signal.SIGABRT, id="os.abort"),
-        pytest.param(SYNC + "os.kill(os.getpid(), signal.SIGTERM)", -signal.SIGTERM, id="SIGTERM"),
-        pytest.param(SYNC + "os.kill(os.getpid(), signal.SIGSEGV)", -signal.SIGSEGV, id="crash of the interpreter"),
-        pytest.param(SYNC + "os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL, id="SIGKILL"),
-        pytest.param(SYNC + "os.execv(sys.executable, [sys.executable, '-c', ''])", 0, id="another program takes over"),
-        pytest.param(
-            ASYNC.replace("END", "os.kill(os.getpid(), signal.SIGTERM)"), -signal.SIGTERM, id="SIGTERM in asyncio.run"
-        ),
-        pytest.param(ASYNC.replace("END", "os._exit(4)"), 4, id="os._exit in asyncio.run"),
+        pytest.param("os-exit", "os._exit", 4, id="os._exit"),
+        pytest.param("os-abort", "os.abort", -signal.SIGABRT, id="os.abort"),
+        pytest.param("sigterm", "SIGTERM", -signal.SIGTERM, id="SIGTERM"),
+        pytest.param("sigsegv", "SIGSEGV", -signal.SIGSEGV, id="crash of the interpreter"),
+        pytest.param("sigkill", "SIGKILL", -signal.SIGKILL, id="SIGKILL"),
+        pytest.param("exec", "exec", 0, id="another program takes over"),
     ],
 )
-def test_sudden_death_loses_no_call_that_had_returned(tmp_path: Path, script: str, returncode: int) -> None:
+def test_sudden_death_loses_no_call_that_had_returned(
+    tmp_path: Path, losses: Losses, row: str, death: str, returncode: int, face: str, writers: int
+) -> None:
     """Nothing of ours gets to run, and still every event is there: for our reader at once, for others after a run."""
-    path = tmp_path / "agent_s.jsonl"
-    run(script, tmp_path, cwd=tmp_path, returncode=returncode)
-    expected = [f"{number}" for number in range(50)]
-    assert [event.path for event in read_events(path) if isinstance(event, FileEvent)] == expected
-    with SessionLogger("agent", "s", output_dir=tmp_path) as logger:
-        logger.log_file_read("next")
-    assert [line["path"] for line in lines_of(path) if line["type"] == "FileEvent"] == [*expected, "next"]
-    assert_sound(path)
+    recorder = Recorder(tmp_path / "sessions", face=face, writers=writers, events=50, death=death)
+    recorder.wait(returncode)
+    assert recorder.count() == 50
+    prove(recorder.path, recorder.owed(), losses, row)
+    names = {line.get("name", line.get("path")) for line in lines_of(recorder.path)}
+    assert names >= {f"0/0/{number}" for number in range(50)}
+
+
+@pytest.mark.parametrize(("face", "writers"), [each for each in WRITERS if "eight" in str(each.id)])
+@pytest.mark.parametrize("death", ["end", "sys.exit", "exception"])
+def test_threads_that_log_while_the_interpreter_ends_lose_nothing(
+    tmp_path: Path, losses: Losses, death: str, face: str, writers: int
+) -> None:
+    """Daemon threads are stopped wherever they are; every call that had returned in one of them is in the log."""
+    for _ in range(amount(reduced=1, full=20)):
+        directory = tmp_path / "sessions"
+        recorder = Recorder(directory, face=face, writers=writers, events=100, death=death)
+        recorder.wait(None)
+        assert len(recorder.owed()) == writers
+        prove(recorder.path, recorder.owed(), losses, "threads-at-exit")
+        remove_all(directory)
 
 
 def test_thread_that_outlives_the_main_thread_may_log(tmp_path: Path) -> None:
@@ -313,36 +285,6 @@ class Thing:
     assert acknowledged == "logged" or kept_in == "sys", "only what outlives the modules themselves may be refused"
     assert [event.path for event in read_events(path) if isinstance(event, FileEvent)] == expected
     assert_sound(path)
-
-
-def test_threads_that_log_while_the_interpreter_ends_lose_nothing(tmp_path: Path) -> None:
-    """Daemon threads are stopped wherever they are; every call that had returned in one of them is in the log."""
-    script = """
-import itertools, os, sys, threading
-from deia import SessionLogger
-logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
-busy = threading.Event()
-def work(thread):
-    for number in itertools.count():
-        name = f"0/{thread}/{number}"
-        logger.log_tool_call(name, {}, number)
-        os.write(1, name.encode() + b"\\n")
-        if number == 100:
-            busy.set()
-for thread in range(3):
-    threading.Thread(target=work, args=(thread,), daemon=True).start()
-busy.wait()
-"""
-    for _ in range(3):
-        for file in tmp_path.iterdir():
-            file.unlink()
-        acknowledged = run(script, tmp_path, cwd=tmp_path).split()
-        assert len(acknowledged) > 100
-        assert_every_acknowledged_call_is_there(tmp_path / "agent_s.jsonl", acknowledged)
-        with SessionLogger("agent", "s", output_dir=tmp_path) as logger:
-            logger.open()
-        assert_every_acknowledged_call_is_there(tmp_path / "agent_s.jsonl", acknowledged)
-        assert_sound(tmp_path / "agent_s.jsonl")
 
 
 LOG_UNDER_SIGNALS = """
