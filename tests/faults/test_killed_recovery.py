@@ -1,4 +1,4 @@
-"""Recovery may be killed, and the recovery of that, at each thing it does: nothing is lost and nothing is there twice."""
+"""Recovery may be killed, and the recovery of that, at each thing it does: nothing is lost, nothing is there twice."""
 
 from __future__ import annotations
 
