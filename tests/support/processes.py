@@ -41,12 +41,12 @@ for _name, _kind, _unit in [
 """First lines of a script whose clocks are to be steered: they must be replaced before deia is imported."""
 
 
-def start(script: str, *args: object, cwd: Path) -> subprocess.Popen[bytes]:
-    """Start a script; its standard output is a pipe, on which it acknowledges what it did."""
+def start(script: str, *args: object, cwd: Path, prefix: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+    """Start a script, by another command if need be; its standard output is a pipe, for it to tell what it did."""
     path = cwd / "script.py"
     path.write_text(script, encoding="utf-8")
     return subprocess.Popen(
-        [sys.executable, str(path), *map(str, args)],
+        [*prefix, sys.executable, str(path), *map(str, args)],
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -62,7 +62,7 @@ def end(child: subprocess.Popen[bytes]) -> None:
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def run(script: str, *args: object, cwd: Path, returncode: int | None = 0) -> str:
+def run(script: str, *args: object, cwd: Path, returncode: int | None = 0, prefix: tuple[str, ...] = ()) -> str:
     """Run a script to its end and return what it printed.
 
     Args:
@@ -70,8 +70,9 @@ def run(script: str, *args: object, cwd: Path, returncode: int | None = 0) -> st
         args: Its arguments.
         cwd: Where it runs.
         returncode: How it has to end; None where any end will do.
+        prefix: A command that runs the interpreter, `strace` say.
     """
-    with start(script, *args, cwd=cwd) as child:
+    with start(script, *args, cwd=cwd, prefix=prefix) as child:
         try:
             out, err = child.communicate(timeout=TIMEOUT_S)
         finally:

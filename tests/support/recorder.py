@@ -41,6 +41,7 @@ class Recorder:
         events: How many events the first one writes before the process dies; None for ever.
         others: The same for each of the others, which are waited for; None: they write until the end.
         death: How it dies; see `recording.die`.
+        settled: Whether it waits before it dies until a `flush` succeeds, however many fail.
         pad: Lengths of the events' padding stay below this.
         options: Of the logger.
         prefix: A command that runs the interpreter, `strace` say.
@@ -56,6 +57,7 @@ class Recorder:
         events: int | None = None,
         others: int | None = None,
         death: str = "end",
+        settled: bool = False,
         pad: int = 900,
         options: Mapping[str, Any] | None = None,
         prefix: tuple[str, ...] = (),
@@ -73,6 +75,7 @@ class Recorder:
             "events": events,
             "others": others,
             "death": death,
+            "settled": settled,
             "pad": pad,
             "options": dict(options or {}),
             "counters": str(self._counters),

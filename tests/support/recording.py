@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from deia import AsyncSessionLogger, SessionLogger
+from deia.errors import WriterFailedError
 
 # The file systems of these tests are real and slow; a core file of each crash would make them slower.
 try:
@@ -120,6 +121,23 @@ def die(death: str) -> None:
         assert death == "end", death
 
 
+def is_settled() -> bool:
+    """Whether what kept the log from being written is over."""
+    try:
+        logger.flush()
+    except WriterFailedError:
+        return False
+    return True
+
+
+async def is_settled_async() -> bool:
+    try:
+        await logger.flush()
+    except WriterFailedError:
+        return False
+    return True
+
+
 def main() -> None:
     others = [
         threading.Thread(
@@ -144,12 +162,16 @@ def main() -> None:
     if face == "sync":
         write(0, config["events"])
         wait_for_others()
+        while config["settled"] and not is_settled():
+            pass
         die(config["death"])
         return
 
     async def agent() -> None:
         await write_async(0, config["events"])
         wait_for_others()
+        while config["settled"] and not await is_settled_async():
+            pass
         die(config["death"])
         if config["death"] == "SIGINT":  # it is told the loop, not the task
             import anyio
