@@ -14,7 +14,7 @@ from support.effort import FULL
 from support.losses import Losses
 from support.processes import run
 from support.recorder import Recorder, prove
-from support.strace import injecting
+from support.strace import injecting, injections
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="strace, and the names of system calls, are Linux's")
 
@@ -30,11 +30,13 @@ WRITES = [
     ("pwrite64:error=EDQUOT:when=3+7", JOURNAL),
     ("pwrite64:error=EINTR:when=1+2", JOURNAL),
     ("pwrite64:retval=0:when=2..5", JOURNAL),  # the shortest of short writes
+    ("write-mode pwrite64:error=EIO:when=5+9", JOURNAL),
+    ("write-mode pwrite64:error=ENOSPC:when=5+9 ftruncate:error=EIO", JOURNAL),
 ]
 SYNCS = [
     ("fsync:error=EINTR:when=1+2", JOURNAL),
     ("fsync:error=EIO:when=1", JOURNAL),
-    ("fsync:error=ENOSPC:when=2", JOURNAL),
+    ("fsync:error=ENOSPC:when=1", JOURNAL),
     ("fsync:error=EIO:when=1", DIRECTORY),
 ]
 OPENS = [
@@ -44,7 +46,7 @@ OPENS = [
     ("openat:error=ENOSPC:when=1", NEW),
     ("openat:error=EINTR:when=1+2", QUEUE),
     ("pwrite64:error=ENOSPC:when=1..2", NEW),
-    ("pwrite64:error=EIO:when=4", NEW),
+    ("pwrite64:error=EIO:when=2", NEW),
 ]
 OTHERS = [
     ("mmap:error=ENODEV:when=1", NEW),
@@ -52,9 +54,7 @@ OTHERS = [
     ("flock:error=ENOLCK", QUEUE),
     ("flock:error=EINTR:when=1", QUEUE),
     ("unlink:error=EIO", QUEUE),
-    ("ftruncate:error=EIO", JOURNAL),
     ("close:error=EIO:when=1", JOURNAL),
-    ("madvise:error=EAGAIN", QUEUE),
 ]
 FAULTS = [
     pytest.param(row, fault, name, id=f"{row} {fault} {name}")
@@ -77,6 +77,8 @@ def test_failing_system_call_loses_nothing_that_was_accepted(
 ) -> None:
     """The recorder goes on through the error, and ends; each call that had returned is in the log, once."""
     directory = tmp_path / "sessions"
+    words = fault.split()
+    mode = {"queue_mode": "write"} if words[0] == "write-mode" else {}
     recorder = Recorder(
         directory,
         face=face,
@@ -84,12 +86,14 @@ def test_failing_system_call_loses_nothing_that_was_accepted(
         events=300,
         others=300,
         settled=row != "error-on-write",  # what is kept in memory, where no file could be made, is promised to nobody
-        options=OPTIONS,
-        prefix=injecting(fault, directory / name),
+        options=OPTIONS | mode,
+        prefix=injecting(words[len(mode) :], directory / name, tmp_path / "trace"),
     )
     recorder.wait(0)
+    faults = injections(tmp_path / "trace")
+    assert faults > 0
     assert recorder.owed() == {f"0/{writer}": 300 for writer in range(writers)}
-    prove(recorder.path, recorder.owed(), losses, row, under_way=0)
+    prove(recorder.path, recorder.owed(), losses, row, tried=faults, under_way=0)
 
 
 REPORT = """
@@ -124,7 +128,7 @@ print(json.dumps(told))
 def test_failing_system_call_is_told(tmp_path: Path, losses: Losses, fault: str, call: str, number: int) -> None:
     """Whoever asks for the log to be written, or synced, learns that it was not, and of which error."""
     directory = tmp_path / "sessions"
-    out = run(REPORT, directory, call, cwd=tmp_path, prefix=injecting(fault, directory / JOURNAL))
+    out = run(REPORT, directory, call, cwd=tmp_path, prefix=injecting([fault], directory / JOURNAL, tmp_path / "trace"))
     told = json.loads(out)
     assert number in told or any(os.strerror(number) in str(each) for each in told)
     row = "error-on-sync" if call == "sync" else "error-on-write"

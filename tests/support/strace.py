@@ -20,16 +20,22 @@ def _obstacle() -> str | None:
     return None if tried.returncode == 0 else f"strace cannot inject faults here: {tried.stderr.strip()}"
 
 
-def injecting(fault: str, *paths: Path) -> tuple[str, ...]:
+def injecting(faults: list[str], path: Path, trace: Path) -> tuple[str, ...]:
     """Return the command before a command whose system calls are to fail; skip the test where that cannot be.
 
     Args:
-        fault: What `strace -e inject=` takes: `pwrite64:error=EIO:when=2..4`.
-        paths: Calls on these files only.
+        faults: What `strace -e inject=` takes: `pwrite64:error=EIO:when=2..4`. Each thread counts for itself.
+        path: Calls on this file only.
+        trace: Where `injections` finds afterwards what was done.
     """
     obstacle = _obstacle()
     if obstacle is not None:
         pytest.skip(obstacle)
-    call = fault.partition(":")[0]
-    named = [part for path in paths for part in ("-P", str(path))]
-    return ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={fault}", *named)
+    calls = ",".join(fault.partition(":")[0] for fault in faults)
+    injected = [part for fault in faults for part in ("-e", f"inject={fault}")]
+    return ("strace", "-f", "-qq", "-o", str(trace), "-e", f"trace={calls}", *injected, "-P", str(path))
+
+
+def injections(trace: Path) -> int:
+    """Return how many system calls were made to fail."""
+    return trace.read_text(encoding="utf-8", errors="replace").count("(INJECTED)")
