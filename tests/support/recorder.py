@@ -31,10 +31,11 @@ Owed = dict[str, int]
 
 
 class Recorder:
-    """A process that records events named `{run}/{writer}/{number}` in the session `agent`, `s` of a directory.
+    """A process that records events named `{run}/{writer}/{number}` in a session of a directory.
 
     Args:
         directory: Of the session; what the recorder needs beside it goes to its parent.
+        session_id: Of the agent `agent`.
         run: First part of the events' names.
         face: `"sync"`, `"asyncio"` or `"trio"`; each writer but the first is a thread, with a loop of its own.
         writers: How many write.
@@ -43,6 +44,7 @@ class Recorder:
         death: How it dies; see `recording.die`.
         settled: Whether it waits before it dies until a `flush` succeeds, however many fail.
         pad: Lengths of the events' padding stay below this.
+        pause_s: How long each writer waits after each event, where a test takes its time.
         options: Of the logger.
         prefix: A command that runs the interpreter, `strace` say.
     """
@@ -51,6 +53,7 @@ class Recorder:
         self,
         directory: Path,
         *,
+        session_id: str = "s",
         run: int = 0,
         face: str = "sync",
         writers: int = 1,
@@ -59,16 +62,18 @@ class Recorder:
         death: str = "end",
         settled: bool = False,
         pad: int = 900,
+        pause_s: float = 0.0,
         options: Mapping[str, Any] | None = None,
         prefix: tuple[str, ...] = (),
     ) -> None:
-        self.path = directory / "agent_s.jsonl"
+        self.path = directory / f"agent_{session_id}.jsonl"
         self.run = run
         self.writers = writers
-        self._counters = directory.parent / f"{directory.name}.counters-{run}"
+        self._counters = directory.parent / f"{directory.name}.counters-{session_id}-{run}"
         self._counters.write_bytes(bytes(8 * writers))
         config = {
             "directory": str(directory),
+            "session_id": session_id,
             "run": run,
             "face": face,
             "writers": writers,
@@ -77,6 +82,7 @@ class Recorder:
             "death": death,
             "settled": settled,
             "pad": pad,
+            "pause_s": pause_s,
             "options": dict(options or {}),
             "counters": str(self._counters),
         }
@@ -201,7 +207,8 @@ def prove(
     assert (result.missing, result.duplicated) == (0, 0), result
     assert may_tear or result.torn == 0, result
     assert not path.exists() or check(path).ok
-    with SessionLogger("agent", "s", output_dir=path.parent, **(options or {})) as logger:
+    agent_id, _, session_id = path.stem.partition("_")
+    with SessionLogger(agent_id, session_id, output_dir=path.parent, **(options or {})) as logger:
         logger.log_tool_call("after/it/0", {}, 0)
         again = tally(path, owed | {"after/it": 1}, under_way=under_way)
         assert (again.missing, again.duplicated, again.torn) == (0, 0, 0), again

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -32,7 +33,7 @@ warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads,
 config: dict[str, Any] = json.loads(sys.argv[1])
 face: str = config["face"]
 Logger: Any = SessionLogger if face == "sync" else AsyncSessionLogger
-logger = Logger("agent", "s", output_dir=config["directory"], **config["options"])
+logger = Logger("agent", config["session_id"], output_dir=config["directory"], **config["options"])
 
 with open(config["counters"], "r+b") as file:
     counters = memoryview(mmap.mmap(file.fileno(), 0)).cast("Q")
@@ -55,13 +56,15 @@ def write(writer: int, number_of_events: int | None) -> None:
     for number, name in events(writer, number_of_events):
         log(number, name)
         counters[writer] = number + 1
+        if config["pause_s"]:
+            time.sleep(config["pause_s"])
 
 
 async def write_async(writer: int, number_of_events: int | None) -> None:
     for number, name in events(writer, number_of_events):
         await log(number, name)
         counters[writer] = number + 1
-        if number % 7 == 0:
+        if number % 7 == 0 or config["pause_s"]:
             await rest()
 
 
@@ -70,9 +73,9 @@ async def rest() -> None:
     if face == "trio":
         import trio
 
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(config["pause_s"])
     else:
-        await asyncio.sleep(0)
+        await asyncio.sleep(config["pause_s"])
 
 
 def run(coroutine_function: Any, *arguments: object) -> None:
