@@ -8,19 +8,17 @@ import shutil
 import signal
 import sys
 import threading
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deia import SessionLogger, read_events
-from deia.events import ToolEvent
 from support.effort import amount
-from support.lines import assert_gapless, assert_sound, lines_of
+from support.lines import assert_sound, lines_of
 from support.losses import Losses
-from support.processes import kill_after, run, start
+from support.processes import run
 from support.recorder import Owed, Recorder, prove, tally
+from support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as these tests use them are POSIX")
 
@@ -28,28 +26,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as thes
 def remove_all(directory: Path) -> None:
     """Make room for the next try."""
     shutil.rmtree(directory)
-
-
-def assert_every_acknowledged_call_is_there(path: Path, acknowledged: list[str]) -> None:
-    """Assert that the log has each acknowledged event, once and in order, and at most the one call more under way."""
-    names = [event.name for event in read_events(path) if isinstance(event, ToolEvent)]
-    assert len(set(names)) == len(names)
-    assert set(acknowledged) <= set(names)
-    recorded, returned = _last_numbers(names), _last_numbers(acknowledged)
-    for series, last in recorded.items():
-        assert last - returned.get(series, -1) <= 1, f"{series}: more than the one call under way"
-    assert_gapless(path)
-
-
-def _last_numbers(names: list[str]) -> dict[str, int]:
-    """Return how far each series came, having seen that it has no gap."""
-    series: defaultdict[str, list[int]] = defaultdict(list)
-    for name in names:
-        key, _, number = name.rpartition("/")
-        series[key].append(int(number))
-    for numbers in series.values():
-        assert numbers == list(range(len(numbers)))
-    return {key: numbers[-1] for key, numbers in series.items()}
 
 
 KILLS_A_SESSION = 5
@@ -97,30 +73,24 @@ def test_killed_session_has_every_acknowledged_event_and_goes_on(
         remove_all(directory)
 
 
-def test_session_killed_while_it_is_opened_can_be_opened_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("face", ["sync", "asyncio", "trio"])
+@pytest.mark.parametrize("writers", [1, 8])
+def test_session_killed_while_it_is_opened_can_be_opened_again(
+    tmp_path: Path, losses: Losses, face: str, writers: int
+) -> None:
     """A kill at any instant of the first calls leaves nothing that stands in the way of the next run."""
-    script = """
-import os, sys
-from deia import SessionLogger
-logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
-os.write(1, b"ready\\n")
-for number in range(100_000):
-    name = f"{sys.argv[2]}/0/{number}"
-    logger.log_tool_call(name, {}, number)
-    os.write(1, name.encode() + b"\\n")
-"""
-    path = tmp_path / "agent_s.jsonl"
-    acknowledged: list[str] = []
-    for number in range(8):
-        child = start(script, tmp_path, number, cwd=tmp_path)
-        acknowledged += [line for line in kill_after(child, 1 + number % 2) if line != "ready"]
-        if path.exists():
-            assert_every_acknowledged_call_is_there(path, acknowledged)
-    with SessionLogger("agent", "s", output_dir=tmp_path) as logger:
-        logger.log_file_read("last")
-    assert_every_acknowledged_call_is_there(path, acknowledged)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["agent_s.jsonl", "script.py"]
-    assert_sound(path)
+    owed: Owed = {}
+    kills = amount(reduced=4, full=40)
+    for number in range(kills):
+        recorder = Recorder(tmp_path / "sessions", run=number, face=face, writers=writers)
+        recorder.wait_for("begun")
+        if number % 2:
+            eventually(recorder.owed, "the first call to return")
+        recorder.kill()
+        owed |= recorder.owed()
+        assert tally(recorder.path, owed).missing == 0
+    prove(recorder.path, owed, losses, "sigkill-while-opening", tried=kills)
+    assert os.listdir(tmp_path / "sessions") == ["agent_s.jsonl"]
 
 
 WRITERS = [

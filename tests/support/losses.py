@@ -60,18 +60,22 @@ def compare(owed: Iterable[str], found: Iterable[str], *, tried: int = 1, torn: 
 
 
 class Losses:
-    """The sums of one run of the tests, by row."""
+    """The sums of one run of the tests.
+
+    Attributes:
+        rows: What was found, by the id of its row.
+    """
 
     def __init__(self) -> None:
-        self._rows: dict[str, Tally] = {}
+        self.rows: dict[str, Tally] = {}
 
     def add(self, row: str, tally: Tally) -> None:
         """Add what a test found to a row of the table."""
-        self._rows[row] = self._rows.get(row, Tally()) + tally
+        self.rows[row] = self.rows.get(row, Tally()) + tally
 
     def write(self, directory: Path) -> None:
         """Write the sums of this process to a file of its own in a directory, made if missing."""
-        if self._rows:
+        if self.rows:
             directory.mkdir(parents=True, exist_ok=True)
-            content = {row: asdict(tally) for row, tally in self._rows.items()}
+            content = {row: asdict(tally) for row, tally in self.rows.items()}
             (directory / f"{os.getpid()}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
