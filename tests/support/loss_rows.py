@@ -25,6 +25,7 @@ class Row(NamedTuple):
 EVERY_CALL = "every call that had returned"
 COMPLETE = "every call that had returned, in the journal itself"
 ACCEPTED = "nothing accepted is lost; it is told; writing resumes by itself"
+BOTH_LINES = "both lines, whole, without a gap"
 GOES_ON = "the session goes on in another file, which is read with the first"
 
 ROWS = (
@@ -46,13 +47,17 @@ ROWS = (
     Row("sigkill-in-second-recovery", "SIGKILL at each operation of the recovery of that", EVERY_CALL),
     Row("killed-at-any-operation", "death at each file operation of a run (simulated disk)", EVERY_CALL),
     Row("recovery-killed-at-any-operation", "death at each operation of its recovery (simulated disk)", EVERY_CALL),
-    Row("event-loops", "event loops that are closed, replaced, blocked for ever", EVERY_CALL),
+    Row("event-loops", "one logger under many event loops at once, closed, replaced or blocked", EVERY_CALL),
     # Calls made inside calls
-    Row("signal-handler", "a signal handler that logs, inside a log call", "both lines, whole, without a gap"),
+    Row("signal-handler", "a signal handler that logs, inside a log call", BOTH_LINES),
     Row("exception-inside", "an exception inside a log call (Ctrl-C, a timeout)", "its line whole, or nothing"),
-    Row("destructor", "a destructor that logs, inside a log call or at exit", "both lines, whole, without a gap"),
-    Row("gc-callback", "a callback of the garbage collector that logs, inside a log call", "both lines"),
-    Row("exit-hook", "an `atexit` hook that logs, before and after ours", "every call that had returned"),
+    Row("destructor", "a destructor that logs, inside a log call or at exit", BOTH_LINES),
+    Row(
+        "gc-callback",
+        "a callback of the garbage collector that logs, inside a log call",
+        BOTH_LINES,
+    ),
+    Row("exit-hook", "an `atexit` hook that logs, before and after ours", EVERY_CALL),
     Row("handler-os-exit", "a signal handler that logs inside a log call, then calls `os._exit`", EVERY_CALL),
     # The disk fails
     Row("disk-full", "the disk fills, and is freed again", ACCEPTED),
