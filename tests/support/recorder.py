@@ -17,7 +17,7 @@ from deia.journal.check import check
 from deia.journal.damage import DamageLog
 from support.lines import assert_sound
 from support.losses import Losses, Tally, compare
-from support.processes import end
+from support.processes import end, watched
 
 SCRIPT = Path(__file__).with_name("recording.py")
 
@@ -86,15 +86,17 @@ class Recorder:
             "options": dict(options or {}),
             "counters": str(self._counters),
         }
-        self.process = subprocess.Popen(
-            [*prefix, sys.executable, str(SCRIPT), json.dumps(config)],
-            cwd=directory.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": ""},
-            start_new_session=True,
+        self.process = watched(
+            subprocess.Popen(
+                [*prefix, sys.executable, str(SCRIPT), json.dumps(config)],
+                cwd=directory.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": ""},
+                start_new_session=True,
+            )
         )
 
     def wait_for(self, word: str) -> None:
@@ -115,7 +117,7 @@ class Recorder:
             try:
                 _, errors = self.process.communicate(timeout=TIMEOUT_S)
             finally:
-                end_of(self.process)
+                end(self.process)
         assert returncode is None or self.process.returncode == returncode, (
             f"ended with {self.process.returncode}:\n{errors}"
         )
@@ -136,11 +138,6 @@ class Recorder:
         """Return what it owes: the calls that had returned."""
         numbers = struct.unpack(f"{self.writers}Q", self._counters.read_bytes())
         return {f"{self.run}/{writer}": number for writer, number in enumerate(numbers) if number}
-
-
-def end_of(process: subprocess.Popen[Any]) -> None:
-    """End whatever a process leaves behind."""
-    end(process)
 
 
 def name_of(event: AnyEvent) -> str:

@@ -5,7 +5,6 @@ take them: in a file that it maps. Started by `support.recorder`, never imported
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import mmap
 import os
@@ -39,9 +38,13 @@ with open(config["counters"], "r+b") as file:
     counters = memoryview(mmap.mmap(file.fileno(), 0)).cast("Q")
 
 
+FOR_EVER = 500_000
+"""Events of a writer that goes on until it is killed: far more than any test waits for, and no full disk."""
+
+
 def events(writer: int, number_of_events: int | None) -> Iterator[tuple[int, str]]:
     """Yield what a writer is to record: numbers, and the names that carry them."""
-    for number in itertools.count() if number_of_events is None else range(number_of_events):
+    for number in range(FOR_EVER if number_of_events is None else number_of_events):
         yield number, f"{config['run']}/{writer}/{number}"
 
 
