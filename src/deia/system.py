@@ -136,6 +136,15 @@ def make_directory(path: Path) -> list[Path]:
     return missing
 
 
+def is_empty(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a directory is empty; one that may not be read is taken not to be."""
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except PermissionError:
+        return False
+
+
 def lock(fd: int) -> bool | None:
     """Take the exclusive lock of an open file, without waiting.
 

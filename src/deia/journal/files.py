@@ -54,6 +54,7 @@ class SessionFiles:
     ring: mmap.mmap | None = None
     committed: memoryview | None = None
     dropped: memoryview | None = None
+    _is_named: bool = True
     _views: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _guard: threading.RLock = field(default_factory=threading.RLock)
     _users: int = 0
@@ -78,13 +79,16 @@ class SessionFiles:
             return system.write_all(self.journal, data, offset)
 
     def sync(self) -> None:
-        """Return once the journal is on the disk.
+        """Return once the journal is on the disk, under its name.
 
         Raises:
             OSError: As for `write`.
         """
         with self.in_use():
             system.sync(self.journal)
+            if not self._is_named:
+                system.sync_directory(self.path.parent)
+                self._is_named = True
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
@@ -166,7 +170,7 @@ def open_session(
         ForeignJournalError: The file belongs to another agent or session; it was not touched.
         OSError: A file cannot be made.
     """
-    _make_directory(path.parent)
+    make_directory(path.parent)
     queue = queue_path(path)
     for file in (path, queue):
         if file.is_symlink():  # the descriptors are opened without following one too; this says why
@@ -181,7 +185,8 @@ def open_session(
     old_ring = pointer_target(queue)
     journal = system.open_or_create(path)
     opened.append(journal)
-    if options.sync_policy != "never":
+    is_named = options.sync_policy != "never"  # else by the first sync that is asked for
+    if is_named:
         system.sync_directory(path.parent)
     status = system.fstat(journal)
     header = Header(
@@ -194,7 +199,7 @@ def open_session(
         agent_id=agent_id,
         session_id=session_id,
     )
-    files = SessionFiles(path, journal, lock, locked, status.st_size, recovery)
+    files = SessionFiles(path, journal, lock, locked, status.st_size, recovery, _is_named=is_named)
     try:
         if options.queue_mode == "write" or not system.has_gil():
             raise _NoRing
@@ -215,8 +220,15 @@ class _NoRing(Exception):
     """The session is to have no ring."""
 
 
-def _make_directory(directory: Path) -> None:
-    """Make the sessions directory; a `.deia` that we make keeps itself out of version control."""
+def make_directory(directory: Path) -> None:
+    """Make a directory for session logs; a `.deia` that we make keeps itself out of version control.
+
+    Its name, and the names of the directories above, are made durable as long as it is empty: whoever made them may have
+    died before that, and no session has been in it yet.
+
+    Raises:
+        OSError: It cannot be made, or one that was made cannot be made durable.
+    """
     made = system.make_directory(directory)
     for path in made:
         if path.name == ".deia":
@@ -225,8 +237,14 @@ def _make_directory(directory: Path) -> None:
                 system.write_all(fd, b"*\n", 0)
             finally:
                 system.close(fd)
-    for path in made:
-        system.sync_directory(path.parent)
+    if made or system.is_empty(directory):
+        ours = {path.parent for path in made}
+        for parent in directory.parents:
+            try:
+                system.sync_directory(parent)
+            except OSError:  # of a file system that has no such thing, maybe: it has been there all along
+                if parent in ours:
+                    raise
 
 
 def _remove_if_empty(lock: int, queue: Path) -> None:

@@ -76,6 +76,20 @@ class Source:
                 yield from self._follow(file)
         self.unfinished = self._scanner.take_unfinished()
 
+    def reread(self, size: int, offset: int) -> bytes:
+        """Read a piece of a plain journal again; nothing of a compressed one.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        if self.compressed:
+            return b""
+        fd = system.open_existing(self.journal)
+        try:
+            return system.pread(fd, size, offset)
+        finally:
+            system.close(fd)
+
     def _look(self) -> None:
         try:
             self.window = read_window(self.journal)

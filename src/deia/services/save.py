@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deia import system
 from deia.bus.session import Session
+from deia.journal.files import make_directory
 from deia.queue.layout import queue_path
 
 _CHUNK = 1024 * 1024
@@ -17,7 +18,7 @@ def save(session: Session, directory: Path, timeout_s: float, *, disabled: bool)
     target = directory / session.path.name
     if disabled:
         return target
-    system.make_directory(directory)
+    make_directory(directory)
     with session.lock:  # an attempt to open it, on another thread, comes to its end first
         if session.state == "unopened" and (session.path.exists() or queue_path(session.path).exists()):
             session.open()  # an earlier run's log, to be recovered before it is copied

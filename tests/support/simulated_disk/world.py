@@ -1,0 +1,68 @@
+"""A directory of real files that stands for the simulated disk, and can be laid out as any state of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from support.simulated_disk.disk import Image
+
+
+class World:
+    """Real files below one root, each known by a number that stays its own.
+
+    Every file has a second name in a store outside the root. So it keeps its inode whatever happens to its names, and a
+    state that is laid out again has the same inodes: the queue file, which knows its journal's, is recognised or not as
+    it would be.
+
+    Attributes:
+        root: Where the code under test works.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.root = directory / "root"
+        self._store = directory / "store"
+        self.root.mkdir(parents=True)
+        self._store.mkdir()
+        self._numbers: dict[tuple[int, int], int] = {}
+
+    def relative(self, path: Any) -> str | None:
+        """Return a path as the simulated disk knows it; None for one that is not on it."""
+        absolute = os.path.abspath(path)
+        if absolute == str(self.root):
+            return ""
+        return os.path.relpath(absolute, self.root) if absolute.startswith(f"{self.root}/") else None
+
+    def adopt(self, fd: int, path: Any) -> int:
+        """Give a file that was just made its number."""
+        number = len(self._numbers)
+        os.link(path, self._store / str(number))
+        status = os.fstat(fd)
+        self._numbers[status.st_dev, status.st_ino] = number
+        return number
+
+    def file_of(self, fd: int) -> int | None:
+        """Return the number of an open file."""
+        status = os.fstat(fd)
+        return self._numbers.get((status.st_dev, status.st_ino))
+
+    def lay_out(self, image: Image) -> None:
+        """Make the root hold this state and nothing else."""
+        for entry in os.scandir(self.root):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry)
+            else:
+                os.unlink(entry)
+        for path, file in sorted(image.names.items(), key=lambda item: item[0].count("/")):
+            if file is None:
+                os.mkdir(self.root / path)
+            else:
+                os.link(self._store / str(file), self.root / path)
+        for file in {file for file in image.names.values() if file is not None}:
+            fd = os.open(self._store / str(file), os.O_WRONLY | os.O_TRUNC)
+            try:
+                os.write(fd, image.files[file])
+            finally:
+                os.close(fd)
