@@ -8,7 +8,6 @@ what the journal has one lap before, or several, and the line that it is a part 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import count
 
 import orjson
 
@@ -25,6 +24,9 @@ _SECTOR = 512
 
 _TELLING_BYTES = 64
 """Less than that of a line in one sector says nothing: the end of each line is the same but for its place."""
+
+_BY_CHANCE = 8
+"""How many bytes beside an old page may be the same by chance."""
 
 _LAPS = 100
 """How many laps back an old page may be from: it is written out after 30 s, and few sessions log 3 MB/s for long."""
@@ -107,28 +109,46 @@ def _is_mixed(window: Window, offset: int, line: bytes, read: Read) -> bool:
     It parses all the same where both are in the middle of a text. What the ring held before is in the journal: a
     position is reused only after it was written there.
     """
-    n = window.header.ring_bytes
-    earlier = []
-    for lap in count(1):
-        start = offset - lap * n
-        if lap > _LAPS or start + len(line) <= 0:
-            break
-        earlier.append(bytes(max(0, -start)) + read(len(line) + min(0, start), max(0, start)))
+    earlier = list(_earlier_laps(window.header.ring_bytes, offset, len(line), read))
     start = 0
     while start < len(line) and earlier:
         stop = min(len(line), start + _SECTOR - (offset + start) % _SECTOR)
-        if stop - start >= _TELLING_BYTES and _is_made_of(
-            line[start:stop], [content[start:stop] for content in earlier]
-        ):
-            return True
-        start = stop
+        following = stop
+        if stop - start >= _TELLING_BYTES:
+            part = line[start:stop]
+            old = next((content for content in earlier if content[start:stop] == part), None)
+            if old is not None:
+                first = start - _alike(line[:start][::-1], old[:start][::-1])
+                following = stop + _alike(line[stop:], old[stop:])
+                if _is_cut_by_sectors(offset, len(line), first, following):
+                    return True
+            elif _is_of_two(part, [content[start:stop] for content in earlier]):
+                return True
+        start = following + -(offset + following) % _SECTOR
     return False
 
 
-def _is_made_of(part: bytes, earlier: list[bytes]) -> bool:
-    """Whether a part is one of the earlier contents, or the beginning of one and the end of another."""
-    if part in earlier:
-        return True
+def _earlier_laps(n: int, offset: int, size: int, read: Read) -> Iterator[bytes]:
+    """Yield what the journal has in the places of a line one lap of the ring before, two laps before …"""
+    for lap in range(1, _LAPS + 1):
+        start = offset - lap * n
+        if start + size <= 0:
+            return
+        yield bytes(max(0, -start)) + read(size + min(0, start), max(0, start))
+
+
+def _is_cut_by_sectors(offset: int, size: int, first: int, last: int) -> bool:
+    """Whether what a line has in common with an earlier content ends where sectors do: then it is an old page.
+
+    What is the same because the same was logged again, in the same place by chance, ends anywhere.
+    """
+    begins = first == 0 or -(offset + first) % _SECTOR <= _BY_CHANCE
+    ends = last == size or (offset + last) % _SECTOR <= _BY_CHANCE
+    return begins and ends
+
+
+def _is_of_two(part: bytes, earlier: list[bytes]) -> bool:
+    """Whether a part begins as one of the earlier contents and ends as another: the ring as it was in between."""
     edge = _TELLING_BYTES // 2
     begins = max((_alike(part, content) for content in earlier if content[:edge] == part[:edge]), default=0)
     ends = max((_alike(part[::-1], old[::-1]) for old in earlier if old[-edge:] == part[-edge:]), default=0)

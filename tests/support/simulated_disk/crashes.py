@@ -11,6 +11,7 @@ import pytest
 from deia import SessionLogger
 from deia.journal.mend import mend
 from deia.journal.recovery import recover
+from deia.queue.layout import queue_path
 from support.losses import Tally
 from support.simulated_disk.disk import Disk, Image
 from support.simulated_disk.operations import Mark, Operation, Write
@@ -109,6 +110,20 @@ def power_losses(
                 image = disk.after_a_clean_restart()
                 image.files[file] = content
                 yield lost(f"outcome {count} of file {file}", image)
+
+
+def old_blocks(recording: Recording, block: int) -> Iterator[Crash]:
+    """The power is lost at the end of a run; the journal has what was synced, the queue file all but one block."""
+    *_, (number, _, disk) = _points(recording.operations, Disk())
+    promised = Promised.by(recording.operations[:number])
+    sessions = recording.world.relative(recording.run.directory)
+    queue = disk.image.names[f"{sessions}/{queue_path(recording.run.journal).name}"]
+    assert queue is not None
+    for place, moment, content in disk.with_one_old_block(queue, block):
+        image = Image(disk.forgetful().files, dict(disk.image.names))
+        image.files[queue] = content
+        how = f"power lost at the end, block {place} of {block} bytes as after change {moment}"
+        yield Crash(how, promised, Disk(image, image.copy()), 1, False)
 
 
 def _beginning(before: Crash | None) -> tuple[Disk, Promised, str, int, bool]:

@@ -185,6 +185,15 @@ class Disk:
                 yield versions.compose(size, dict(zip(versions.changed, chosen, strict=True)))
 
 
+    def with_one_old_block(self, file: int, block: int) -> Iterator[tuple[int, int, bytearray]]:
+        """Yield a file as everyone sees it, but for one block that is an older one; with its number and its moment."""
+        versions = _Versions(self.stored.files[file], self.unsynced.get(file, []), block)
+        newest = {number: versions.moments(number, 0)[-1] for number in versions.changed}
+        for number in versions.changed:
+            for moment in versions.moments(number, 0)[:-1]:
+                yield number, moment, versions.compose(versions.sizes[-1], {**newest, number: moment})
+
+
 def _adopt_names(names: Names, change: tuple[str, Names, list[str]]) -> None:
     _, come, gone = change
     for path in gone:

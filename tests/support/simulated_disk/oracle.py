@@ -151,7 +151,7 @@ class Oracle:
         no_journal = not journal.exists()  # it comes back out of its queue file
         if self._ways % 3 == 0 and (journal.exists() or queue_path(journal).exists()):
             recover(journal)
-        elif self._ways % 3 == 1 and before.events:
+        elif self._ways % 3 == 1 and (before.events or self._is_without_journal()):
             mend(journal)
         else:
             return before
@@ -163,6 +163,9 @@ class Oracle:
         assert after.kinds <= allowed
         assert not queue_path(journal).exists()
         return after
+
+    def _is_without_journal(self) -> bool:
+        return not self._run.journal.exists() and queue_path(self._run.journal).exists()
 
     def _go_on(self, before: Reading) -> None:
         """Open the session again, write on, close it, and find all of it."""

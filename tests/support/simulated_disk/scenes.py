@@ -54,7 +54,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     background = _Inline()
 
     def now() -> float:
-        return START + next(ticks) / 8
+        return START + next(ticks) + 0.5  # as long as any other, as text
 
     with monkeypatch.context() as patch:
         patch.setattr(deia.bus.session, "background", lambda: background)
@@ -130,6 +130,11 @@ class Run:
     def tool(self, label: str, size: int = 0) -> None:
         """Log a line of about this length."""
         params = {"filling": filling(label, size)}
+        self._log(label, ToolEvent(label, params, 5), lambda: self.logger.log_tool_call(label, params, 5))
+
+    def same(self, label: str, size: int) -> None:
+        """Log a line with a text that others have too."""
+        params = {"filling": filling("always the same", size)}
         self._log(label, ToolEvent(label, params, 5), lambda: self.logger.log_tool_call(label, params, 5))
 
     def begin(self, name: str) -> None:
@@ -261,6 +266,26 @@ def saved(run: Run) -> None:
     run.file("f3")
 
 
+def laps(run: Run) -> None:
+    """Many times around the ring with lines whose middle is text: a page of an earlier lap fits into each."""
+    for number in range(18):
+        run.tool(f"t{number}", 11_000)
+        if number % 3 == 2:
+            run.drain()
+        if number % 9 == 8:
+            run.sync()
+    for number in range(3):
+        run.tool(f"last{number}", 6_000 + number)
+
+
+def repetition(run: Run) -> None:
+    """The same again and again, 4,096 bytes each: what an earlier lap had in the place of a line is nearly the same."""
+    for number in range(1, 46):
+        run.same(f"t{number:03}", 3_932 - len(str(number)))
+        if number % 15 == 9:
+            run.sync()
+
+
 def short(run: Run) -> None:
     """Little enough to try everything."""
     run.file("f1")
@@ -274,6 +299,8 @@ Scene = Callable[[Run], None]
 
 SCENES: dict[str, tuple[Scene, dict[str, Any]]] = {
     "ring": (ring, {}),
+    "many laps": (laps, {}),
+    "repetition": (repetition, {}),
     "reopened": (reopened, {}),
     "long lines": (long_lines, {}),
     "written through": (written_through, {"queue_mode": "write"}),

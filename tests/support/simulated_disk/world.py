@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import os
-import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from support.simulated_disk.disk import Image
+
+
+@contextmanager
+def scratch_directory(fallback: Path) -> Iterator[Path]:
+    """A directory in memory where there is such a thing: thousands of states are laid out, and none is to last."""
+    memory = Path("/dev/shm")
+    if os.access(memory, os.W_OK):
+        with tempfile.TemporaryDirectory(dir=memory, prefix="deia-") as directory:
+            yield Path(directory)
+    else:
+        yield fallback
 
 
 class World:
@@ -50,16 +63,18 @@ class World:
 
     def lay_out(self, image: Image) -> None:
         """Make the root hold this state and nothing else."""
-        for entry in os.scandir(self.root):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry)
-            else:
-                os.unlink(entry)
+        for directory, directories, files in os.walk(self.root, topdown=False):
+            for name in files:
+                os.unlink(os.path.join(directory, name))
+            for name in directories:
+                path = os.path.join(directory, name)
+                if image.names.get(os.path.relpath(path, self.root), 0) is not None:
+                    os.rmdir(path)
         for path, file in sorted(image.names.items(), key=lambda item: item[0].count("/")):
-            if file is None:
-                os.mkdir(self.root / path)
-            else:
+            if file is not None:
                 os.link(self._store / str(file), self.root / path)
+            elif not (self.root / path).exists():
+                os.mkdir(self.root / path)
         for file in {file for file in image.names.values() if file is not None}:
             fd = os.open(self._store / str(file), os.O_WRONLY | os.O_TRUNC)
             try:
