@@ -223,8 +223,8 @@ class _NoRing(Exception):
 def make_directory(directory: Path) -> None:
     """Make a directory for session logs; a `.deia` that we make keeps itself out of version control.
 
-    Its name, and the names of the directories above, are made durable as long as it is empty: whoever made them may have
-    died before that, and no session has been in it yet.
+    Its name, and the names of the directories above, are made durable as long as it is empty: whoever made them may
+    have died before that, and no session has been in it yet.
 
     Raises:
         OSError: It cannot be made, or one that was made cannot be made durable.
@@ -237,14 +237,13 @@ def make_directory(directory: Path) -> None:
                 system.write_all(fd, b"*\n", 0)
             finally:
                 system.close(fd)
+    for path in made:
+        system.sync_directory(path.parent)
     if made or system.is_empty(directory):
-        ours = {path.parent for path in made}
-        for parent in directory.parents:
-            try:
-                system.sync_directory(parent)
-            except OSError:  # of a file system that has no such thing, maybe: it has been there all along
-                if parent in ours:
-                    raise
+        above = directory.parents if not made else made[0].parent.parents
+        for path in above:
+            with contextlib.suppress(OSError):  # of a file system that has no such thing, maybe
+                system.sync_directory(path)
 
 
 def _remove_if_empty(lock: int, queue: Path) -> None:

@@ -78,8 +78,9 @@ def lines_beyond_a_gap(window: Window, highest: int, end: int) -> int:
         highest: The highest `seq` so far.
         end: Where the journal's lines, and those of the window that follow them, end.
     """
-    data = window.data[max(0, end - window.start) :] if end <= window.committed else window.data
-    return sum((_seq_of_ours(line, window) or 0) > highest for line in _whole_lines(data))
+    if end == window.committed:  # what seems to be beyond is the line of a call that had not returned
+        return 0
+    return sum((_seq_of_ours(line, window) or 0) > highest for line in _whole_lines(window.data))
 
 
 def _whole_lines(data: bytes) -> Iterator[bytes]:
@@ -129,7 +130,7 @@ def _is_mixed(window: Window, offset: int, line: bytes, read: Read) -> bool:
 
 
 def _earlier_laps(n: int, offset: int, size: int, read: Read) -> Iterator[bytes]:
-    """Yield what the journal has in the places of a line one lap of the ring before, two laps before …"""
+    """Yield what the journal has in the places of a line one lap of the ring before, two laps before, and so on."""
     for lap in range(1, _LAPS + 1):
         start = offset - lap * n
         if start + size <= 0:
@@ -157,4 +158,5 @@ def _is_of_two(part: bytes, earlier: list[bytes]) -> bool:
 
 def _alike(one: bytes, another: bytes) -> int:
     """How many bytes are the same from the start."""
-    return next((at for at, (a, b) in enumerate(zip(one, another, strict=False)) if a != b), min(len(one), len(another)))
+    unlike = (at for at, (a, b) in enumerate(zip(one, another, strict=False)) if a != b)
+    return next(unlike, min(len(one), len(another)))

@@ -97,19 +97,17 @@ def power_losses(
         if before is None:
             promised = Promised.by(operations[:number])
 
-        def lost(what: str, image: Image, number: int = number) -> Crash:
-            after = Disk(image, image.copy())
-            return Crash(f"{how}power lost before operation {number} ({what})", promised, after, boots + 1, False)
-
-        yield lost("all that was not synced is gone", disk.forgetful())
+        outcomes = [("all that was not synced is gone", disk.forgetful())]
         for seed in seeds:
-            rng = random.Random(f"{seed} {how}{number}")
-            yield lost(f"seed {seed!r}", disk.reordered(rng))
+            outcomes.append((f"seed {seed!r}", disk.reordered(random.Random(f"{seed} {how}{number}"))))
         for file in disk.unsynced:
             for count, content in enumerate(disk.outcomes(file, most)):
                 image = disk.after_a_clean_restart()
                 image.files[file] = content
-                yield lost(f"outcome {count} of file {file}", image)
+                outcomes.append((f"outcome {count} of file {file}", image))
+        for what, image in outcomes:
+            after = Disk(image, image.copy())
+            yield Crash(f"{how}power lost before operation {number} ({what})", promised, after, boots + 1, False)
 
 
 def old_blocks(recording: Recording, block: int) -> Iterator[Crash]:

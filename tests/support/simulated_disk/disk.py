@@ -184,7 +184,6 @@ class Disk:
             for chosen in itertools.product(*moments):
                 yield versions.compose(size, dict(zip(versions.changed, chosen, strict=True)))
 
-
     def with_one_old_block(self, file: int, block: int) -> Iterator[tuple[int, int, bytearray]]:
         """Yield a file as everyone sees it, but for one block that is an older one; with its number and its moment."""
         versions = _Versions(self.stored.files[file], self.unsynced.get(file, []), block)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 
 @dataclass(frozen=True)
@@ -95,6 +94,6 @@ class Mark:
     value: object = None
 
 
-Operation = Union[Create, MakeDirectory, Rename, Link, Unlink, Write, Truncate, Sync, SyncDirectory, Mark]
+Operation = Create | MakeDirectory | Rename | Link | Unlink | Write | Truncate | Sync | SyncDirectory | Mark
 NameOperation = (Create, MakeDirectory, Rename, Link, Unlink)
 DataOperation = (Write, Truncate)

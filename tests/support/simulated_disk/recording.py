@@ -39,12 +39,14 @@ class Recorder:
 
     Attributes:
         operations: What happened so far.
-        before: Called before each operation with its name and arguments; may raise what the operation is to fail with.
+        before: Called before each operation with its name; may raise what the operation is to fail with.
+        room: Called before each write with its size; returns how many bytes it is to take.
     """
 
     def __init__(self, world: World) -> None:
         self.operations: list[Operation] = []
-        self.before: Callable[[str, tuple[Any, ...]], None] | None = None
+        self.before: Callable[[str], None] | None = None
+        self.room: Callable[[int], int] | None = None
         self._world = world
         self._maps: list[_RecordedMap] = []
 
@@ -71,7 +73,12 @@ class Recorder:
         def recorded(*arguments: Any, **options: Any) -> Any:
             self.look_at_maps()
             if self.before is not None:
-                self.before(name, arguments)
+                try:
+                    self.before(name)
+                except OSError:
+                    if name == "sync" and (file := self._world.file_of(arguments[0])) is not None:
+                        self._note(Sync(file, failed=True))
+                    raise
             if note is None:
                 return real(*arguments, **options)
             return note(real, *arguments, **options)
@@ -101,6 +108,8 @@ class Recorder:
         return fd
 
     def _pwrite(self, real: Callable[..., int], fd: int, data: Any, offset: int) -> int:
+        if self.room is not None:
+            data = memoryview(data)[: self.room(len(data))]
         written = real(fd, data, offset)
         if (file := self._world.file_of(fd)) is not None and written:
             self._note(Write(file, offset, bytes(data[:written])))

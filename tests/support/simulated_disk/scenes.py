@@ -13,8 +13,10 @@ import pytest
 
 import deia.bus.session
 from deia import FileEvent, SessionLogger, TaskEvent, ToolEvent, system
+from deia.errors import WriterFailedError
 from deia.events import AnyEvent
 from deia.services import session_logger
+from support.simulated_disk.disk import Image
 from support.simulated_disk.recording import Recorder
 from support.simulated_disk.world import World
 
@@ -86,12 +88,16 @@ class Run:
         root: The simulated disk's.
         options: Of its loggers.
         logged: Label → the event as it was logged, in order.
+        may_fail: Whether calls that wait for the disk may say that it fails.
+        failures: What they said.
     """
 
     recorder: Recorder
     root: Path
     options: dict[str, Any]
     logged: dict[str, TaskEvent | FileEvent | ToolEvent] = field(default_factory=dict)
+    may_fail: bool = False
+    failures: list[Exception] = field(default_factory=list)
     _logger: SessionLogger | None = None
     _acknowledged: int = 0
 
@@ -120,8 +126,8 @@ class Run:
         call()
         self.recorder.mark("acknowledged", label)
         self._acknowledged = len(self.logged)
-        if self.options.get("sync_policy") == "always":
-            self.recorder.mark("durable", self._acknowledged)
+        if self.options.get("sync_policy") == "always" and self._is_durable():
+            self._mark_durable()
 
     def file(self, label: str) -> None:
         """Log a short line."""
@@ -151,18 +157,41 @@ class Run:
         """What the consumer does at each interval."""
         self.logger._session.writer.try_to_drain()
 
+    def _is_durable(self) -> bool:
+        statistics = self.logger.statistics()
+        return statistics.durable_offset >= statistics.end_offset
+
+    def _mark_durable(self) -> None:
+        """Note that everything is owed now; after a failed fsync nobody knows any more, whatever a later run syncs."""
+        if not self.failures:
+            self.recorder.mark("durable", self._acknowledged)
+
+    def _succeeds(self, call: Callable[[], object]) -> bool:
+        try:
+            call()
+        except (WriterFailedError, OSError) as error:
+            self.failures.append(error)
+            if not self.may_fail:
+                raise
+            return False
+        return True
+
     def flush(self) -> None:
-        self.logger.flush()
+        self._succeeds(self.logger.flush)
 
     def sync(self) -> None:
         """Sync; from here on, what was logged is owed after a loss of power too."""
-        self.logger.sync()
-        self.recorder.mark("durable", self._acknowledged)
+        if self._succeeds(self.logger.sync):
+            self._mark_durable()
 
     def close(self) -> None:
-        """Close; it syncs."""
-        self.logger.close()
-        self.recorder.mark("durable", self._acknowledged)
+        """Close, which syncs; it is asked for again where the disk did not take everything."""
+        while not self._succeeds(self.logger.close):
+            assert len(self.failures) < 10, self.failures
+            if self.logger.statistics().mode == "closed":
+                break
+        else:
+            self._mark_durable()
         self._logger = None
 
     def die(self) -> None:
@@ -173,8 +202,8 @@ class Run:
 
     def save(self) -> None:
         """Save a copy elsewhere; it is durable, as the log itself need not be."""
-        self.logger.save_session(self.copy.parent)
-        self.recorder.mark("saved", self._acknowledged)
+        if self._succeeds(lambda: self.logger.save_session(self.copy.parent)):
+            self.recorder.mark("saved", self._acknowledged)
 
 
 def ring(run: Run) -> None:
@@ -286,6 +315,26 @@ def repetition(run: Run) -> None:
             run.sync()
 
 
+def troubled(run: Run) -> None:
+    """A little of everything that needs the disk, and no death: whatever fails, nothing may be lost."""
+    run.begin("task")
+    run.file("f1")
+    run.drain()
+    run.tool("t1", 3_000)
+    run.flush()
+    run.sync()
+    run.tool("long", RING_BYTES + 1_000)
+    run.end("task")
+    run.save()
+    run.close()
+    run.file("f2")
+    run.tool("t2", 900)
+    run.sync()
+    run.file("f3")
+    run.drain()
+    run.file("f4")
+
+
 def short(run: Run) -> None:
     """Little enough to try everything."""
     run.file("f1")
@@ -340,4 +389,24 @@ def record(scene: Scene, options: dict[str, Any], directory: Path, monkeypatch: 
         scene(run)
         recorder.mark("over")
     run.die()
+    return Recording(world, run, recorder.operations)
+
+
+def record_with_faults(
+    options: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch, attach: Callable[[Recorder], None]
+) -> Recording:
+    """Play the scene of trouble on a disk whose operations fail as they are told to; at its end the disk is well."""
+    world.lay_out(Image())
+    recorder = Recorder(world)
+    options = {"queue_bytes": RING_BYTES, **options}
+    if "queue_dir" in options:
+        options["queue_dir"] = world.root / options["queue_dir"]
+    run = Run(recorder, world.root, options, may_fail=True)
+    attach(recorder)
+    with recorder.recording(monkeypatch):
+        troubled(run)
+        recorder.before = recorder.room = None
+        run.may_fail = run.logger.statistics().error is not None  # an fsync that failed is told again
+        run.close()
+        recorder.mark("over")
     return Recording(world, run, recorder.operations)
