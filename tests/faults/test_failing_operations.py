@@ -43,7 +43,8 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Play]:
         def run(options: dict[str, Any], faults: Counting) -> Recording:
             return record_with_faults({"full_timeout_s": 0.0, **options}, world, monkeypatch, faults.attach)
 
-        yield run
+        with world.passing():
+            yield run
 
 
 def nothing_is_lost(recording: Recording) -> Tally:

@@ -113,7 +113,8 @@ def _recoveries(examine: Examiner, recording: Recording, begin: list[Crash]) -> 
         journal = recording.run.journal
         if names.get(f"{sessions}/{journal.name}") is None and f"{sessions}/{queue_path(journal).name}" not in names:
             way = by_opening  # there is nothing to recover by the others
-        yield crash, examine.record_recovery(crash, way)
+        with recording.world.passing():
+            yield crash, examine.record_recovery(crash, way)
 
 
 @every_scene

@@ -173,7 +173,7 @@ def open_session(
     make_directory(path.parent)
     queue = queue_path(path)
     for file in (path, queue):
-        if file.is_symlink():  # the descriptors are opened without following one too; this says why
+        if system.is_link(file):  # the descriptors are opened without following one too; this says why
             raise ForeignJournalError(f"{file} is a symbolic link, which is not followed", path=file)
     lock, locked = lock_session(queue, opened, lock_attempts)
     try:
@@ -311,9 +311,9 @@ def _ring_path(queue: Path, options: Options) -> Path:
 
     directory = Path(options.queue_dir)
     system.make_directory(directory)
-    if os.path.samefile(directory, queue.parent):
+    if system.real_path(directory) == system.real_path(queue.parent):
         return queue
-    journal = os.path.realpath(queue.parent) + "/" + queue.name
+    journal = system.real_path(queue.parent) + "/" + queue.name
     return directory / f".deia-{hashlib.blake2b(os.fsencode(journal), digest_size=16).hexdigest()}.queue"
 
 

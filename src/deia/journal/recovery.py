@@ -50,7 +50,7 @@ def recover(journal: Path) -> Recovery:
         OSError: The journal cannot be written; what could not be recovered stays in the queue file.
     """
     queue = queue_path(journal)
-    if not queue.exists() and not journal.exists():
+    if not system.exists(queue) and not system.exists(journal):
         raise FileNotFoundError(2, "no such session", str(journal))
     fd, _ = lock_session(queue)
     try:

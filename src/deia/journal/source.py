@@ -43,7 +43,7 @@ class Source:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
-        self.journal = Path(os.path.realpath(self.path))
+        self.journal = Path(system.real_path(self.path))
         self._scanner = LineScanner()
         self.window: Window | None = None
         self.queue_problem: str | None = None

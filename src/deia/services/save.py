@@ -20,12 +20,12 @@ def save(session: Session, directory: Path, timeout_s: float, *, disabled: bool)
         return target
     make_directory(directory)
     with session.lock:  # an attempt to open it, on another thread, comes to its end first
-        if session.state == "unopened" and (session.path.exists() or queue_path(session.path).exists()):
+        if session.state == "unopened" and any(map(system.exists, (session.path, queue_path(session.path)))):
             session.open()  # an earlier run's log, to be recovered before it is copied
         if session.state == "open" and session.writer.files is None:
             session.move_to(directory)
     end = session.flush(timeout_s) if session.state == "open" else None
-    if session.path.parent.resolve() == directory.resolve():
+    if system.real_path(session.path.parent) == system.real_path(directory):
         system.close(system.open_or_create(target))
         return target
     _copy(session.path, target, end)
@@ -38,7 +38,7 @@ def _copy(source: Path, target: Path, end: int | None) -> None:
     fd = system.open_or_create(new)
     try:
         system.ftruncate(fd, 0)
-        if source.exists():
+        if system.exists(source):
             _copy_content(source, fd, end)
         system.sync(fd)
         system.rename(new, target)

@@ -40,6 +40,7 @@ class World:
         self.root.mkdir(parents=True)
         self._store.mkdir()
         self._numbers: dict[tuple[int, int], int] = {}
+        self._next = 0
 
     def relative(self, path: Any) -> str | None:
         """Return a path as the simulated disk knows it; None for one that is not on it."""
@@ -50,11 +51,23 @@ class World:
 
     def adopt(self, fd: int, path: Any) -> int:
         """Give a file that was just made its number."""
-        number = len(self._numbers)
+        number, self._next = self._next, self._next + 1
         os.link(path, self._store / str(number))
         status = os.fstat(fd)
         self._numbers[status.st_dev, status.st_ino] = number
         return number
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """Forget the files that are made inside, at its end: thousands of recoveries would fill any disk."""
+        first = self._next
+        try:
+            yield
+        finally:
+            for identity, number in list(self._numbers.items()):
+                if number >= first:
+                    del self._numbers[identity]
+                    (self._store / str(number)).unlink()
 
     def file_of(self, fd: int) -> int | None:
         """Return the number of an open file."""
