@@ -136,6 +136,30 @@ def make_directory(path: Path) -> list[Path]:
     return missing
 
 
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Tell whether there is a file, or what a link at that name points to."""
+    return os.path.exists(path)
+
+
+def is_link(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a name is a symbolic link."""
+    return os.path.islink(path)
+
+
+def real_path(path: str | os.PathLike[str]) -> str:
+    """Return a path with every link in it resolved."""
+    return os.path.realpath(path)
+
+
+def is_empty(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a directory is empty; one that may not be read is taken not to be."""
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except PermissionError:
+        return False
+
+
 def lock(fd: int) -> bool | None:
     """Take the exclusive lock of an open file, without waiting.
 

@@ -63,6 +63,7 @@ class SessionFiles:
     dropped: memoryview | None = None
     _journal_file: _Identity = (0, 0)
     _lock_file: _Identity = (0, 0)
+    _is_named: bool = True
     _views: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _guard: threading.RLock = field(default_factory=threading.RLock)
     _users: int = 0
@@ -87,13 +88,16 @@ class SessionFiles:
             return system.write_all(journal, data, offset)
 
     def sync(self) -> None:
-        """Return once the journal is on the disk.
+        """Return once the journal is on the disk, under its name.
 
         Raises:
             OSError: As for `write`.
         """
         with self.in_use() as journal:
             system.sync(journal)
+            if not self._is_named:
+                system.sync_directory(self.path.parent)
+                self._is_named = True
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[int]:
@@ -222,10 +226,10 @@ def open_session(
         ForeignJournalError: The file belongs to another agent or session; it was not touched.
         OSError: A file cannot be made.
     """
-    _make_directory(path.parent)
+    make_directory(path.parent)
     queue = queue_path(path)
     for file in (path, queue):
-        if file.is_symlink():  # the descriptors are opened without following one too; this says why
+        if system.is_link(file):  # the descriptors are opened without following one too; this says why
             raise ForeignJournalError(f"{file} is a symbolic link, which is not followed", path=file)
     lock, locked = lock_session(queue, opened, lock_attempts)
     try:
@@ -237,7 +241,8 @@ def open_session(
     old_ring = pointer_target(queue)
     journal = system.open_or_create(path)
     opened.append(journal)
-    if options.sync_policy != "never":
+    is_named = options.sync_policy != "never"  # else by the first sync that is asked for
+    if is_named:
         system.sync_directory(path.parent)
     status = system.fstat(journal)
     header = Header(
@@ -250,7 +255,16 @@ def open_session(
         agent_id=agent_id,
         session_id=session_id,
     )
-    files = SessionFiles(path, journal, lock, locked, status.st_size, recovery, _journal_file=_identity(status))
+    files = SessionFiles(
+        path,
+        journal,
+        lock,
+        locked,
+        status.st_size,
+        recovery,
+        _journal_file=_identity(status),
+        _is_named=is_named,
+    )
     try:
         if options.queue_mode == "write" or not system.has_gil():
             raise _NoRing
@@ -271,8 +285,15 @@ class _NoRing(Exception):
     """The session is to have no ring."""
 
 
-def _make_directory(directory: Path) -> None:
-    """Make the sessions directory; a `.deia` that we make keeps itself out of version control."""
+def make_directory(directory: Path) -> None:
+    """Make a directory for session logs; a `.deia` that we make keeps itself out of version control.
+
+    Its name, and the names of the directories above, are made durable as long as it is empty: whoever made them may
+    have died before that, and no session has been in it yet.
+
+    Raises:
+        OSError: It cannot be made, or one that was made cannot be made durable.
+    """
     made = system.make_directory(directory)
     for path in made:
         if path.name == ".deia":
@@ -283,6 +304,11 @@ def _make_directory(directory: Path) -> None:
                 system.close(fd)
     for path in made:
         system.sync_directory(path.parent)
+    if made or system.is_empty(directory):
+        above = directory.parents if not made else made[0].parent.parents
+        for path in above:
+            with contextlib.suppress(OSError):  # of a file system that has no such thing, maybe
+                system.sync_directory(path)
 
 
 def _remove_if_empty(lock: int, queue: Path) -> None:
@@ -351,9 +377,9 @@ def _ring_path(queue: Path, options: Options) -> Path:
 
     directory = Path(options.queue_dir)
     system.make_directory(directory)
-    if os.path.samefile(directory, queue.parent):
+    if system.real_path(directory) == system.real_path(queue.parent):
         return queue
-    journal = os.path.realpath(queue.parent) + "/" + queue.name
+    journal = system.real_path(queue.parent) + "/" + queue.name
     return directory / f".deia-{hashlib.blake2b(os.fsencode(journal), digest_size=16).hexdigest()}.queue"
 
 

@@ -15,6 +15,7 @@ from deia.journal.damage import Damage, DamageKind, OnDamage
 from deia.journal.scan import RawLine
 from deia.journal.source import Source
 from deia.line import VERSION
+from deia.queue.window import Window
 
 logger = logging.getLogger(__name__)
 
@@ -107,15 +108,22 @@ class RecordReader:
             whose = f"agent {window.header.agent_id!r}, session {window.header.session_id!r}"
             self._report_at_end("queue", f"the queue file is not of this session but of {whose}; it is not read")
             window = None
-        following = salvage.lines_that_follow(window, self.continuity) if window is not None else []
+        following = self._salvage(window) if window is not None else []
         self.salvaged_bytes = sum(map(len, following))
         if source.unfinished is not None and not _goes_on(source.unfinished, following):
             yield from self._judge_end(source.unfinished)
         yield from self._read(self._place(following))
-        if window is not None and (unused := salvage.lines_beyond_a_gap(window, self.continuity)):
+        if window is not None and (unused := salvage.lines_beyond_a_gap(window, self._highest(window), self._end()[1])):
             self._report_at_end(
                 "queue", f"{unused} lines of the queue file do not go on where the journal ends; not read"
             )
+
+    def _salvage(self, window: Window) -> list[bytes]:
+        """Return the window's lines that go on where the journal's end; its offsets do not tell."""
+        return salvage.lines_that_follow(window, self._highest(window), self._end()[1], self.source.reread)
+
+    def _highest(self, window: Window) -> int:
+        return self.continuity.highest(window.header.session_id) or 0
 
     def _read(self, lines: Iterable[RawLine]) -> Iterator[Record]:
         loads = orjson.loads

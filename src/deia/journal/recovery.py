@@ -6,12 +6,14 @@ May die anywhere and be done again: it writes the same bytes at the same offsets
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import orjson
 
 from deia import system
 from deia.errors import SessionLockedError
+from deia.journal.salvage import lines_that_follow
 from deia.queue.layout import HEADER_BYTES, Header, UnreadableQueueError, queue_path
 from deia.queue.window import Window, read_window
 
@@ -48,7 +50,7 @@ def recover(journal: Path) -> Recovery:
         OSError: The journal cannot be written; what could not be recovered stays in the queue file.
     """
     queue = queue_path(journal)
-    if not queue.exists() and not journal.exists():
+    if not system.exists(queue) and not system.exists(journal):
         raise FileNotFoundError(2, "no such session", str(journal))
     fd, _ = lock_session(queue)
     try:
@@ -231,7 +233,7 @@ def _salvage(fd: int, size: int, window: Window) -> tuple[int, int, bool]:
     keep = _end_of_lines(fd, size)
     if keep < size:
         system.ftruncate(fd, keep)
-    lines = b"".join(window.salvage(_last_seq(fd, keep)))
+    lines = b"".join(lines_that_follow(window, _last_seq(fd, keep), keep, partial(system.pread, fd)))
     end = system.write_all(fd, lines, keep)
     return size - keep, len(lines), end >= window.committed
 

@@ -1,11 +1,37 @@
-"""What to make of a window whose offsets do not tell: after a loss of power, in a copied directory, on macOS."""
+"""What to make of a window whose offsets do not tell: after a loss of power, in a copied directory, on macOS.
+
+Byte *o* of the journal lies in the ring at *o* mod N, whatever happened. So the line that the journal lacks first is
+looked for at its place. After a loss of power a page of the ring may be an older one than its neighbours: then it holds
+what the journal has one lap before, or several, and the line that it is a part of is not used.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import orjson
 
+from deia import system
 from deia.journal.continuity import Continuity
+from deia.queue.layout import HEADER_BYTES
 from deia.queue.window import Window
+
+Read = Callable[[int, int], bytes]
+"""Reads so many bytes of the journal, at an offset."""
+
+_SECTOR = 512
+"""What a disk stores as a whole; a page is eight of them, and starts where one does."""
+
+_TELLING_BYTES = 64
+"""Less than that of a line in one sector says nothing: the end of each line is the same but for its place."""
+
+_BY_CHANCE = 8
+"""How many bytes beside an old page may be the same by chance."""
+
+_LAPS = 100
+"""How many laps back an old page may be from: it is written out after 30 s, and few sessions log 3 MB/s for long."""
+
+assert HEADER_BYTES % _SECTOR == 0, "a sector of the file is one of the ring"
 
 
 def belongs(window: Window, journal_name: str, continuity: Continuity) -> bool:
@@ -16,22 +42,121 @@ def belongs(window: Window, journal_name: str, continuity: Continuity) -> bool:
     return journal_name == f"{header.agent_id}_{header.session_id}.jsonl"
 
 
-def lines_that_follow(window: Window, continuity: Continuity) -> list[bytes]:
-    """Return the window's whole lines that go on where the journal's end."""
-    return list(window.salvage(continuity.highest(window.header.session_id) or 0))
+def lines_that_follow(window: Window, last_seq: int, end: int, read: Read) -> list[bytes]:
+    """Return the window's whole lines that go on where the journal's end.
 
-
-def lines_beyond_a_gap(window: Window, continuity: Continuity) -> int:
-    """Count the window's lines of this session that nothing read so far goes up to."""
-    session_id = window.header.session_id
-    highest = continuity.highest(session_id) or 0
-    found = 0
-    for line in window.data.split(b"\n")[:-1]:
-        try:
-            fields = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            continue  # the window begins in the middle of a line; whatever else it is, it is no event
-        if isinstance(fields, dict) and fields.get("session_id") == session_id:
-            seq = fields.get("seq")
-            found += isinstance(seq, int) and seq > highest
+    Args:
+        window: The window.
+        last_seq: `seq` of the journal's last line, 0 where there is none.
+        end: Where the journal's whole lines end.
+        read: Reads the journal.
+    """
+    may_be_mixed = not any(window.header.boot_id) or window.header.boot_id != system.boot_id()
+    found: list[bytes] = []
+    if window.start <= end <= window.committed:
+        for line in _whole_lines(window.data[end - window.start :]):
+            if _seq_of_ours(line, window) != last_seq + 1 or (may_be_mixed and _is_mixed(window, end, line, read)):
+                break
+            found.append(line)
+            last_seq += 1
+            end += len(line)
+    if found or (any(window.header.boot_id) and may_be_mixed):
+        return found
+    # The journal was edited, so that nothing is at its place any more; but the kernel that stored it all has not died.
+    for line in _whole_lines(window.data):
+        if _seq_of_ours(line, window) == last_seq + 1:
+            found.append(line)
+            last_seq += 1
     return found
+
+
+def lines_beyond_a_gap(window: Window, highest: int, end: int) -> int:
+    """Count the window's lines of this session that nothing read so far goes up to.
+
+    Args:
+        window: The window.
+        highest: The highest `seq` so far.
+        end: Where the journal's lines, and those of the window that follow them, end.
+    """
+    if end == window.committed:  # what seems to be beyond is the line of a call that had not returned
+        return 0
+    return sum((_seq_of_ours(line, window) or 0) > highest for line in _whole_lines(window.data))
+
+
+def _whole_lines(data: bytes) -> Iterator[bytes]:
+    """Yield what ends with a newline, without the NULs before it: the ring was never written there."""
+    *lines, _ = data.split(b"\n")
+    return (line.rpartition(b"\0")[2] + b"\n" for line in lines)
+
+
+def _seq_of_ours(line: bytes, window: Window) -> int | None:
+    """Return the `seq` of a line of the window's session; None for anything else: the window begins inside a line."""
+    try:
+        fields = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(fields, dict):
+        return None
+    header = window.header
+    if (fields.get("agent_id"), fields.get("session_id")) != (header.agent_id, header.session_id):
+        return None
+    seq = fields.get("seq")
+    return seq if isinstance(seq, int) else None
+
+
+def _is_mixed(window: Window, offset: int, line: bytes, read: Read) -> bool:
+    """Whether a part of a line is what the ring held there before: a page that was not stored again in time.
+
+    It parses all the same where both are in the middle of a text. What the ring held before is in the journal: a
+    position is reused only after it was written there.
+    """
+    earlier = list(_earlier_laps(window.header.ring_bytes, offset, len(line), read))
+    start = 0
+    while start < len(line) and earlier:
+        stop = min(len(line), start + _SECTOR - (offset + start) % _SECTOR)
+        following = stop
+        if stop - start >= _TELLING_BYTES:
+            part = line[start:stop]
+            old = next((content for content in earlier if content[start:stop] == part), None)
+            if old is not None:
+                first = start - _alike(line[:start][::-1], old[:start][::-1])
+                following = stop + _alike(line[stop:], old[stop:])
+                if _is_cut_by_sectors(offset, len(line), first, following):
+                    return True
+            elif _is_of_two(part, [content[start:stop] for content in earlier]):
+                return True
+        start = following + -(offset + following) % _SECTOR
+    return False
+
+
+def _earlier_laps(n: int, offset: int, size: int, read: Read) -> Iterator[bytes]:
+    """Yield what the journal has in the places of a line one lap of the ring before, two laps before, and so on."""
+    for lap in range(1, _LAPS + 1):
+        start = offset - lap * n
+        if start + size <= 0:
+            return
+        yield bytes(max(0, -start)) + read(size + min(0, start), max(0, start))
+
+
+def _is_cut_by_sectors(offset: int, size: int, first: int, last: int) -> bool:
+    """Whether what a line has in common with an earlier content ends where sectors do: then it is an old page.
+
+    What is the same because the same was logged again, in the same place by chance, ends anywhere.
+    """
+    begins = first == 0 or -(offset + first) % _SECTOR <= _BY_CHANCE
+    ends = last == size or (offset + last) % _SECTOR <= _BY_CHANCE
+    return begins and ends
+
+
+def _is_of_two(part: bytes, earlier: list[bytes]) -> bool:
+    """Whether a part begins as one of the earlier contents and ends as another: the ring as it was in between."""
+    edge = _TELLING_BYTES // 2
+    begins = max((_alike(part, content) for content in earlier if content[:edge] == part[:edge]), default=0)
+    ends = max((_alike(part[::-1], old[::-1]) for old in earlier if old[-edge:] == part[-edge:]), default=0)
+    return begins + ends >= len(part)
+
+
+def _alike(one: bytes, another: bytes) -> int:
+    """How many bytes are the same from the start."""
+    unlike = (at for at, (a, b) in enumerate(zip(one, another, strict=False)) if a != b)
+    return next(unlike, min(len(one), len(another)))

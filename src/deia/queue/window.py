@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import orjson
 
 from deia import system
 from deia.queue.layout import (
@@ -65,27 +62,11 @@ class Window:
             size: Its size when it was read to its end, torn line included.
 
         Returns:
-            Bytes to go on with, or None where offsets do not tell; use `salvage` then.
+            Bytes to go on with, or None where offsets do not tell; see `deia.journal.salvage` then.
         """
         if not self.trusts(journal) or size < self.start:
             return None
         return self.data[max(0, size - self.start) :]
-
-    def salvage(self, last_seq: int) -> Iterator[bytes]:
-        """Yield whole lines of this session that go on from `last_seq`, where offsets cannot be trusted."""
-        for line in self.data.split(b"\n")[:-1]:
-            try:
-                fields = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue
-            if (
-                isinstance(fields, dict)
-                and fields.get("agent_id") == self.header.agent_id
-                and fields.get("session_id") == self.header.session_id
-                and fields.get("seq") == last_seq + 1
-            ):
-                last_seq += 1
-                yield line + b"\n"
 
 
 def read_window(journal: Path) -> Window | None:
