@@ -263,7 +263,7 @@ logger = make(sys.argv[2], sys.argv[1])
 log(logger, "before", 0, 50)
 pid = os.fork()
 if pid == 0:
-    tell(logger, "child/0", 0)
+    os.write(1, b"child\\n")  # which does nothing with its parent's logger
     threading.Event().wait()
 tell(logger, "before/0", 50)
 os.waitpid(pid, 0)
@@ -279,8 +279,7 @@ def test_child_that_outlives_its_parent_does_not_hold_the_parents_session(
     """Its copies of the descriptors are closed at the fork, and with them the lock: the session can go on elsewhere."""
     with start(OUTLIVED, tmp_path / "sessions", face, cwd=tmp_path) as parent:
         assert parent.stdout is not None
-        told = [json.loads(parent.stdout.readline()) for _ in range(2)]
-        assert {series for _, series, _ in told} == {"child/0", "before/0"}
+        assert b"child\n" in {parent.stdout.readline() for _ in range(2)}
         parent.kill()
         parent.wait()
         prove(tmp_path / "sessions" / "agent_parent.jsonl", {"before/0": 50}, losses, "fork", under_way=0)
