@@ -19,6 +19,7 @@ NUMBERS = PAGE.with_suffix(".json")
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # for the rows, and for the conditions under which they were filled
 
+from support.effort import FULL  # noqa: E402
 from support.loss_rows import ROWS  # noqa: E402
 from support.losses import Tally  # noqa: E402
 
@@ -44,7 +45,8 @@ def collect(directory: Path) -> dict[str, Any]:
         raise ValueError(f"tests/support/loss_rows.py does not know {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as scratch:
         found = conditions(Path(scratch))
-    return {**found, "rows": {row.id: asdict(sums[row.id]) for row in ROWS if row.id in sums}}
+    rows = {row.id: asdict(sums[row.id]) for row in ROWS if row.id in sums}
+    return {**found, "effort": "full" if FULL else "reduced", "rows": rows}
 
 
 def table(result: dict[str, Any]) -> str:
@@ -63,10 +65,8 @@ def table(result: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     where = f"{machine['system']} {machine['kernel']}, {machine['cores']} cores, {machine['file_system']}"
     commit = f"`{result['commit'][:12]}`{' with changes' if result['dirty'] else ''}"
-    lines += [
-        "",
-        f"Run on {result['recorded_at'][:10]} at commit {commit}: Python {python['version']}, {versions}; {where}.",
-    ]
+    when = f"Run in {result['effort']} form on {result['recorded_at'][:10]} at commit {commit}"
+    lines += ["", f"{when}: Python {python['version']}, {versions}; {where}."]
     return "\n".join(lines) + "\n"
 
 

@@ -19,7 +19,7 @@ from deia import AsyncSessionLogger, SessionLogger
 from deia.errors import SessionLockedError
 from support.effort import amount
 from support.losses import Losses
-from support.processes import run
+from support.processes import end, run, start
 from support.recorder import Recorder, prove, tally
 from support.waiting import Worker, eventually
 
@@ -254,3 +254,33 @@ def test_eight_processes_record_in_one_directory(tmp_path: Path, losses: Losses,
         for recorder in recorders:
             prove(recorder.path, recorder.owed(), losses, "eight-processes")
         assert sorted(path.name for path in directory.iterdir()) == [f"agent_{number}.jsonl" for number in range(8)]
+
+
+OUTLIVED = (
+    FAMILY
+    + """
+logger = make(sys.argv[2], sys.argv[1])
+log(logger, "before", 0, 50)
+pid = os.fork()
+if pid == 0:
+    os.write(1, b"child\\n")  # which does nothing with its parent's logger
+    threading.Event().wait()
+tell(logger, "before/0", 50)
+os.waitpid(pid, 0)
+"""
+)
+
+
+@needs_fork
+@pytest.mark.parametrize("face", ["sync", "async"])
+def test_child_that_outlives_its_parent_does_not_hold_the_parents_session(
+    tmp_path: Path, losses: Losses, face: str
+) -> None:
+    """Its copies of the descriptors are closed at the fork, and with them the lock: the session can go on elsewhere."""
+    with start(OUTLIVED, tmp_path / "sessions", face, cwd=tmp_path) as parent:
+        assert parent.stdout is not None
+        assert b"child\n" in {parent.stdout.readline() for _ in range(2)}
+        parent.kill()
+        parent.wait()
+        prove(tmp_path / "sessions" / "agent_parent.jsonl", {"before/0": 50}, losses, "fork", under_way=0)
+        end(parent)  # what is left of its family

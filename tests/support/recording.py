@@ -27,6 +27,9 @@ except ImportError:  # Windows
 else:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
+# A shell starts its background jobs with SIGINT ignored, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, where a test wants one
 
 config: dict[str, Any] = json.loads(sys.argv[1])
