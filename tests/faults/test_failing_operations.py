@@ -20,6 +20,8 @@ from support.simulated_disk.oracle import Reading
 from support.simulated_disk.scenes import Recording, one_thread, record_with_faults
 from support.simulated_disk.world import World, scratch_directory
 
+pytestmark = pytest.mark.timeout(amount(reduced=180, full=1800))
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "interval": {},
     "always": {"sync_policy": "always"},

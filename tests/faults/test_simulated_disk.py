@@ -26,6 +26,8 @@ from support.simulated_disk.operations import Create, Mark, Rename, Sync, SyncDi
 from support.simulated_disk.scenes import SCENES, Recording, one_thread, record, short
 from support.simulated_disk.world import scratch_directory
 
+pytestmark = pytest.mark.timeout(amount(reduced=180, full=3600))  # the long run tries some ten thousands of states each
+
 SEED = os.environ.get("DEIA_SEED", "")
 
 Record = Callable[[str], Recording]
