@@ -20,6 +20,8 @@ from support.simulated_disk.oracle import Reading
 from support.simulated_disk.scenes import Recording, one_thread, record_with_faults
 from support.simulated_disk.world import World, scratch_directory
 
+pytestmark = pytest.mark.timeout(amount(reduced=180, full=1800))
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "interval": {},
     "always": {"sync_policy": "always"},
@@ -75,10 +77,6 @@ def faults_of(play: Play, options: dict[str, Any], error: str, times: int) -> It
             yield Failing(name, which, getattr(errno, error), times)
 
 
-def row_of(error: str) -> str:
-    return f"operation-fails-{error.lower()}"
-
-
 @every_option
 @every_error
 def test_operation_that_fails_once_loses_nothing(
@@ -86,14 +84,14 @@ def test_operation_that_fails_once_loses_nothing(
 ) -> None:
     """Each open, read, write, truncation, rename, removal and fsync of a run, one at a time."""
     for fault in faults_of(play, options, error, times=1):
-        losses.add(row_of(error), nothing_is_lost(play(options, fault)))
+        losses.add("operation-fails", nothing_is_lost(play(options, fault)))
 
 
 @every_option
 def test_operations_that_fail_for_a_while_lose_nothing(options: dict[str, Any], play: Play, losses: Losses) -> None:
     """From each operation on, several in a row."""
     for fault in faults_of(play, options, "ENOSPC", times=4):
-        losses.add(row_of("ENOSPC"), nothing_is_lost(play(options, fault)))
+        losses.add("operation-fails", nothing_is_lost(play(options, fault)))
 
 
 @every_option

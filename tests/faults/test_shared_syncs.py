@@ -17,7 +17,6 @@ import pytest
 
 from deia import AsyncSessionLogger, SessionLogger, system
 from support.lines import assert_sound, lines_of
-from support.losses import Losses, Tally
 from support.waiting import PATIENCE_S, Worker, eventually
 
 EVENTS = 200
@@ -65,16 +64,13 @@ def syncs(monkeypatch: pytest.MonkeyPatch) -> Iterator[CountedSync]:
     counted.release()
 
 
-def report(
-    syncs: CountedSync, events: int, record_property: Callable[[str, object], None], losses: Losses, path: Path
-) -> None:
+def report(syncs: CountedSync, events: int, record_property: Callable[[str, object], None], path: Path) -> None:
     """Record how many events one fsync carried, and that nothing is missing."""
     carried = events / len(syncs.ended)
     record_property("events", events)
     record_property("fsyncs", len(syncs.ended))
     print(f"{events} awaited events, {len(syncs.ended)} fsyncs: {carried:.1f} events each")
-    found = len(lines_of(path))
-    losses.add("shared-syncs", Tally(1, events, found, events - found))
+    assert len(lines_of(path)) == events
 
 
 @pytest.mark.anyio
@@ -82,7 +78,6 @@ async def test_calls_awaited_at_once_share_an_fsync(
     tmp_path: Path,
     syncs: CountedSync,
     record_property: Callable[[str, object], None],
-    losses: Losses,
 ) -> None:
     """Those that come while one is under way wait for the next, all of them: two or three fsyncs carry two hundred."""
     logger = AsyncSessionLogger("agent", "s", output_dir=tmp_path, sync_policy="always", full_timeout_s=PATIENCE_S)
@@ -105,7 +100,7 @@ async def test_calls_awaited_at_once_share_an_fsync(
     assert too_early == []
     assert len(returned) == EVENTS
     assert len(syncs.ended) <= 4, "each of the two I/O threads may be at it when they come, and once more"
-    report(syncs, EVENTS, record_property, losses, logger.path)
+    report(syncs, EVENTS, record_property, logger.path)
     await logger.close()
     assert_sound(logger.path)
 
@@ -121,7 +116,6 @@ def test_calls_of_many_threads_share_fsyncs_too(
     tmp_path: Path,
     syncs: CountedSync,
     record_property: Callable[[str, object], None],
-    losses: Losses,
 ) -> None:
     """Each thread waits for its own event; what has gathered meanwhile goes with the next fsync."""
     logger = SessionLogger("agent", "s", output_dir=tmp_path, sync_policy="always", full_timeout_s=PATIENCE_S)
@@ -134,7 +128,7 @@ def test_calls_of_many_threads_share_fsyncs_too(
         worker.finish()
     assert logger.statistics().durable_offset == logger.statistics().end_offset
     assert len(syncs.ended) <= 4
-    report(syncs, THREADS, record_property, losses, logger.path)
+    report(syncs, THREADS, record_property, logger.path)
     logger.close()
     assert_sound(logger.path)
 
@@ -144,7 +138,6 @@ async def test_agents_that_await_each_event_share_the_fsyncs_of_a_real_disk(
     tmp_path: Path,
     syncs: CountedSync,
     record_property: Callable[[str, object], None],
-    losses: Losses,
 ) -> None:
     """Twenty tasks that log one event after the other: never more fsyncs than events, and as a rule far fewer."""
     syncs.release()
@@ -160,6 +153,6 @@ async def test_agents_that_await_each_event_share_the_fsyncs_of_a_real_disk(
         for task in range(TASKS):
             tasks.start_soon(work, task)
     assert len(syncs.ended) < EVENTS
-    report(syncs, EVENTS, record_property, losses, logger.path)
+    report(syncs, EVENTS, record_property, logger.path)
     await logger.close()
     assert_sound(logger.path)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from deia import system
 from deia.journal.files import SessionFiles
 from deia.queue.layout import queue_path
 from support.effort import amount
@@ -23,6 +25,8 @@ from support.simulated_disk.disk import PAGE, SECTOR, Disk
 from support.simulated_disk.operations import Create, Mark, Rename, Sync, SyncDirectory, Truncate, Write
 from support.simulated_disk.scenes import SCENES, Recording, one_thread, record, short
 from support.simulated_disk.world import scratch_directory
+
+pytestmark = pytest.mark.timeout(amount(reduced=180, full=3600))  # the long run tries some ten thousands of states each
 
 SEED = os.environ.get("DEIA_SEED", "")
 
@@ -79,6 +83,17 @@ def test_machine_restarted_after_the_kill_loses_nothing_either(scene: str, exami
     """Offsets are not trusted under another kernel, and every acknowledged event is found all the same."""
     recording, examine = examiner(scene)
     losses.add("killed-then-restarted", examine.examine_all(crashes.clean_restarts(recording.operations)))
+
+
+@every_scene
+def test_process_killed_where_no_boot_id_can_be_had_loses_nothing_either(
+    scene: str, examiner: Prepare, monkeypatch: pytest.MonkeyPatch, losses: Losses
+) -> None:
+    """There nobody knows whether the same kernel runs, so offsets are never trusted."""
+    monkeypatch.setattr(system, "boot_id", lambda: bytes(16))
+    recording, examine = examiner(scene)
+    found = list(deaths(recording.operations))
+    losses.add("killed-at-any-operation", examine.examine_all(found[:: amount(reduced=3, full=1)]))
 
 
 @without_repetition
@@ -155,6 +170,16 @@ def test_old_block_of_the_ring_never_becomes_a_part_of_a_newer_line(
     recording, examine = examiner(scene)
     found = list(crashes.old_blocks(recording, block))
     losses.add("power-lost-interval", examine.examine_all(found[:: amount(reduced=max(1, len(found) // 150), full=1)]))
+
+
+def test_old_block_is_found_out_where_no_boot_id_can_be_had(
+    examiner: Prepare, monkeypatch: pytest.MonkeyPatch, losses: Losses
+) -> None:
+    """There the lines of a window may be taken from any place, but not when the one at its place is no whole one."""
+    monkeypatch.setattr(system, "boot_id", lambda: bytes(16))
+    recording, examine = examiner("many laps")
+    found = [replace(crash, boots=0) for crash in crashes.old_blocks(recording, SECTOR)]
+    losses.add("power-lost-interval", examine.examine_all(found[:: max(1, len(found) // 150)]))
 
 
 @every_scene

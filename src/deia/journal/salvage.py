@@ -55,8 +55,10 @@ def lines_that_follow(window: Window, last_seq: int, end: int, read: Read) -> li
     found: list[bytes] = []
     if window.start <= end <= window.committed:
         for line in _whole_lines(window.data[end - window.start :]):
-            if _seq_of_ours(line, window) != last_seq + 1 or (may_be_mixed and _is_mixed(window, end, line, read)):
+            if _seq_of_ours(line, window) != last_seq + 1:
                 break
+            if may_be_mixed and _is_mixed(window, end, line, read):
+                return found
             found.append(line)
             last_seq += 1
             end += len(line)

@@ -81,15 +81,20 @@ def read_window(journal: Path) -> Window | None:
     return _read(queue_path(journal), may_point=True)
 
 
+def _is_nul(data: bytes) -> bool:
+    return data.count(0) == len(data)
+
+
 def _read(path: Path, *, may_point: bool) -> Window | None:
     try:
         fd = system.open_existing(path)
     except FileNotFoundError:
         return None
     try:
-        if system.fstat(fd).st_size == 0:
-            return Window(_EMPTY, 0, b"", 0, path)
+        file_size = system.fstat(fd).st_size
         page = system.pread(fd, HEADER_BYTES, 0)
+        if _is_nul(page) and _is_nul(system.pread(fd, file_size, 0)):
+            return Window(_EMPTY, 0, b"", 0, path)  # made just now; or all that a loss of power has left of it
         header = Header.unpack(page)
         committed = system.load_word(fd, COMMITTED_AT)
         if header.kind is Kind.POINTER:
