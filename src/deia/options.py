@@ -96,7 +96,7 @@ class Options:
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, not {getattr(self, name)!r}")
 
-        most = self.max_event_bytes
+        most: Any = self.max_event_bytes
         if most is not None and (not isinstance(most, int) or isinstance(most, bool)):
             raise TypeError(f"max_event_bytes must be a whole number of bytes, or None, not {most!r}")
         if most is not None and most < MIN_EVENT_BYTES:

@@ -1,4 +1,4 @@
-"""Shorten what is too long to be recorded as a whole: the longest values first, each with a mark that says what it was."""
+"""Shorten what is too long to be recorded as a whole, the longest values first; a mark says what each was."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _cut(value: Any, cap: int) -> Any:
 def _cut_text(text: str, cap: int) -> str:
     if len(text) <= max(cap, _MARK_BYTES) // 6 - 2 or _size(text) <= max(cap, _MARK_BYTES):
         return text
-    mark = _mark(text, "bytes", len(text.encode()), text.encode)
+    mark = _mark("bytes", len(text.encode()), text.encode)
     room = cap - len(mark) - 4
     kept = text[: max(room, 0)]
     while kept and (over := _size(kept) - room - 2) > 0:  # escapes, and characters of several bytes
@@ -113,15 +113,15 @@ def _limited(value: Any, items: int) -> Any:
     if type(value) is dict:
         result = {key: _limited(item, items) for key, item in list(value.items())[:items]}
         if len(value) > items:
-            result["…"] = _mark("", "items", len(value), lambda: orjson.dumps(value))
+            result["…"] = _mark("items", len(value), lambda: orjson.dumps(value))
         return result
     if type(value) is list:
-        rest = [_mark("", "items", len(value), lambda: orjson.dumps(value))] if len(value) > items else []
+        rest = [_mark("items", len(value), lambda: orjson.dumps(value))] if len(value) > items else []
         return [_limited(item, items) for item in value[:items]] + rest
     return value
 
 
-def _mark(text: str, unit: str, count: int, encoded: Callable[[], bytes]) -> str:
+def _mark(unit: str, count: int, encoded: Callable[[], bytes]) -> str:
     from hashlib import sha256  # it loads OpenSSL, and most sessions have nothing to shorten
 
     return f"… [cut from {count} {unit}, sha256 {sha256(encoded()).hexdigest()[:16]}]"

@@ -28,6 +28,8 @@ _LINE_END = re.compile(r"[\r\n\"']|\\+[nr\"']|\Z")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _COOKIES = re.compile(r" *[\w!#$%&*+.^`|~-]+=[^\s=]{2,}")
 
+_AFTER_QUOTE = ("", *" \t\n,;:+)]}")
+
 _PROSE = frozenset(
     (
         *("access_token", "api_key", "apikey", "auth", "authentication", "bearer", "credentials", "header", "headers"),
@@ -76,6 +78,8 @@ def _quoted(text: str, at: int) -> tuple[int, int] | None:
     if opening is None:
         return None
     start, mark = opening.end(), opening["mark"]
+    if text[start : start + 1] in _AFTER_QUOTE and text.count(mark, text.rfind("\n", 0, at) + 1, at) % 2:
+        return None  # it closes a text that ends in a name: `"token=" + …`
     end = text.find(mark, start)
     while end > start and not opening["slashes"] and text[end - 1] == "\\":
         end = text.find(mark, end + 1)
@@ -101,8 +105,9 @@ def _unquoted(text: str, start: int, name: re.Match[str], separator: re.Match[st
         return bare.span() if is_number and "token" not in name["name"].lower() else None
     if separator["sign"] == ":":
         line_start = max(text.rfind("\n", 0, start), text.rfind("\\n", 0, start) + 1)
-        alone = not text[line_start + 1 : start].strip(" \t-") and text[bare.end() : bare.end() + 1] in ("", "\n", "\r", "\\")
-        return bare.span() if alone and _is_made_up(value, name["name"]) else None
+        before, after = text[line_start + 1 : start].strip(" \t-"), text[bare.end() : bare.end() + 1]
+        is_whole_line = not before and after in ("", "\n", "\r", "\\")
+        return bare.span() if is_whole_line and _is_made_up(value, name["name"]) else None
     if separator[0] != "=":  # `name = value` without quotes is a program's
         return None
     if name["before"] == "--" or text[max(0, start - 1) : start] in ("?", "&", ";"):

@@ -11,7 +11,7 @@ KINDS: dict[str, str] = {
     **dict.fromkeys(("password", "passwords", "passwd", "passphrase", "pgpassword"), "password"),
     **dict.fromkeys(("secret", "secrets", "clientsecret"), "secret"),
     **dict.fromkeys(("token", "accesstoken", "authtoken", "refreshtoken", "sessiontoken", "jwt"), "token"),
-    **dict.fromkeys(("apikey", "apikeys", "accesskey", "privatekey", "secretkey"), "key"),
+    **dict.fromkeys(("apikey", "apikeys", "privatekey", "secretkey"), "key"),
     "authorization": "authorization",
     **dict.fromkeys(("cookie", "cookies"), "cookie"),
     **dict.fromkeys(("credential", "credentials"), "credential"),
@@ -84,7 +84,7 @@ _PLACEHOLDER = re.compile(
     | [xX]{3,}
     | \$[A-Z_][A-Z0-9_]* | \$\{.*\} | \$\(.*\)    # a variable of a shell, or of a workflow
     | \{[^{}]*\} | \{\{[^{}]*\}\}                  # a field of a format string, or of a template
-    | %s | %\(\w+\)s | %\w+%
+    | (?:%s|%\(\w+\)s|\{\w*\}|[:@/])+ | %\w+%
     | <[^<>]*>                                   # what the reader is to fill in
     | (?i:none|null|nil|true|false|undefined|string|str)
     | \[redacted:[a-z0-9-]+:[0-9a-f]{8}\]        # done already

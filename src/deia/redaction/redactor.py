@@ -17,7 +17,7 @@ from deia.redaction.text import find, replace
 TEXTS = ("name", "path", "params", "metadata", "given_duration_ms")
 """The fields of an event that its caller gave, and that may hold text."""
 
-_NUMBERS = frozenset(("password", "secret", "key", "credential"))
+_NUMBERS = frozenset(("password", "secret"))
 """Kinds of names whose value is secret even where it is a number. (A token may be counted.)"""
 
 _SCHEME = re.compile(r"(?i)\s*(?:bearer|basic|token|digest|negotiate|api-?key|key|bot)\s+(?=\S)")
@@ -42,7 +42,7 @@ class Redactor:
         key: bytes,
         callables: Iterable[Callable[[dict[str, Any]], Any]] = (),
         patterns: Iterable[tuple[str, re.Pattern[str]]] = (),
-        warn: Callable[[str, object], None] = lambda message, error: None,
+        warn: Callable[[str, object], None] | None = None,
     ) -> None:
         self._key = key
         self._callables = tuple(callables)
@@ -60,7 +60,8 @@ class Redactor:
             fields = self._ask(fields)
             return {name: self._data(value) if name in TEXTS else value for name, value in fields.items()}
         except Exception as error:  # noqa: BLE001  # a callable of the user's, or data that is nested beyond our means
-            self._warn("Redaction failed, and the texts of that event are replaced as a whole: %s", type(error).__name__)
+            if self._warn is not None:
+                self._warn("Redaction failed, the texts of that event are replaced as a whole: %r", error)
             return {name: self._withhold(name, value) if name in TEXTS else value for name, value in fields.items()}
 
     def data(self, value: Any) -> Any:
@@ -130,14 +131,10 @@ class Redactor:
                 kind = told
             if kind == "token" and ("logprob" in value or "logprobs" in value):  # what a model says, word by word
                 kind = None
-            if kind is not None and not _is_schema(item):
-                item = self._named(item, kind)
-            else:
-                item = self._data(item)
             name = self._text(key)
             while name in result:  # only where secrets were keys, and equal but for them
                 name += "'"
-            result[name] = item
+            result[name] = self._data(item) if kind is None or _is_schema(item) else self._named(item, kind)
         return result
 
     def _named(self, value: Any, kind: str) -> Any:

@@ -30,7 +30,7 @@ class Rule(NamedTuple):
 
 
 _START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
-"""A short prefix counts at the beginning of a word only: `task-…` holds no `sk-`. (`\\n` is a line's end in JSON text.)"""
+"""A short prefix counts at the beginning of a word only: `task-…` holds no `sk-`. (In JSON text, `n` may end a line.)"""
 
 _BODY = r"(?=[\s\S]{0,500}?[A-Za-z0-9+/]{24})"
 """A key has a line of base64 within reach; a program that only names the markers has none."""
@@ -113,9 +113,7 @@ RULES: tuple[Rule, ...] = (
         "Stripe: secret and restricted keys, webhook secrets",
         "https://docs.stripe.com/keys",
     ),
-    Rule(
-        "npm-token", _START + r"npm_[A-Za-z0-9]{36,}", "_", "npm", "https://docs.npmjs.com/about-access-tokens"
-    ),
+    Rule("npm-token", _START + r"npm_[A-Za-z0-9]{36,}", "_", "npm", "https://docs.npmjs.com/about-access-tokens"),
     Rule("pypi-token", _START + r"pypi-[\w-]{50,}", "-", "PyPI: API tokens", "https://pypi.org/help/#apitoken"),
     Rule(
         "huggingface-token",
@@ -192,7 +190,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "jwt",
-        r"(?<![\w-])eyJ[\w-]{8,}(?:\.[\w-]*){2,4}",
+        r"(?:(?<![\w-])|(?<=\\[nrt]))eyJ[\w-]{8,}(?:\.[\w-]*){2,4}",
         "J",
         "JSON web tokens, signed or encrypted",
         "https://www.rfc-editor.org/rfc/rfc7519",

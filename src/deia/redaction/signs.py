@@ -58,7 +58,8 @@ FORMS: dict[str, Sign] = {
     "_": _sign("_", r"_(?:[A-Za-z0-9]{16}|[po]at_[\w-]{16})"),
     "-": _sign(
         "-",
-        r"-(?=[\w-]{5})(?:----BEGIN|-(?=[\w-]{0,60}(?i:word|passwd|phrase|secret|token|jwt|-key|pass|pwd|cookie|credentials) )"
+        r"-(?=[\w-]{5})(?:----BEGIN"
+        r"|-(?=[\w-]{0,60}(?i:word|passwd|phrase|secret|token|jwt|-key|pass|pwd|cookie|credentials) )"
         r"|(?=[\w-]{16})(?:(?<=sk-)|(?<=xox.-)|(?<=gl[a-z]{2}-)|(?<=gl[a-z]{3}-)|(?<=glsoat-)|(?<=pypi-)"
         r"|(?<=xapp-)|(?<=GOCSPX-)|(?<=KEY-)|(?<=xai-)|(?<=pplx-)|(?<=tvly-)))",
     ),
@@ -74,8 +75,11 @@ FORMS: dict[str, Sign] = {
 NAMES: tuple[Sign, ...] = (
     _sign("=", f"=(?:{_after_name('=')}|{_after_name(' =')})"),
     _sign(" ", f": {_after_name(': ')}"),
-    _sign('"', f'"[ :=](?:{_after_quoted_name(chr(34) + "[ :=]", (0, 1, 3))})',
-          f'\\\\"[ :=](?:{_after_quoted_name(chr(34) + "[ :=]", (1, 3, 7))})'),
+    _sign(
+        '"',
+        f'"[ :=](?:{_after_quoted_name(chr(34) + "[ :=]", (0, 1, 3))})',
+        f'\\\\"[ :=](?:{_after_quoted_name(chr(34) + "[ :=]", (1, 3, 7))})',
+    ),
     _sign("'", f"'[ :=](?:{_after_quoted_name(chr(39) + '[ :=]', (0, 1, 2))})"),
 )
 """Of `assignments`: the name before a secret, and what is between the two."""

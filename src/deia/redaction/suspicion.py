@@ -1,7 +1,7 @@
 """Whether an encoded line may hold a secret: asked for each event, and answered with no for almost all of them.
 
-What is looked at is the part of the line that its caller gave: not the ids, not the times. A yes costs an event the slow
-path, where the rules look at it; a no has to be right.
+What is looked at is the part of the line that its caller gave: not the ids, not the times. A yes costs an event the
+slow path, where the rules look at it; a no has to be right.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SIGNS = bytes(
 """For `bytes.translate`: the characters of which all signs need one become what is not ASCII, all others 0, and whether
 there is one is a single question then. (None of them stands in what is ours of a line before the caller's part.)"""
 
-ALL = bytes((_RARE,)) * 256
+ALL = b"\xff" * 256
 """The same where each event has to be looked at."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import orjson
 from deia.bus.session import Session
 from deia.line import encode_value
 from deia.redaction import suspicion
+from deia.redaction.suspicion import ALL, SIGNS
 
 if TYPE_CHECKING:
     from deia.redaction.redactor import Redactor
@@ -35,15 +35,17 @@ class Screen:
         self._custom = bool(callables or patterns)
         self._key = os.urandom(32)  # of this logger and of nothing else: neither stored, nor copied, nor inherited
         self._redactor: Redactor | None = None
-        plainly = self._redacts and not self._custom and self._most is None
-        self.signs = suspicion.SIGNS if plainly else suspicion.ALL
+        self._plainly = self._redacts and not self._custom and self._most is None
+        self.signs = SIGNS if self._plainly else ALL
 
     def suspects_call(self, line: bytes, head: bytes, signs: bytes, params: dict[str, Any]) -> bool:
         """Whether a tool call, of whose line this is the head, has to be looked at closely."""
+        if not self._plainly:
+            signs = head.translate(SIGNS)
         return (
             self._custom
-            or (self._redacts and suspicion.in_tool_call(head, signs, params))
             or (self._most is not None and len(line) > self._most)
+            or (self._redacts and suspicion.in_tool_call(head, signs, params))
         )
 
     def suspects_path(self, line: bytes) -> bool:
