@@ -17,7 +17,9 @@ from support.lines import lines_of
 
 SAMPLES = Path(__file__).parent / "samples"
 TRANSCRIPTS = sorted(
-    path for folder in ("claude-code", "deia", "gemini-cli", "swe-agent") for path in (SAMPLES / folder).iterdir()
+    path
+    for folder in ("claude-code", "deia", "gemini-cli", "swe-agent")
+    for path in (SAMPLES / folder).iterdir()
     if path.suffix != ".md"
 )
 
@@ -72,7 +74,9 @@ def test_a_transcript_is_recorded_as_it_is(path: Path, tmp_path: Path) -> None:
     assert [line["params"] for line in lines_of(log.path)] == given
 
 
-@pytest.mark.parametrize(("kind", "secret"), planted.ALL, ids=[f"{kind}-{at}" for at, (kind, _) in enumerate(planted.ALL)])
+@pytest.mark.parametrize(
+    ("kind", "secret"), planted.ALL, ids=[f"{kind}-{at}" for at, (kind, _) in enumerate(planted.ALL)]
+)
 def test_planted_secret_is_found(kind: str, secret: str, tmp_path: Path) -> None:
     """In the middle of strings of real transcripts, wherever a word ends."""
     rng = random.Random(kind)

@@ -263,7 +263,9 @@ def _logger(directory: Path, mode: str) -> SessionLogger:
         (directory / "obstacle").touch()
         return SessionLogger("agent", "s", output_dir=directory / "obstacle" / "sessions", redact=False)
     modes: dict[str, Any] = {"mmap": "mmap", "write": "write"}
-    return SessionLogger("agent", "s", output_dir=directory, queue_bytes=RING_BYTES, queue_mode=modes[mode], redact=False)
+    return SessionLogger(
+        "agent", "s", output_dir=directory, queue_bytes=RING_BYTES, queue_mode=modes[mode], redact=False
+    )
 
 
 json_like = st.recursive(

@@ -9,6 +9,7 @@ import string
 
 _rng = random.Random(1867)
 _ALNUM = string.ascii_letters + string.digits
+_CAPITALS = string.ascii_uppercase + string.digits
 _URL = _ALNUM + "-_"
 
 
@@ -45,8 +46,11 @@ BY_FORM: dict[str, list[str]] = {
         *(f"xox{letter}-{_some(12, string.digits)}-{_some(24)}" for letter in "abprs"),
         f"xapp-1-A{_some(10)}-{_some(12, string.digits)}-{_some(64)}",
     ],
-    "slack-webhook": [f"https://hooks.slack.com/services/T{_some(8, '0123456789K')}/B{_some(8, '0123456789K')}/{_some(24)}"],
-    "stripe-key": [f"{kind}k_{mode}_{_some(24)}" for kind in "sr" for mode in ("live", "test")] + [f"whsec_{_some(32)}"],
+    "slack-webhook": [
+        f"https://hooks.slack.com/services/T{_some(8, '0123456789K')}/B{_some(8, '0123456789K')}/{_some(24)}"
+    ],
+    "stripe-key": [f"{kind}k_{mode}_{_some(24)}" for kind in "sr" for mode in ("live", "test")]
+    + [f"whsec_{_some(32)}"],
     "npm-token": [f"npm_{_some(36)}"],
     "pypi-token": [f"pypi-AgEIcHlwaS5vcmc{_some(120, _URL)}"],
     "huggingface-token": [f"hf_{_some(34)}"],
@@ -74,7 +78,6 @@ BY_FORM: dict[str, list[str]] = {
 """Kind → texts that are, or hold, one. Made anew from the same seed in each run."""
 
 
-
 def secret_of(kind: str, text: str) -> str:
     """Return the part of a planted text that must not be seen."""
     if kind == "slack-webhook":
@@ -86,3 +89,6 @@ def secret_of(kind: str, text: str) -> str:
 
 ALL: list[tuple[str, str]] = [(kind, text) for kind, texts in BY_FORM.items() for text in texts]
 """Kind and text of each."""
+
+IDS = [f"{kind}-{at}" for at, (kind, _) in enumerate(ALL)]
+"""Their names, for tests with a case for each."""

@@ -39,7 +39,9 @@ def log_secrets(log: SessionLogger) -> None:
     log.log_file_write(f"/tmp/{TOKEN}", 5, 1)
     log.log_file_read(os.fsencode(f"/x/{TOKEN}"))
     log.log_tool_call(f"use {TOKEN}", {TOKEN: 1, "a": {"b": [TOKEN]}}, 5)
-    log.log_tool_call("odd", {"shown": Shown(), 5: TOKEN, "when": datetime.datetime(2026, 1, 1), "nan": float("nan")}, 5)
+    log.log_tool_call(
+        "odd", {"shown": Shown(), 5: TOKEN, "when": datetime.datetime(2026, 1, 1), "nan": float("nan")}, 5
+    )
     log.log_tool_call("error", {"e": ValueError(f"cannot open {URL}"), "b": TOKEN.encode()}, 5)
     log.log_tool_call("no mapping", [("password", "swordfish"), TOKEN], 5)  # type: ignore[arg-type]
     log.log_tool_call("surrogate", {"a": "\ud800" + " " + TOKEN}, -1)

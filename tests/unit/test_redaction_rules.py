@@ -22,7 +22,9 @@ def secrets(text: str) -> list[str]:
     return [text[start:end] for start, end, _ in find(text)]
 
 
-@pytest.mark.parametrize(("kind", "text"), planted.ALL, ids=[f"{kind}-{at}" for at, (kind, _) in enumerate(planted.ALL)])
+@pytest.mark.parametrize(
+    ("kind", "text"), planted.ALL, ids=[f"{kind}-{at}" for at, (kind, _) in enumerate(planted.ALL)]
+)
 @pytest.mark.parametrize(
     "around", ["{}", "see {} there", 'x = "{}"', "({})", "line\n{}\nline", "a={};", "`{}`", "\\n{}\\n"]
 )
@@ -39,7 +41,9 @@ def test_every_rule_has_a_secret_to_find(kind: str) -> None:
     assert planted.BY_FORM[kind]
 
 
-@pytest.mark.parametrize(("kind", "text"), planted.ALL, ids=[f"{kind}-{at}" for at, (kind, _) in enumerate(planted.ALL)])
+@pytest.mark.parametrize(
+    ("kind", "text"), planted.ALL, ids=[f"{kind}-{at}" for at, (kind, _) in enumerate(planted.ALL)]
+)
 def test_every_form_shows_its_sign_in_a_line(kind: str, text: str) -> None:
     """What the quick look passes over no rule ever sees."""
     for given in (text, f"a {text} b", json.dumps({"x": text})):
@@ -48,21 +52,23 @@ def test_every_form_shows_its_sign_in_a_line(kind: str, text: str) -> None:
 
 
 SECRET_NAMES = [
-    *("password", "PASSWORD", "db_password", "DB_PASSWORD", "dbPassword", "user-password", "Password", "passwd"),
-    *("password1", "password2", "passphrase", "PGPASSWORD", "db_pass", "mysql_pwd", "secret", "client_secret", "secrets"),
-    *("clientSecret", "token", "access_token", "accessToken", "refresh_token", "GITHUB_TOKEN", "csrfToken", "id.token"),
-    *("api_key", "apiKey", "APIKey", "api-key", "x-api-key", "apikey", "OPENAI_API_KEY", "api_keys", "secret_key"),
-    *("aws_secret_access_key", "private_key", "AccountKey", "authorization", "Authorization", "Proxy-Authorization"),
-    *("cookie", "Cookie", "Set-Cookie", "cookies", "credential", "credentials", "jwt", "API Key"),
+    *("password", "PASSWORD", "db_password", "DB_PASSWORD", "dbPassword", "user-password", "Password"),
+    *("passwd", "password1", "password2", "passphrase", "PGPASSWORD", "db_pass", "mysql_pwd", "secret"),
+    *("client_secret", "secrets", "clientSecret", "token", "access_token", "accessToken", "refresh_token"),
+    *("GITHUB_TOKEN", "csrfToken", "id.token", "api_key", "apiKey", "APIKey", "api-key", "x-api-key"),
+    *("apikey", "OPENAI_API_KEY", "api_keys", "secret_key", "aws_secret_access_key", "private_key"),
+    *("AccountKey", "authorization", "Authorization", "Proxy-Authorization", "cookie", "Cookie"),
+    *("Set-Cookie", "cookies", "credential", "credentials", "jwt", "API Key"),
 ]
 
 OTHER_NAMES = [
-    *("max_tokens", "token_count", "tokens", "total_tokens", "input_tokens", "session_id", "author", "authority", "key"),
-    *("primary_key", "public_key", "sort_key", "cache_key", "foreign_key", "keyboard", "monkey", "tokenizer", "tokenize"),
-    *("next_token", "page_token", "nextPageToken", "continuation_token", "pad_token", "eos_token", "cancellation_token"),
-    *("pwd", "PWD", "OLDPWD", "pass", "passed", "test_pass", "password_policy", "secret_name", "secretary", "cookie_jar"),
-    *("aws_access_key_id", "key_id", "token_type", "description", "authorized", "author_token_count", "credentials_file"),
-    *("", "_", "1", "id", "path", "command", "content", "value"),
+    *("max_tokens", "token_count", "tokens", "total_tokens", "input_tokens", "session_id", "author"),
+    *("authority", "key", "primary_key", "public_key", "sort_key", "cache_key", "foreign_key", "keyboard"),
+    *("monkey", "tokenizer", "tokenize", "next_token", "page_token", "nextPageToken", "continuation_token"),
+    *("pad_token", "eos_token", "cancellation_token", "pwd", "PWD", "OLDPWD", "pass", "passed"),
+    *("test_pass", "password_policy", "secret_name", "secretary", "cookie_jar", "aws_access_key_id"),
+    *("key_id", "token_type", "description", "authorized", "author_token_count", "credentials_file", ""),
+    *("_", "1", "id", "path", "command", "content", "value"),
 ]
 
 
@@ -79,7 +85,13 @@ def test_name_that_only_resembles_a_secrets_is_none(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*SECRET_NAMES, *names.KINDS, *(f"{word}_key" for word in names.KEY_OF), *(f"{word}_pwd" for word in names.PASS_OF)]
+    "name",
+    [
+        *SECRET_NAMES,
+        *names.KINDS,
+        *(f"{word}_key" for word in names.KEY_OF),
+        *(f"{word}_pwd" for word in names.PASS_OF),
+    ],
 )
 def test_every_name_of_a_secret_shows_its_sign(name: str) -> None:
     """As a key at any depth, in a pair, in JSON in a text, and before a separator: the quick look sees it."""

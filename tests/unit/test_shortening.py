@@ -133,7 +133,10 @@ def test_a_cut_falls_on_what_is_redacted_already(tmp_path: Path) -> None:
         assert text.startswith("[redacted:" if redact else token)
 
 
-@pytest.mark.parametrize(("value", "error"), [(0, ValueError), (1023, ValueError), (-1, ValueError), (1e6, TypeError), (True, TypeError), ("1024", TypeError)])
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [(0, ValueError), (1023, ValueError), (-1, ValueError), (1e6, TypeError), (True, TypeError), ("1024", TypeError)],
+)
 def test_a_bound_that_cannot_be_one_is_refused(tmp_path: Path, value: Any, error: Any) -> None:
     """An event's own fields and a mark must have room; the error names the option."""
     with pytest.raises(error, match="max_event_bytes"):

@@ -30,7 +30,7 @@ class Rule(NamedTuple):
 
 
 _START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
-"""A short prefix counts at the beginning of a word only: `task-…` holds no `sk-`. (In JSON text, `n` may end a line.)"""
+"""A short prefix counts at the beginning of a word only: `task-…` holds no `sk-`. (In JSON, `n` may end a line.)"""
 
 _BODY = r"(?=[\s\S]{0,500}?[A-Za-z0-9+/]{24})"
 """A key has a line of base64 within reach; a program that only names the markers has none."""
