@@ -88,9 +88,9 @@ def test_name_that_only_resembles_a_secrets_is_none(name: str) -> None:
     "name",
     [
         *SECRET_NAMES,
-        *names.KINDS,
-        *(f"{word}_key" for word in names.KEY_OF),
-        *(f"{word}_pwd" for word in names.PASS_OF),
+        *sorted(names.KINDS),
+        *(f"{word}_key" for word in sorted(names.KEY_OF)),
+        *(f"{word}_pwd" for word in sorted(names.PASS_OF)),
     ],
 )
 def test_every_name_of_a_secret_shows_its_sign(name: str) -> None:
