@@ -6,7 +6,6 @@ together: when the session is opened, when the consumer is woken, what is waited
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable
@@ -38,8 +37,6 @@ from deia.statistics import Mode, Statistics
 if TYPE_CHECKING:
     from deia.bus.loop import Background, Bell
 
-logger = logging.getLogger(__name__)
-
 State = Literal["unopened", "opening", "open", "closing", "closed", "disowned"]
 
 
@@ -62,7 +59,13 @@ class Session:
     """
 
     def __init__(
-        self, agent_id: str, session_id: str, directory: Path, options: Options, parent_session_id: str | None = None
+        self,
+        agent_id: str,
+        session_id: str,
+        directory: Path,
+        options: Options,
+        say_warning: Callable[..., object],
+        parent_session_id: str | None = None,
     ) -> None:
         self.agent_id = agent_id
         self.session_id = session_id
@@ -92,12 +95,20 @@ class Session:
         self.refused = False
         self.abandoned = False
         self._warned: set[str] = set()
+        self._say_warning = say_warning
         self._unsaid: list[tuple[str, tuple[object, ...]]] = []
 
     @property
     def path(self) -> Path:
         """The journal."""
         return self.directory / f"{self.agent_id}_{self.session_id}.jsonl"
+
+    def start_at(self, start_time: float) -> None:
+        """Count times from another moment than the logger's construction, Unix seconds."""
+        self.started += start_time - self.start_time
+        self.start_time = start_time
+        if self.first_fields is not None:
+            self.first_fields["session_start"] = start_time
 
     def set_limit(self) -> None:
         """Compute how far the producer may go without the appender."""
@@ -177,7 +188,10 @@ class Session:
             except OSError as error:
                 keep_in_memory(self, error)
             except BaseException as error:
-                self.state = before if self.producer.home is None else "open"
+                # a call made inside this one, by a signal handler, may have kept its line: it is written later
+                self.state = before if self.producer.home is None and not self.producer.kept else "open"
+                if self.state == "open":
+                    watch(self)
                 self.refused = isinstance(error, SessionLockedError)
                 if is_exiting() and isinstance(error, (AttributeError, NameError, TypeError)):
                     # a destructor that logs when the interpreter has taken its own modules apart
@@ -492,4 +506,4 @@ class Session:
         """Log what there is to warn of: without the lock, for the handler of a log may well log to us."""
         while self._unsaid:
             message, arguments = self._unsaid.pop(0)
-            logger.warning(message, *arguments)
+            self._say_warning(message, *arguments)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from deia.bus.session import Session
-from deia.line import encode_value
+from deia.line import encode
 from deia.redaction import suspicion
 from deia.redaction.suspicion import ALL, SIGNS
 
@@ -72,7 +72,7 @@ class Screen:
 
         It is encoded before it is looked at: what is looked at is what is recorded.
         """
-        decoded: dict[str, Any] = orjson.loads(encode_value(fields))
+        decoded: dict[str, Any] = orjson.loads(encode(fields))
         return self.redactor.event(decoded) if self._redacts else decoded
 
     def task(self, name: str, metadata: bytes) -> tuple[str, bytes]:
