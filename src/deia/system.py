@@ -51,6 +51,7 @@ ftruncate = os.ftruncate
 unlink = os.unlink
 rename = os.replace
 link = os.link
+list_directory = os.listdir
 
 
 def open_new(path: str | os.PathLike[str]) -> int:

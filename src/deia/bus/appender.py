@@ -151,12 +151,10 @@ class Appender:
             target = self._session.producer.end
             if on_own_thread():
                 self._session.drain_and_sync()
-            else:
-                self._session.submit(self._session.drain_and_sync)
-            return Pending(
-                lambda: self._session.writer.durable >= target or self._session.writer.sync_error is not None,
-                recorded=True,
-            )
+                return None
+            done = self._session.submit(self._session.drain_and_sync)
+            done.add_done_callback(lambda _: self._session.progress.announce())
+            return Pending(lambda: self._session.writer.durable >= target or done.done(), recorded=True)
         return None
 
     def _try_once(self, build: Build, waited: bool) -> tuple[bool | None, int]:
@@ -172,6 +170,8 @@ class Appender:
         with session.lock:
             if session.state not in ("open", "opening"):
                 return False, 0
+            if session.segments.next is not None and not session.segments.try_to_complete():
+                return None, 0
             producer.limit = -1
             start, seq = producer.end, producer.seq
             entry = build(seq + 1)
@@ -183,9 +183,13 @@ class Appender:
             return placed, size
 
     def _is_held_up(self) -> bool:
-        """Whether another thread writes its line to the journal, with the lock held: on a disk that may stall."""
+        """Whether another thread works on the disk with the lock held, and the disk may stall.
+
+        It writes its line to the journal, or goes on in another segment.
+        """
         direct = self._session.producer.direct
-        return direct is not None and direct.writer not in (0, threading.get_ident())
+        ours = (0, threading.get_ident())
+        return (direct is not None and direct.writer not in ours) or self._session.segments.thread not in ours
 
     def _admit(self, start: int, seq: int, entry: Entry, waited: bool = True) -> bool | None:
         """Commit an entry by whichever way there is: False if another came first, None if it has to wait."""
@@ -262,9 +266,8 @@ class Appender:
         return waiting + size <= self._room_bytes
 
     def _drop(self) -> None:
-        self._session.drops.add(
-            self._session.writer.files
-        )  # without our lock, which a caller may hold whose write the disk does not take
+        # without our lock, which a caller may hold whose write the disk does not take
+        self._session.drops.add(self._session.writer)
         self._session.producer.limit = -1
         self._session.warn(
             "full",

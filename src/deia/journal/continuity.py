@@ -24,6 +24,18 @@ class Continuity:
         """How many sessions were seen."""
         return len(self._highest)
 
+    def begin(self, session_id: str, after_seq: int) -> None:
+        """Take it that a session was read up to a `seq`: this reading begins in its middle."""
+        self._last[session_id] = self._highest[session_id] = after_seq
+
+    def go_on(self, session_id: str, after_seq: int, *, unreadable: int) -> tuple[DamageKind, str] | None:
+        """Go on in a file that follows a given `seq`; return what is wrong with that, as `see` does."""
+        highest = self._highest.get(session_id, 0)
+        if after_seq <= highest:
+            return None
+        self.begin(session_id, after_seq)
+        return self._gap(highest, after_seq, unreadable)
+
     def see(self, session_id: str, seq: int, *, unreadable: int) -> tuple[DamageKind, str] | None:
         """Take the next line's `seq`.
 
@@ -40,11 +52,16 @@ class Continuity:
         self._last[session_id] = seq
         if seq > highest:
             self._highest[session_id] = seq
-            missing = seq - highest - 1
-            if missing <= unreadable:
-                return None
-            which = f"{highest + 1} is" if missing == 1 else f"{highest + 1} to {seq - 1} are"
-            return "gap", f"seq {which} missing before this line"
+            return self._gap(highest, seq - 1, unreadable)
         if seq == last + 1:
             return None
         return "duplicate", f"seq {seq} comes after seq {last}: the line is repeated, or out of its place"
+
+    @staticmethod
+    def _gap(highest: int, last: int, unreadable: int) -> tuple[DamageKind, str] | None:
+        """Report that all from after `highest` to `last` is missing, unless unreadable lines account for it."""
+        missing = last - highest
+        if missing <= unreadable:
+            return None
+        which = f"{last} is" if missing == 1 else f"{highest + 1} to {last} are"
+        return "gap", f"seq {which} missing before this line"

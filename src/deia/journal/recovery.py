@@ -14,6 +14,7 @@ import orjson
 from deia import system
 from deia.errors import SessionLockedError
 from deia.journal.salvage import lines_that_follow
+from deia.journal.segments import Segment, is_there, segments_of
 from deia.queue.layout import HEADER_BYTES, Header, UnreadableQueueError, queue_path
 from deia.queue.window import Window, read_window
 
@@ -50,7 +51,7 @@ def recover(journal: Path) -> Recovery:
         OSError: The journal cannot be written; what could not be recovered stays in the queue file.
     """
     queue = queue_path(journal)
-    if not system.exists(queue) and not system.exists(journal):
+    if not system.exists(queue) and not is_there(journal):
         raise FileNotFoundError(2, "no such session", str(journal))
     fd, _ = lock_session(queue)
     try:
@@ -115,7 +116,11 @@ def _owner(fd: int) -> int | None:
 
 
 def recover_locked(journal: Path) -> Recovery:
-    """Recover a session whose lock the caller holds; the queue file is left for the caller to remove or replace."""
+    """Recover a session whose lock the caller holds; the queue file is left for the caller to remove or replace.
+
+    Args:
+        journal: The session's first file. What is recovered belongs to the last one that is there.
+    """
     queue = queue_path(journal)
     aside = None
     window: Window | None = None
@@ -123,16 +128,17 @@ def recover_locked(journal: Path) -> Recovery:
         window = read_window(journal)
     except UnreadableQueueError:
         aside = _set_aside(pointer_target(queue) or queue)
+    last = _last_segment(journal)
     if window is None or not window.header.ring_bytes:
-        return Recovery(0, _cut_torn_end(journal), aside, window.dropped if window is not None else 0)
+        return Recovery(0, _cut_torn_end(last.path), aside, window.dropped if window is not None else 0)
 
-    fd = system.open_or_create(journal)
+    fd = system.open_or_create(last.path)
     try:
         status = system.fstat(fd)
         size = status.st_size
         tail = window.beyond(status, size)
         if tail is None:
-            lost, recovered, complete = _salvage(fd, size, window)
+            lost, recovered, complete = _salvage(fd, size, window, last)
             if not complete:
                 aside = _set_aside(window.path)
         else:
@@ -224,7 +230,23 @@ def _end_of_lines(fd: int, size: int) -> int:
     return 0
 
 
-def _salvage(fd: int, size: int, window: Window) -> tuple[int, int, bool]:
+def _last_segment(journal: Path) -> Segment:
+    """Return the file in which a session goes on; one of which a loss of power left no whole line is removed."""
+    segments = segments_of(journal)
+    while segments and segments[-1].number > 1 and not _has_lines(segments[-1].path):
+        system.unlink(segments.pop().path)
+    return segments[-1] if segments else Segment(journal)
+
+
+def _has_lines(path: Path) -> bool:
+    fd = system.open_existing(path)
+    try:
+        return _end_of_lines(fd, system.fstat(fd).st_size) > 0
+    finally:
+        system.close(fd)
+
+
+def _salvage(fd: int, size: int, window: Window, segment: Segment) -> tuple[int, int, bool]:
     """Append the lines of an untrusted window that go on where the journal's whole lines end.
 
     Returns:
@@ -233,9 +255,14 @@ def _salvage(fd: int, size: int, window: Window) -> tuple[int, int, bool]:
     keep = _end_of_lines(fd, size)
     if keep < size:
         system.ftruncate(fd, keep)
-    lines = b"".join(lines_that_follow(window, _last_seq(fd, keep), keep, partial(system.pread, fd)))
+    last_seq = _last_seq(fd, keep) or segment.after_seq or 0
+    of_ours = window.header.base == (
+        segment.offset or 0
+    )  # else it is of the segment before, and all of it is in this one
+    lines = b"".join(lines_that_follow(window, last_seq, keep, partial(system.pread, fd)) if of_ours else ())
     end = system.write_all(fd, lines, keep)
-    return size - keep, len(lines), end >= window.committed
+    complete = window.header.base + window.committed <= (segment.offset or 0) + end
+    return size - keep, len(lines), complete
 
 
 def _last_seq(fd: int, end: int) -> int:

@@ -36,11 +36,12 @@ class LineScanner:
     NULs at the start of an unfinished line are counted, not kept: after a loss of power there may be gigabytes of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 1, offset: int = 0) -> None:
+        """Begin with the line of that number, at that offset."""
         self._parts: list[bytes] = []
         self._nuls = 0
-        self._number = 1
-        self._offset = 0
+        self._number = number
+        self._offset = offset
 
     @property
     def pending(self) -> bool:

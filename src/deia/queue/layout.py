@@ -39,7 +39,12 @@ class UnreadableQueueError(ValueError):
 
 @dataclass(frozen=True)
 class Header:
-    """The part of a queue file that never changes after it was made."""
+    """The part of a queue file that never changes after it was made.
+
+    Attributes:
+        target: For a pointer: where the ring lies.
+        base: Session offset of the journal's first byte; more than 0 where earlier segments come before it.
+    """
 
     kind: Kind
     ring_bytes: int
@@ -50,11 +55,16 @@ class Header:
     agent_id: str
     session_id: str
     target: str | None = None
+    base: int = 0
 
     def pack(self, *, committed: int = 0, dropped: int = 0) -> bytes:
         """Return the header page."""
-        names = [self.agent_id, self.session_id] + ([self.target] if self.target is not None else [])
-        text = orjson.dumps(names)
+        text_area: list[object] = [self.agent_id, self.session_id]
+        if self.base:
+            text_area += [self.target, self.base]
+        elif self.target is not None:
+            text_area.append(self.target)
+        text = orjson.dumps(text_area)
         static = _STATIC.pack(
             MAGIC, VERSION, self.kind, self.ring_bytes, self.boot_id, self.device, self.inode, self.pid
         )
@@ -89,7 +99,9 @@ class Header:
         if ring_bytes & (ring_bytes - 1) or (kind == Kind.RING) != bool(ring_bytes):
             raise UnreadableQueueError(f"the queue file's ring cannot be {ring_bytes} bytes long")
         agent_id, session_id, *rest = orjson.loads(text)
-        return cls(Kind(kind), ring_bytes, boot_id, device, inode, pid, agent_id, session_id, rest[0] if rest else None)
+        target = rest[0] if rest else None
+        base = rest[1] if len(rest) > 1 else 0
+        return cls(Kind(kind), ring_bytes, boot_id, device, inode, pid, agent_id, session_id, target, base)
 
 
 def word(page: bytes, at: int) -> int:

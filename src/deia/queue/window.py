@@ -27,7 +27,7 @@ class Window:
 
     Attributes:
         header: Whose it is.
-        committed: Journal offset up to which lines were complete.
+        committed: Offset up to which lines were complete, in the journal that the window is of.
         data: The bytes before `committed`, as many as the ring still holds.
         dropped: Events dropped on purpose since the session began.
         path: The file that the copy was taken from.
@@ -102,6 +102,8 @@ def _read(path: Path, *, may_point: bool) -> Window | None:
                 raise UnreadableQueueError("the queue file points to one that points on")
             return _read(Path(header.target), may_point=False) or Window(_EMPTY, 0, b"", 0, path)
         size = header.ring_bytes
+        if not size:
+            return Window(header, 0, b"", word(page, DROPPED_AT), path)
         ring = system.pread(fd, size, HEADER_BYTES).ljust(size, b"\0")  # what a cut file lacks is never a line
     finally:
         system.close(fd)
@@ -111,4 +113,7 @@ def _read(path: Path, *, may_point: bool) -> Window | None:
     else:
         at = committed & (size - 1)
         data = ring[at:] + ring[:at]
-    return Window(header, committed, data, word(page, DROPPED_AT), path)
+    committed -= header.base
+    if committed < 0:
+        raise UnreadableQueueError("the queue file ends before its segment begins")
+    return Window(header, committed, data[max(0, len(data) - committed) :], word(page, DROPPED_AT), path)
