@@ -24,13 +24,15 @@ known: set[str] = set()
 AFTER_PARAMS = b'},"duration_ms":'
 """What stands between what the caller of a tool call gave and what is ours: numbers and ids."""
 
-_FREQUENT, _RARE = 0x81, 0x82
+_FREQUENT, _RARE, _NULL = 0x81, 0x82, 0x83
 
 SIGNS = bytes(
-    _FREQUENT if character in b"_- " else _RARE if character in b"=ABJG9@\\'}]" else 0 for character in range(256)
+    _FREQUENT if character in b"_- " else _RARE if character in b"=ABJG9@\\'}]" else _NULL if character in b"u" else 0
+    for character in range(256)
 )
 """For `bytes.translate`: the characters of which all signs need one become what is not ASCII, all others 0, and whether
-there is one is a single question then. (None of them stands in what is ours of a line before the caller's part.)"""
+there is one is a single question then. (None of them stands in what is ours of a line before the caller's part.) The
+`u` is for `null`, which whoever asks has to look for as well."""
 
 ALL = b"\xff" * 256
 """The same where each event has to be looked at."""

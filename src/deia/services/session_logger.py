@@ -288,13 +288,14 @@ class SessionLogger:
                 rest = line if task is not None else line.rpartition(b"null")[0]
                 odd: object = rest.partition(b"null")[1] and has_nonfinite(params)
             else:
+                # What has no unknown name and none of the characters that all signs of a secret, and null, need one of
+                # needs no closer look; here, and not in a function, for the sake of the short calls, which are most.
                 head = line.rpartition(AFTER_PARAMS)[0]
-                odd = head.partition(b"null")[1] and has_nonfinite(params)
-                # what is no name of a secret, and has none of the characters that all signs need one of, needs no
-                # closer look: here, and not in a function, for the sake of the short calls, which are most
                 signs = head.translate(screen.signs)
-                if not odd and not (signs.isascii() and known.issuperset(params)):
-                    odd = screen.suspects_call(line, head, signs, params)
+                odd = not (signs.isascii() and known.issuperset(params)) and (
+                    (head.partition(b"null")[1] and has_nonfinite(params))
+                    or screen.suspects_call(line, head, signs, params)
+                )
         except Exception:  # noqa: BLE001  # whatever orjson refuses, or another thread changes under us
             line, odd = b"", True
         if odd:
