@@ -54,7 +54,7 @@ def assignments(text: str) -> Iterator[Span]:
             if name is None or separator is None or kind is None:
                 continue
             at = separator.end()
-            if separator["sign"] == ":" and kind == "authorization":
+            if kind == "authorization":
                 span = _authorization(text, at)
             elif separator["sign"] == ":" and kind == "cookie" and not name["quote"]:
                 span = _cookies(text, at)
