@@ -363,14 +363,13 @@ class SessionLogger:
         duration_ms, given = arguments.duration(value)
         if given is None:
             return {"duration_ms": duration_ms}
+        given = plain(given)
+        if self._screen is not None:
+            given = self._screen.text(given)
         if not self._warned_of_duration:
             self._warned_of_duration = True
-            logger.warning("A duration of %r ms cannot be one: recorded as 0, with the given value beside it", value)
-        given = plain(given)
-        return {
-            "duration_ms": duration_ms,
-            "given_duration_ms": given if self._screen is None else self._screen.text(given),
-        }
+            logger.warning("A duration of %r ms cannot be one: recorded as 0, with the given value beside it", given)
+        return {"duration_ms": duration_ms, "given_duration_ms": given}
 
     # What it comes to
 
