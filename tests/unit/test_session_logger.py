@@ -660,7 +660,7 @@ class TestSummary:
         logger.log_task_complete("a")
         for elapsed_s, velocity in ((0.0009, 0.0), (0.002, 1_800_000.0)):
             monkeypatch.setattr(session_logger, "monotonic", lambda at=logger._session.started + elapsed_s: at)
-            assert logger.get_session_summary().velocity == velocity
+            assert logger.get_session_summary().velocity == pytest.approx(velocity)
 
     def test_start_time_can_be_set(self, logger: SessionLogger) -> None:
         """Times count from there, as they did in the original module."""

@@ -298,13 +298,14 @@ class SessionLogger:
                 rest = line if task is not None else line.rpartition(b"null")[0]
                 odd: object = rest.partition(b"null")[1] and has_nonfinite(params)
             else:
+                # What has no unknown name and none of the characters that all signs of a secret, and null, need one of
+                # needs no closer look; here, and not in a function, for the sake of the short calls, which are most.
                 head = line.rpartition(AFTER_PARAMS)[0]
-                odd = head.partition(b"null")[1] and has_nonfinite(params)
-                # what is no name of a secret, and has none of the characters that all signs need one of, needs no
-                # closer look: here, and not in a function, for the sake of the short calls, which are most
                 signs = head.translate(screen.signs)
-                if not odd and not (signs.isascii() and known.issuperset(params)):
-                    odd = screen.suspects_call(line, head, signs, params)
+                odd = not (signs.isascii() and known.issuperset(params)) and (
+                    (head.partition(b"null")[1] and has_nonfinite(params))
+                    or screen.suspects_call(line, head, signs, params)
+                )
         except Exception as error:  # whatever orjson refuses, or another thread changes under us
             if raised_by_signal_handler(error):
                 raise
@@ -374,14 +375,13 @@ class SessionLogger:
         duration_ms, given = arguments.duration(value)
         if given is None:
             return {"duration_ms": duration_ms}
+        given = plain(given)
+        if self._screen is not None:
+            given = self._screen.text(given)
         if not self._warned_of_duration:
             self._warned_of_duration = True
-            logger.warning("A duration of %r ms cannot be one: recorded as 0, with the given value beside it", value)
-        given = plain(given)
-        return {
-            "duration_ms": duration_ms,
-            "given_duration_ms": given if self._screen is None else self._screen.text(given),
-        }
+            logger.warning("A duration of %r ms cannot be one: recorded as 0, with the given value beside it", given)
+        return {"duration_ms": duration_ms, "given_duration_ms": given}
 
     # What it comes to
 
