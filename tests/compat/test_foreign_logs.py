@@ -13,7 +13,8 @@ from deia.events import UnknownEvent
 from deia.journal.check import check
 from deia.journal.damage import Damage
 from deia.journal.mend import mend
-from deia.journal.reader import read_events, read_records
+from deia.journal.reader import read_events
+from support.records import read_records
 
 SAMPLES = Path(__file__).parent / "samples" / "deia"
 ACTIVITY = SAMPLES / "CLAUDE-CODE-004-activity.jsonl"

@@ -29,6 +29,9 @@ NOT_RUN = frozenset(
         "python -m pip install '.[cli]' && deia demo",
         "python -m pip install tox && tox",
         "tox -e faults",
+        "python -m pytest tests/faults/test_simulated_disk.py                    # about half a minute",
+        "DEIA_FAULTS=full python -m pytest tests/faults/test_simulated_disk.py   # the long way",
+        "DEIA_SEED=another python -m pytest tests/faults/test_simulated_disk.py  # other random outcomes",
     }
 )
 """They install from an index, and take minutes: continuous integration runs the second; the demo has its own tests."""

@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from deia.errors import DamagedLineError
+from deia.errors import DamagedLineError, NotASessionLogError
 from deia.events import FileEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
 from deia.journal import source as source_module
 from deia.journal.damage import KEPT_DAMAGES, Damage, DamageLog
-from deia.journal.reader import read_entries, read_events, read_records
+from deia.journal.reader import read_entries, read_events
 from deia.journal.source import Source
 from deia.queue.layout import HEADER_BYTES, Kind, queue_path
 from deia.queue.window import Window, read_window
 from support.journals import RING_BYTES, SESSION, START, Lines, encode, journal_path, write_queue
+from support.records import read_records
 
 TASK = b'{"name":"write_tests","start_time":1697654400.123,"end_time":1697656200.456,"metadata":{"priority":"P1"}}\n'
 FILE = b'{"path":"/tests/test_logger.py","operation":"read","size_bytes":4096,"lines":null}\n'
@@ -168,7 +169,7 @@ def test_records_tell_number_offset_and_length_of_each_line(journal: Path, lines
 
 
 def test_records_need_not_be_events(journal: Path) -> None:
-    """`read_records` is a level below events: any JSON object will do."""
+    """Records are a level below events: any JSON object will do."""
     journal.write_bytes(b'{"a":1}\n')
     assert [record.fields for record in read_records(journal, strict=True)] == [{"a": 1}]
 
@@ -492,8 +493,19 @@ def test_unknown_version_is_said_loudly_and_read_as_far_as_it_can(
 
 def test_line_of_unknown_version_that_is_no_event_is_unreadable(journal: Path, lines: Lines) -> None:
     """Nothing tells what it is."""
-    journal.write_bytes(lines.line({"a": 1}, v=2))
+    journal.write_bytes(lines.line({"a": 1}, v=2) + lines.tool())
     assert kinds(journal) == ["unknown-version", "unreadable"]
+
+
+def test_lines_without_an_event_among_them_are_no_session_log(journal: Path) -> None:
+    """Whoever reads another kind of file is told; a session killed in its first call is none."""
+    for content in (b"not a log\n", b"{}\n[]\n", b"\0\0\n"):
+        journal.write_bytes(content)
+        with pytest.raises(NotASessionLogError, match="is not a session log"):
+            list(read_events(journal))
+    for content in (b"", b'{"type":"To'):
+        journal.write_bytes(content)
+        assert list(read_events(journal)) == []
 
 
 # Reports that nobody asked for

@@ -104,7 +104,7 @@ def check(path: str | os.PathLike[str]) -> CheckReport:
     report.sessions = reader.continuity.sessions
     if report.events:
         report.runs = max(report.runs, report.sessions, 1)
-    elif report.journal_bytes and not source.has_queue and not reader.segments[-1].header_bytes:
+    elif reader.is_no_log:
         log.add(Damage(reader.path, 1, 0, "foreign", "there is no event in it: not a session log"))
     # The queue file counts at once what the next line that finds room will tell.
     report.dropped = max(dropped, source.window.dropped if source.window is not None else 0)

@@ -89,7 +89,7 @@ def _require_session_log(journal: Path) -> None:
     source = reader.source
     if source.compressed:
         raise JournalError(f"{source.path} is compressed: unpack it first", path=source.path)
-    if not found and reader.journal_bytes and not source.has_queue and not reader.segments[-1].header_bytes:
+    if not found and reader.is_no_log:
         raise NotASessionLogError(f"{journal} is not a session log: there is no event in it", path=journal)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deia import system
+from deia.errors import NotASessionLogError
 from deia.events import AnyEvent
 from deia.journal.damage import KEPT_DAMAGES, Damage, OnDamage
 from deia.journal.decode import NotAnEventError, decode, seconds_if_any, unknown
@@ -63,6 +64,11 @@ class EventReader(RecordReader):
                 event = unknown(kind, record.fields)  # a later version may have given its fields other types
             yield Entry(record, event)
 
+    @property
+    def is_no_log(self) -> bool:
+        """Whether a file in which no event was found is none of a session; once it was read to its end."""
+        return bool(self.journal_bytes and not self.source.has_queue and not self.segments[-1].header_bytes)
+
 
 def read_events(
     path: str | os.PathLike[str], *, strict: bool = False, on_damage: OnDamage | None = None
@@ -84,6 +90,7 @@ def read_events(
         FileNotFoundError: There is no such file (at the call).
         IsADirectoryError: It is a directory (at the call).
         DamagedLineError: Under `strict`, while iterating.
+        NotASessionLogError: It has lines, and there was no readable event in it (at the end).
     """
     return (entry.event for entry in read_entries(path, strict=strict, on_damage=on_damage))
 
@@ -93,18 +100,16 @@ def read_entries(
 ) -> Iterator[Entry]:
     """Read the events of a session log, each with its line; arguments and errors are those of `read_events`."""
     require_file(path)
-    return EventReader(path, on_damage or _Announcer().announce, strict=strict).entries()
+    return _entries(EventReader(path, on_damage or _Announcer().announce, strict=strict))
 
 
-def read_records(
-    path: str | os.PathLike[str], *, strict: bool = False, on_damage: OnDamage | None = None
-) -> Iterator[Record]:
-    """Read every line of a session log that is a JSON object, whether it is an event or not.
-
-    Arguments and errors are those of `read_events`.
-    """
-    require_file(path)
-    return RecordReader(path, on_damage or _Announcer().announce, strict=strict).records()
+def _entries(reader: EventReader) -> Iterator[Entry]:
+    found = False
+    for entry in reader.entries():
+        found = True
+        yield entry
+    if not found and reader.is_no_log and reader.problems:
+        raise NotASessionLogError(f"{reader.path} is not a session log: there is no event in it", path=reader.path)
 
 
 def require_file(path: str | os.PathLike[str]) -> None:

@@ -72,6 +72,7 @@ class RecordReader:
         continuity: What was seen of each session's `seq`.
         torn_bytes: Bytes after the last newline that are no line.
         salvaged_bytes: Bytes that came from the window by their `seq`, where offsets did not tell.
+        problems: What was reported, torn ends excepted.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class RecordReader:
         self.continuity = Continuity()
         self.torn_bytes = 0
         self.salvaged_bytes = 0
+        self.problems = 0
         self._on_damage = on_damage
         self._strict = strict
         self._line = RawLine(1, 0, 0, b"", ended=False)
@@ -109,6 +111,7 @@ class RecordReader:
             DamagedLineError: If the reading is strict; a torn end is expected and no reason.
         """
         damage = Damage(self.source.path, line, offset, kind, reason)
+        self.problems += kind != "torn"
         self._on_damage(damage)
         if self._strict and kind != "torn":
             raise damage.to_error()

@@ -15,6 +15,8 @@ def read_back(session: Session) -> list[TaskEvent | FileEvent | ToolEvent]:
     """Return a session's events in order of logging; a completed task is its start, completed."""
     events: list[TaskEvent | FileEvent | ToolEvent] = []
     started: dict[int | None, TaskEvent] = {}
+    if session.state == "unopened" and not session.producer.seq:
+        return []  # what its file may hold is of an earlier run, until this one has opened it
     if session.segments.is_displaced:
         session.segments.go_on(urgent=True)
     with session.lock:  # a session that is being opened moves from memory to its files
