@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deia import read_events
 from support.lines import assert_sound, lines_of
 from support.processes import run
 
@@ -68,3 +69,29 @@ def test_session_that_turns_out_not_to_be_ours_leaves_the_others_their_last_drai
     assert_sound(journal)
     other = (tmp_path / "troubled" / "agent_s.jsonl").read_text(encoding="utf-8")
     assert ("another" in other) and "kept in memory" not in other
+
+
+CANNOT_BE_WRITTEN = """
+import logging, os, sys
+from deia import SessionLogger, system
+logging.basicConfig(stream=sys.stdout)
+pwrite = system.pwrite
+def failing_pwrite(fd, data, offset):
+    if bytes(data).startswith(b'{"type"'):
+        raise OSError(5, "the disk is broken")
+    return pwrite(fd, data, offset)
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1], queue_mode=sys.argv[2])
+logger.log_file_read("written")
+logger.flush()
+system.pwrite = failing_pwrite
+logger.log_file_read("not written")
+"""
+
+
+@pytest.mark.parametrize("mode", ["mmap", "write"])
+def test_what_is_lost_at_exit_for_want_of_a_ring_is_told(tmp_path: Path, mode: str) -> None:
+    """A ring keeps what a broken disk did not take, for recovery; without one it was in memory only."""
+    out = run(CANNOT_BE_WRITTEN, tmp_path / "sessions", mode, cwd=tmp_path)
+    assert ("bytes of events are lost" in out) == (mode == "write")
+    paths = [event.path for event in read_events(tmp_path / "sessions" / "agent_s.jsonl")]
+    assert paths == (["written"] if mode == "write" else ["written", "not written"])

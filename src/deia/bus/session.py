@@ -455,6 +455,9 @@ class Session:
         self.progress.announce()
         if self.state == "closing":
             self.state = "open"  # the queue file goes on holding what could not be written
+        left = self.producer.end - self.producer.flushed
+        if left and is_exiting() and writer.files is not None and writer.files.ring is None:
+            self.warn("lost", "%d bytes of events are lost, the log could not be written: %s", left, self.path)
         return writer.files is None
 
     def _release(self, afterwards: State) -> bool:
