@@ -55,4 +55,4 @@ def _journal_of(path: Path) -> Path:
     """Return the session log of a queue file or of a later segment, and any other path as it is."""
     if _is_queue(path.name):
         return path.with_name(path.name.removeprefix(".").removesuffix(".queue") + ".jsonl")
-    return path if path.is_dir() else first_journal(path)
+    return path if os.path.isdir(path) else first_journal(path)
