@@ -19,6 +19,7 @@ from deia.bus.nesting import depth
 from deia.bus.opening import RETRY_S
 from deia.bus.threads import on_own_thread
 from deia.errors import QueueFullError
+from deia.journal.files import DisplacedError
 from deia.queue.producer import ANYWHERE, Entry
 
 if TYPE_CHECKING:
@@ -208,12 +209,13 @@ class Appender:
             written = writer.write_directly(start, seq, entry)
             if written is not None:
                 return written
-            self._session.warn(
-                "memory",
-                "The log cannot be written, events are kept in memory: %s: %s",
-                self._session.path,
-                writer.error,
-            )
+            if not isinstance(writer.error, DisplacedError):  # with that the session is about to go on in another file
+                self._session.warn(
+                    "memory",
+                    "The log cannot be written, events are kept in memory: %s: %s",
+                    self._session.path,
+                    writer.error,
+                )
         if waiting + size > self._room_bytes and waiting:
             return None
         return producer.place(start, seq, entry, ANYWHERE)
