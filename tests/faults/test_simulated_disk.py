@@ -115,8 +115,8 @@ def test_power_lost_leaves_whole_lines_for_every_outcome_of_a_short_run(
     with one_thread(monkeypatch):
         recording = record(short, {"sync_policy": policy}, scratch, monkeypatch)
         examine = Examiner(recording, monkeypatch)
-        seeds = [f"{SEED}{number}" for number in range(amount(reduced=10, full=300))]
-        found = power_losses(recording.operations, seeds, most=amount(reduced=64, full=4096))
+        seeds = [f"{SEED}{number}" for number in range(amount(reduced=10, full=100))]
+        found = power_losses(recording.operations, seeds, most=amount(reduced=64, full=1024))
         losses.add(f"power-lost-{policy}", examine.examine_all(found))
 
 

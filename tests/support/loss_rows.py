@@ -70,6 +70,7 @@ ROWS = (
     Row("error-elsewhere", "errors of `mmap`, `rename`, `flock`, `unlink`, `close`", ACCEPTED),
     Row("operation-fails", "an error of any file operation of a run (simulated disk)", ACCEPTED),
     Row("short-writes", "writes that take a part of what they are given (simulated disk)", ACCEPTED),
+    Row("operation-fails", "each file operation of a run fails, once and several in a row (simulated disk)", ACCEPTED),
     # The session goes on in another file
     Row("segment-size", "`max_segment_bytes` reached", GOES_ON),
     Row("segment-sync-failed", "an `fsync` fails", GOES_ON),
