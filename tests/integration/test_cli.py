@@ -114,7 +114,7 @@ def damaged(tmp_path: Path) -> Path:
     path = tmp_path / "damaged.jsonl"
     lines = Lines()
     first, second, third = lines.tool(), lines.tool(), lines.tool()
-    path.write_bytes(first + b"#" + second + third)
+    path.write_bytes(first + b"#" + second[1:] + third)
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,7 +43,19 @@ def _in_directory(path: str, complain: Complain) -> Iterator[Path]:
         there = {name for name in files if name.endswith(".jsonl")}
         there.update(_journal_of(Path(name)).name for name in files if _is_queue(name))
         for name in sorted(there):
-            yield Path(directory, name)
+            journal = Path(directory, name)
+            if _is_special(journal):
+                complain(OSError(errno.EINVAL, "not a plain file", str(journal)), str(journal))
+            else:
+                yield journal
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a name is a pipe's or a device's: nobody asked for it, and reading it may have no end."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # gone, or no such file: whoever looks at it says what is the matter
+        return False
 
 
 def _is_queue(name: str) -> bool:

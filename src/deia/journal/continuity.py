@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from deia.journal.damage import DamageKind
 
+_LARGEST = 2**53
+"""No session counts so far: a higher `seq` is damage, and would soon be too large for a line to hold."""
+
 
 class Continuity:
     """Follows `seq` through a file; sessions may follow each other in it, each counting from 1.
 
     After a step back it follows the repeated run: a file that holds a session twice gives one finding, not one a line.
+    A `seq` that leaps ahead is believed once the next line does not step back from it: one damaged digit is one thing,
+    lost lines are another, and what is counted on from must be the latter.
     """
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
-        self._highest: dict[str, int] = {}
+        self._borne_out: dict[str, int] = {}
 
-    def highest(self, session_id: str) -> int | None:
-        """Return the highest `seq` of a session so far; None where it has no line."""
-        return self._highest.get(session_id)
+    def goes_on_after(self, session_id: str) -> int | None:
+        """Return the `seq` that a session's next line follows; None where it has no line."""
+        last = self._last.get(session_id)
+        return None if last is None else max(self._borne_out[session_id], last if last <= _LARGEST else 0)
 
     @property
     def sessions(self) -> int:
         """How many sessions were seen."""
-        return len(self._highest)
+        return len(self._last)
 
     def see(self, session_id: str, seq: int, *, unreadable: int) -> tuple[DamageKind, str] | None:
         """Take the next line's `seq`.
@@ -36,15 +42,18 @@ class Continuity:
             What is wrong with it, if anything.
         """
         last = self._last.get(session_id, 0)
-        highest = self._highest.get(session_id, 0)
+        borne_out = self._borne_out.get(session_id, 0)
+        highest = max(last, borne_out)
         self._last[session_id] = seq
+        if seq == last + 1:
+            self._borne_out[session_id] = max(borne_out, seq)
+            return None
         if seq > highest:
-            self._highest[session_id] = seq
+            self._borne_out[session_id] = highest
             missing = seq - highest - 1
             if missing <= unreadable:
                 return None
             which = f"{highest + 1} is" if missing == 1 else f"{highest + 1} to {seq - 1} are"
             return "gap", f"seq {which} missing before this line"
-        if seq == last + 1:
-            return None
+        self._borne_out[session_id] = max(borne_out, seq) if last > borne_out else borne_out
         return "duplicate", f"seq {seq} comes after seq {last}: the line is repeated, or out of its place"

@@ -10,17 +10,20 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from deia import system
 from deia.errors import ForeignJournalError
-from deia.journal.recovery import LOCK_ATTEMPTS, Recovery, is_at, lock_session, pointer_target, recover_locked
+from deia.journal.glue import BOM
+from deia.journal.recovery import LOCK_ATTEMPTS, Recovery, is_at, lock_session, recover_locked
 from deia.options import Options
-from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, Header, Kind, queue_path
+from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, Header, Kind, queue_path, ring_name
+from deia.queue.pointer import ring_behind
 
 _FIRST_LINE_BYTES = 64 * 1024
-"""How much of a first line is looked at for its owner; a longer one is taken on its file name's word."""
+"""How much is looked at for the first line that tells its owner; a longer one is taken on its file name's word."""
 
 
 _ZEROS = bytes(64 * 1024)
@@ -178,7 +181,7 @@ def open_session(
         _remove_if_empty(lock, queue)
         raise
     recovery = recover_locked(path)
-    old_ring = pointer_target(queue)
+    old_ring = ring_behind(queue)
     journal = system.open_or_create(path)
     opened.append(journal)
     if options.sync_policy != "never":
@@ -220,7 +223,10 @@ def _make_directory(directory: Path) -> None:
     made = system.make_directory(directory)
     for path in made:
         if path.name == ".deia":
-            fd = system.open_or_create(path / ".gitignore")
+            try:
+                fd = system.open_new(path / ".gitignore")
+            except FileExistsError:
+                continue  # of another process, which made the directory at the same time
             try:
                 system.write_all(fd, b"*\n", 0)
             finally:
@@ -241,22 +247,26 @@ def _check_owner(path: Path, agent_id: str, session_id: str) -> None:
     except FileNotFoundError:
         return
     try:
-        first = system.pread(fd, _FIRST_LINE_BYTES, 0).partition(b"\n")[0]
+        head = system.pread(fd, _FIRST_LINE_BYTES, 0)
     finally:
         system.close(fd)
-    if first.startswith(b"\x1f\x8b"):
+    if head.startswith(b"\x1f\x8b"):
         raise ForeignJournalError(f"{path} is compressed with gzip; a session cannot go on in it", path=path)
-    try:
-        fields = orjson.loads(first)
-    except orjson.JSONDecodeError:
-        return  # empty or damaged: nobody else's, as far as can be told
-    if not isinstance(fields, dict):
-        return
+    fields = next(filter(None, map(_fields_of, head.split(b"\n"))), {})
     for name, given in (("agent_id", agent_id), ("session_id", session_id)):
         if fields.get(name, given) != given:
             raise ForeignJournalError(
                 f"{path} is not of this session: its first line has {name} {fields[name]!r}, not {given!r}", path=path
             )
+
+
+def _fields_of(line: bytes) -> dict[str, Any]:
+    """Return what the line of a journal says; nothing where it is damaged: then the next one tells whose it is."""
+    try:
+        fields = orjson.loads(line.rpartition(b"\0")[2].removeprefix(BOM))
+    except orjson.JSONDecodeError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _make_ring(files: SessionFiles, header: Header, queue: Path, options: Options, opened: list[int]) -> None:
@@ -296,8 +306,7 @@ def _ring_path(queue: Path, options: Options) -> Path:
     system.make_directory(directory)
     if os.path.samefile(directory, queue.parent):
         return queue
-    journal = os.path.realpath(queue.parent) + "/" + queue.name
-    return directory / f".deia-{hashlib.blake2b(os.fsencode(journal), digest_size=16).hexdigest()}.queue"
+    return directory / ring_name(queue)
 
 
 def _replace_queue(files: SessionFiles, header: Header, queue: Path, dropped: int, opened: list[int]) -> None:

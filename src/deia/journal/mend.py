@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deia import system
 from deia.errors import JournalError, NotASessionLogError
+from deia.journal.aside import set_aside
 from deia.journal.damage import DamageLog
 from deia.journal.reader import EventReader, require_file
 from deia.journal.recovery import Recovery, lock_session, recover_locked, remove_queue
@@ -101,7 +102,7 @@ def _take_out_unreadable(journal: Path) -> tuple[int, Path | None]:
         system.unlink(new)  # of a mending that died
     try:
         _write_readable(journal, new)
-        aside = _set_aside(journal)
+        aside = set_aside(journal, journal.with_name(f"{journal.name}.damaged"))
         system.rename(new, journal)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -121,7 +122,8 @@ def _write_readable(journal: Path, new: Path) -> None:
         batch = bytearray()
         at = 0
         for record, _ in EventReader(journal, DamageLog().add).entries():
-            batch += _read(source, record.length, record.offset)
+            line = _read(source, record.length, record.offset)
+            batch += line if line.endswith(b"\n") else line + b"\n"  # two of them stood in one
             if len(batch) >= _COPY_BYTES:
                 at = system.write_all(target, bytes(batch), at)
                 batch.clear()
@@ -134,40 +136,3 @@ def _read(fd: int, length: int, offset: int) -> bytes:
     if len(data) < length:  # by somebody who ignores the lock; half a line must not pass for a whole one
         raise OSError(f"the file became shorter while it was copied: {length - len(data)} bytes are missing")
     return data
-
-
-def _set_aside(journal: Path) -> Path:
-    """Give the journal a second name, the first free one, under which it stays when the mended one takes its place."""
-    number = 0
-    while True:
-        number += 1
-        aside = journal.with_name(f"{journal.name}.damaged-{number}")
-        try:
-            system.link(journal, aside)
-        except FileExistsError:
-            if not _is_same(journal, aside):
-                continue
-        except OSError:  # a file system without second names
-            try:
-                _copy(journal, aside)
-            except FileExistsError:
-                continue
-        return aside
-
-
-def _is_same(journal: Path, aside: Path) -> bool:
-    """Whether an earlier mending died after this step and before the next."""
-    here, there = system.lstat(journal), system.lstat(aside)
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
-
-
-def _copy(journal: Path, aside: Path) -> None:
-    with contextlib.ExitStack() as stack:
-        target = system.open_new(aside)
-        stack.callback(system.close, target)
-        source = system.open_existing(journal)
-        stack.callback(system.close, source)
-        at = 0
-        while data := system.pread(source, _COPY_BYTES, at):
-            at = system.write_all(target, data, at)
-        system.sync(target)

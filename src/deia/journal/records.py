@@ -12,13 +12,13 @@ import orjson
 from deia.journal import salvage
 from deia.journal.continuity import Continuity
 from deia.journal.damage import Damage, DamageKind, OnDamage
+from deia.journal.glue import BOM, Part, ended_parts, is_torn, parts_of
 from deia.journal.scan import RawLine
 from deia.journal.source import Source
 from deia.line import VERSION
 
 logger = logging.getLogger(__name__)
 
-_BOM = b"\xef\xbb\xbf"
 _JSON_NAMES = {
     list: "an array",
     str: "text",
@@ -35,7 +35,7 @@ class Record(NamedTuple):
     Attributes:
         number: Line number, from 1.
         offset: Byte offset of its first byte, in the uncompressed file.
-        length: Its bytes, newline included.
+        length: Its bytes, newline included (there is none where two lines stand in one).
         fields: The object.
     """
 
@@ -65,14 +65,16 @@ class RecordReader:
         salvaged_bytes: Bytes that came from the window by their `seq`, where offsets did not tell.
     """
 
-    def __init__(self, path: str | os.PathLike[str], on_damage: OnDamage, *, strict: bool = False) -> None:
-        self.source = Source(path)
+    def __init__(
+        self, path: str | os.PathLike[str], on_damage: OnDamage, *, strict: bool = False, queue: bool = True
+    ) -> None:
+        self.source = Source(path, queue=queue)
         self.continuity = Continuity()
         self.torn_bytes = 0
         self.salvaged_bytes = 0
         self._on_damage = on_damage
         self._strict = strict
-        self._line = RawLine(1, 0, 0, b"", ended=False)
+        self._line = RawLine(1, 0, 0, 0, b"", ended=False)
         self._unreadable = 0
         self._first_blank: RawLine | None = None
         self._blanks = 0
@@ -112,29 +114,31 @@ class RecordReader:
         if source.unfinished is not None and not _goes_on(source.unfinished, following):
             yield from self._judge_end(source.unfinished)
         yield from self._read(self._place(following))
-        if window is not None and (unused := salvage.lines_beyond_a_gap(window, self.continuity)):
+        if window is None or not window.data:
+            return
+        if unused := salvage.lines_beyond_a_gap(window, self.continuity):
             self._report_at_end(
                 "queue", f"{unused} lines of the queue file do not go on where the journal ends; not read"
             )
+        elif (missing := window.committed - self._end()[1]) > 0:
+            self._report_at_end("queue", f"the queue file tells of {missing} bytes more, which no file holds as lines")
 
     def _read(self, lines: Iterable[RawLine]) -> Iterator[Record]:
         loads = orjson.loads
         for line in lines:
             self._line = line
-            before = line.nuls
+            before = line.skipped
             try:
                 value = loads(line.data)
             except orjson.JSONDecodeError as error:
-                if not line.nuls and not line.data.strip():
+                if not line.skipped and not line.data.strip():
                     self._first_blank = self._first_blank or line
                     self._blanks += 1
                     continue
-                found = _parse_odd(line.data)
+                parts = parts_of(line.data)
+                found = None if parts else _parse_odd(line.data)
                 if found is None:
-                    nuls = line.nuls + line.data.count(b"\0")
-                    self._report_unreadable(
-                        line, _nul_bytes(nuls) if nuls else f"not JSON: {error.msg} (character {error.pos + 1})"
-                    )
+                    yield from self._read_parts(line, parts, _what_is_wrong(line, error))
                     continue
                 value, skipped = found
                 before += skipped
@@ -143,11 +147,24 @@ class RecordReader:
                 continue
             if before and (nuls := line.nuls + line.data.count(b"\0")):
                 self._report_unreadable(line, f"{_nul_bytes(nuls)}, before a whole line")
-            if self._blanks:
-                self._report_blanks()
-            record = Record(line.number, line.offset + before, line.length - before, value)
-            self._check(record)
-            yield record
+            yield self._record(line.number, line.offset + before, line.length - before, value)
+
+    def _read_parts(self, line: RawLine, parts: list[Part], wrong: str) -> Iterator[Record]:
+        """Report a line that does not parse, and yield the whole ones that stand in it."""
+        if parts:
+            wrong += f"; {len(parts)} whole {'line' if len(parts) == 1 else 'lines'} in it can be read"
+        self._report_unreadable(line, wrong)
+        for part in parts:
+            is_last = part.end == len(line.data)
+            length = part.end - part.start + (line.ended if is_last else 0)
+            yield self._record(line.number, line.offset + line.skipped + part.start, length, part.fields)
+
+    def _record(self, number: int, offset: int, length: int, fields: dict[str, Any]) -> Record:
+        if self._blanks:
+            self._report_blanks()
+        record = Record(number, offset, length, fields)
+        self._check(record)
+        return record
 
     def _report_unreadable(self, line: RawLine, reason: str) -> None:
         if self._blanks:
@@ -187,22 +204,25 @@ class RecordReader:
 
     def _judge_end(self, line: RawLine) -> Iterator[Record]:
         """Decide about bytes after the last newline: a line of the original format, or what a crash left of ours."""
-        if not line.nuls and not line.data.strip():
+        if not line.skipped and not line.data.strip():
             return
-        if not line.nuls and not self.source.has_queue and _is_whole_original_line(line.data):
+        if not line.skipped and not self.source.has_queue and _is_whole_original_line(line.data):
             yield from self._read([line])
+            return
+        if not is_torn(line.data):
+            yield from self._read_parts(line, ended_parts(line.data), f"{line.length} bytes without a newline")
             return
         if self._blanks:
             self._report_blanks()
         self.torn_bytes = line.length
-        what = f"{line.length} bytes without a newline" if line.data else _nul_bytes(line.nuls)
+        what = _nul_bytes(line.nuls) if line.nuls == line.length else f"{line.length} bytes without a newline"
         self.report("torn", f"a torn end: {what}", line.number, line.offset)
 
     def _place(self, lines: list[bytes]) -> Iterator[RawLine]:
         """Give lines of the window the places that recovery would give them."""
         number, offset = self._end()
         for data in lines:
-            yield RawLine(number, offset, 0, data[:-1], ended=True)
+            yield RawLine(number, offset, 0, 0, data[:-1], ended=True)
             number += 1
             offset += len(data)
 
@@ -224,7 +244,7 @@ def _parse_odd(data: bytes) -> tuple[Any, int] | None:
     Returns:
         The value, and how many bytes stood before it; None where nothing parses.
     """
-    rest = data.rpartition(b"\0")[2].removeprefix(_BOM)
+    rest = data.rpartition(b"\0")[2].removeprefix(BOM)
     try:
         return orjson.loads(rest), len(data) - len(rest)
     except orjson.JSONDecodeError:
@@ -233,15 +253,24 @@ def _parse_odd(data: bytes) -> tuple[Any, int] | None:
 
 def _is_whole_original_line(data: bytes) -> bool:
     try:
-        fields = orjson.loads(data.removeprefix(_BOM))
+        fields = orjson.loads(data.removeprefix(BOM))
     except orjson.JSONDecodeError:
         return False
     return isinstance(fields, dict) and is_original(fields)
 
 
+def _what_is_wrong(line: RawLine, error: orjson.JSONDecodeError) -> str:
+    """Say why a line cannot be parsed."""
+    if nuls := line.nuls + line.data.count(b"\0"):
+        return _nul_bytes(nuls)
+    if line.skipped:
+        return f"not a line: {line.length} bytes up to its end"
+    return f"not JSON: {error.msg} (character {error.pos + 1})"
+
+
 def _goes_on(unfinished: RawLine, lines: list[bytes]) -> bool:
     """Whether the window has the whole of a line that the journal has the beginning of."""
-    return bool(lines) and not unfinished.nuls and lines[0].startswith(unfinished.data)
+    return bool(lines) and not unfinished.skipped and lines[0].startswith(unfinished.data)
 
 
 def _nul_bytes(count: int) -> str:

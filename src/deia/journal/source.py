@@ -41,7 +41,8 @@ class Source:
         offsets_tell: Whether the window's offsets said what belongs after the journal.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, queue: bool = True) -> None:
+        self._with_queue = queue
         self.path = os.fspath(path)
         self.journal = Path(os.path.realpath(self.path))
         self._scanner = LineScanner()
@@ -77,6 +78,8 @@ class Source:
         self.unfinished = self._scanner.take_unfinished()
 
     def _look(self) -> None:
+        if not self._with_queue:
+            return
         try:
             self.window = read_window(self.journal)
             self.queue_problem = None
@@ -89,7 +92,7 @@ class Source:
 
         As of now, for a writer may be faster than we are. An end in the middle of a line is a crash's, or that of a
         writer who is at it; so the window is looked at again, for as long as that gets on, and a live session shows no
-        torn line.
+        torn line. So it is where the journal is ahead of the window.
         """
         status = system.fstat(file.fileno())
         limit = status.st_size if stat.S_ISREG(status.st_mode) else sys.maxsize
@@ -100,13 +103,14 @@ class Source:
                 end += len(chunk)
                 self.journal_bytes += len(chunk)
                 yield from self._scanner.feed(chunk)
-            beyond = self.window.beyond(status, end) if self.window is not None else None
+            beyond = self._beyond(status, end)
             self.offsets_tell = beyond is not None
             if beyond:
                 end += len(beyond)
                 self.window_bytes += len(beyond)
                 yield from self._scanner.feed(beyond)
-            if not self._scanner.pending or end == looked_at or not file.seekable():
+            ahead = self.window is not None and end > self.window.committed and self.window.trusts(status)
+            if not (self._scanner.pending or ahead) or end == looked_at or not file.seekable():
                 return
             looked_at = end
             # that line is read again from its first byte: what was read of it may be cut, and another line be there
@@ -119,6 +123,15 @@ class Source:
             if self.window is not None and self.window.committed > end and self.window.trusts(status):
                 limit = self.window.committed  # a line ends there, and it is all we need
             file.seek(end)
+
+    def _beyond(self, status: os.stat_result, end: int) -> bytes | None:
+        """Return what the window has beyond the end of the journal; None where offsets do not tell."""
+        window = self.window
+        if window is None:
+            return None
+        if end > window.committed and window.committed not in (self._scanner.previous, self._scanner.offset):
+            return None  # one line at most is written before it is committed: the word is damaged
+        return window.beyond(status, end)
 
     def _unpack(self, file: BufferedReader[FileIO]) -> Iterator[RawLine]:
         """Read a compressed log, as far as it can be unpacked."""

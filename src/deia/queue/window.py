@@ -16,10 +16,13 @@ from deia.queue.layout import (
     HEADER_BYTES,
     Header,
     Kind,
-    UnreadableQueueError,
     queue_path,
     word,
 )
+from deia.queue.pointer import open_ring, require_ring
+
+_MOST_DROPS = 1 << 48
+"""A number that no session gets to: a higher one is damage, and would be told in the log."""
 
 _EMPTY = Header(Kind.LOCK, 0, bytes(16), 0, 0, 0, "", "")
 
@@ -34,6 +37,8 @@ class Window:
         data: The bytes before `committed`, as many as the ring still holds.
         dropped: Events dropped on purpose since the session began.
         path: The file that the copy was taken from.
+        rest: What else the ring holds. Of use only where `committed` is damaged, or older than the ring.
+        whole: Whether the file is as long as its header says.
     """
 
     header: Header
@@ -41,6 +46,8 @@ class Window:
     data: bytes
     dropped: int
     path: Path
+    rest: bytes = b""
+    whole: bool = True
 
     @property
     def start(self) -> int:
@@ -52,6 +59,7 @@ class Window:
         header = self.header
         return (
             header.kind is Kind.RING
+            and self.whole
             and any(header.boot_id)
             and header.boot_id == system.boot_id()
             and (header.device, header.inode) == (journal.st_dev, journal.st_ino)
@@ -69,23 +77,38 @@ class Window:
         """
         if not self.trusts(journal) or size < self.start:
             return None
-        return self.data[max(0, size - self.start) :]
+        tail = self.data[max(0, size - self.start) :]
+        return tail if tail.endswith(b"\n") or not tail else None  # else `committed` is damaged: a line ends there
 
     def salvage(self, last_seq: int) -> Iterator[bytes]:
         """Yield whole lines of this session that go on from `last_seq`, where offsets cannot be trusted."""
-        for line in self.data.split(b"\n")[:-1]:
+        lines = self.lines_after(last_seq)
+        while line := lines.get(last_seq := last_seq + 1):
+            yield line
+
+    def lines_after(self, last_seq: int) -> dict[int, bytes]:
+        """Return the whole lines of this session in the ring with a higher `seq` than that, wherever they lie."""
+        pieces = (self.data + self.rest).split(b"\n")
+        last = pieces.pop()
+        if pieces:
+            pieces.append(last + pieces[0])  # the ring is a circle: cut anywhere, one line is in two pieces
+        header = self.header
+        lines: dict[int, bytes] = {}
+        for piece in pieces:
+            line = piece.rpartition(b"\0")[2]  # zeros where nothing was written yet
             try:
                 fields = orjson.loads(line)
             except orjson.JSONDecodeError:
-                continue
+                continue  # the beginning of this line was overwritten, or it is damaged
             if (
                 isinstance(fields, dict)
-                and fields.get("agent_id") == self.header.agent_id
-                and fields.get("session_id") == self.header.session_id
-                and fields.get("seq") == last_seq + 1
+                and fields.get("agent_id") == header.agent_id
+                and fields.get("session_id") == header.session_id
+                and type(seq := fields.get("seq")) is int
+                and seq > last_seq
             ):
-                last_seq += 1
-                yield line + b"\n"
+                lines.setdefault(seq, line + b"\n")
+        return lines
 
 
 def read_window(journal: Path) -> Window | None:
@@ -97,32 +120,45 @@ def read_window(journal: Path) -> Window | None:
         UnreadableQueueError: The queue file is damaged, cut or of another version.
         OSError: It cannot be read.
     """
-    return _read(queue_path(journal), may_point=True)
-
-
-def _read(path: Path, *, may_point: bool) -> Window | None:
+    path = queue_path(journal)
     try:
         fd = system.open_existing(path)
     except FileNotFoundError:
         return None
     try:
-        if system.fstat(fd).st_size == 0:
+        status = system.fstat(fd)
+        if status.st_size == 0:
             return Window(_EMPTY, 0, b"", 0, path)
         page = system.pread(fd, HEADER_BYTES, 0)
         header = Header.unpack(page)
-        committed = system.load_word(fd, COMMITTED_AT)
-        if header.kind is Kind.POINTER:
-            if header.target is None or not may_point:
-                raise UnreadableQueueError("the queue file points to one that points on")
-            return _read(Path(header.target), may_point=False) or Window(_EMPTY, 0, b"", 0, path)
-        size = header.ring_bytes
-        ring = system.pread(fd, size, HEADER_BYTES).ljust(size, b"\0")  # what a cut file lacks is never a line
+        if header.kind is not Kind.POINTER:
+            return _copy(fd, header, page, path)
+        try:
+            ring, target = open_ring(header, status)
+        except FileNotFoundError:
+            return Window(_EMPTY, 0, b"", 0, path)
     finally:
         system.close(fd)
+    try:
+        page = system.pread(ring, HEADER_BYTES, 0)
+        ring_header = Header.unpack(page)
+        require_ring(header, ring_header)
+        return _copy(ring, ring_header, page, target)
+    finally:
+        system.close(ring)
+
+
+def _copy(fd: int, header: Header, page: bytes, path: Path) -> Window:
+    committed = system.load_word(fd, COMMITTED_AT)
+    size = header.ring_bytes
+    ring = system.pread(fd, size, HEADER_BYTES)
+    dropped = word(page, DROPPED_AT)
+    if dropped > _MOST_DROPS:
+        dropped = 0
     # `committed` was loaded before the ring: what the ring gained since is left out
+    if len(ring) < size:
+        return Window(header, committed, ring, dropped, path, whole=False)
     if committed <= size:
-        data = ring[:committed]
-    else:
-        at = committed & (size - 1)
-        data = ring[at:] + ring[:at]
-    return Window(header, committed, data, word(page, DROPPED_AT), path)
+        return Window(header, committed, ring[:committed], dropped, path, rest=ring[committed:])
+    at = committed & (size - 1)
+    return Window(header, committed, ring[at:] + ring[:at], dropped, path)

@@ -33,10 +33,9 @@ def save(session: Session, directory: Path, timeout_s: float, *, disabled: bool)
 
 def _copy(source: Path, target: Path, end: int | None) -> None:
     """Copy a journal up to `end`, where a line ends, under a temporary name, and rename it."""
-    new = target.with_name(f".{target.stem}.saving-{os.urandom(2).hex()}")
-    fd = system.open_or_create(new)
+    new = target.with_name(f".{target.stem}.saving-{os.urandom(4).hex()}")
+    fd = system.open_new(new)  # never a file that somebody else has put there, with a mode of his own
     try:
-        system.ftruncate(fd, 0)
         if source.exists():
             _copy_content(source, fd, end)
         system.sync(fd)
