@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -103,9 +103,7 @@ def for_journal(queue: bytes, journal: Path, **fields: Any) -> bytes:
     page, ring = queue[:HEADER_BYTES], queue[HEADER_BYTES:]
     status = journal.stat()
     boot_id = system.boot_id() if fields.pop("trusted", True) else b"of another boot!"
-    header = replace(
-        Header.unpack(page), boot_id=boot_id, device=status.st_dev, inode=status.st_ino, **fields
-    )
+    header = replace(Header.unpack(page), boot_id=boot_id, device=status.st_dev, inode=status.st_ino, **fields)
     committed, dropped = struct.unpack_from("<Q", page, 128)[0], struct.unpack_from("<Q", page, 192)[0]
     return header.pack(committed=committed, dropped=dropped) + ring
 
@@ -126,7 +124,7 @@ class Line:
 @functools.cache  # the same lines are looked at thousands of times
 def _parsed(data: bytes) -> dict[str, Any] | None:
     try:
-        fields = json.loads(data.decode(), parse_constant=_no_constant)
+        fields = json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None
     return fields if isinstance(fields, dict) else None
@@ -183,6 +181,3 @@ def flips(content: bytes, positions: Iterator[int] | range, values: tuple[int, .
 def files_in(directory: Path) -> dict[str, bytes]:
     """Return every file's content by its name."""
     return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
-
-
-

@@ -8,6 +8,10 @@ _LARGEST = 2**53
 """No session counts so far: a higher `seq` is damage, and would soon be too large for a line to hold."""
 
 
+_MOST_LEAPS = 1000
+"""How many are remembered, so that what came too early is not missed later."""
+
+
 class Continuity:
     """Follows `seq` through a file; sessions may follow each other in it, each counting from 1.
 
@@ -19,11 +23,18 @@ class Continuity:
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
         self._borne_out: dict[str, int] = {}
+        self._leaps: dict[str, set[int]] = {}
 
     def goes_on_after(self, session_id: str) -> int | None:
         """Return the `seq` that a session's next line follows; None where it has no line."""
         last = self._last.get(session_id)
-        return None if last is None else max(self._borne_out[session_id], last if last <= _LARGEST else 0)
+        if last is None:
+            return None
+        seq = max(self._borne_out[session_id], last if last <= _LARGEST else 0)
+        leaps = self._leaps.get(session_id, ())
+        while seq + 1 in leaps:
+            seq += 1
+        return seq
 
     @property
     def sessions(self) -> int:
@@ -50,10 +61,16 @@ class Continuity:
             return None
         if seq > highest:
             self._borne_out[session_id] = highest
-            missing = seq - highest - 1
+            missing = seq - highest - 1 - sum(highest < leap < seq for leap in self._leaps.get(session_id, ()))
             if missing <= unreadable:
                 return None
             which = f"{highest + 1} is" if missing == 1 else f"{highest + 1} to {seq - 1} are"
             return "gap", f"seq {which} missing before this line"
-        self._borne_out[session_id] = max(borne_out, seq) if last > borne_out else borne_out
+        if last > borne_out:
+            self._borne_out[session_id] = max(borne_out, seq)
+            leaps = self._leaps.setdefault(session_id, set())
+            if len(leaps) < _MOST_LEAPS:
+                leaps.add(last)
+        else:
+            self._borne_out[session_id] = borne_out
         return "duplicate", f"seq {seq} comes after seq {last}: the line is repeated, or out of its place"

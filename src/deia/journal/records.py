@@ -135,9 +135,9 @@ class RecordReader:
                     self._first_blank = self._first_blank or line
                     self._blanks += 1
                     continue
-                parts = parts_of(line.data)
-                found = None if parts else _parse_odd(line.data)
-                if found is None:
+                found = _parse_odd(line.data)
+                parts = parts_of(line.data) if found is None or b"\0" in line.data else []
+                if found is None or len(parts) > 1:
                     yield from self._read_parts(line, parts, _what_is_wrong(line, error))
                     continue
                 value, skipped = found
@@ -209,7 +209,8 @@ class RecordReader:
         if not line.skipped and not self.source.has_queue and _is_whole_original_line(line.data):
             yield from self._read([line])
             return
-        if not is_torn(line.data):
+        is_too_long = not line.data and not line.nuls
+        if is_too_long or not is_torn(line.data):
             yield from self._read_parts(line, ended_parts(line.data), f"{line.length} bytes without a newline")
             return
         if self._blanks:

@@ -206,7 +206,7 @@ def _cut(fd: int, size: int, keep: int) -> int:
     """
     if size <= keep:
         return 0
-    if not is_torn(_read_tail(fd, size, keep)):
+    if size - keep > LONGEST_LINE_BYTES or not is_torn(_read_tail(fd, size, keep)):
         system.write_all(fd, b"\n", size)
         return 0
     system.ftruncate(fd, keep)

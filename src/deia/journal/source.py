@@ -5,7 +5,6 @@ The order of reading is the format page's ("Reading"): the window first, then th
 
 from __future__ import annotations
 
-import gzip
 import os
 import stat
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from deia import system
 from deia.journal.scan import LineScanner, RawLine
+from deia.journal.unpack import unpack
 from deia.queue.window import Window, read_window
 
 CHUNK_BYTES = 256 * 1024
@@ -135,14 +135,9 @@ class Source:
 
     def _unpack(self, file: BufferedReader[FileIO]) -> Iterator[RawLine]:
         """Read a compressed log, as far as it can be unpacked."""
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            while chunk := self._unpack_chunk(unpacked):
+        try:
+            for chunk in unpack(file):
                 self.journal_bytes += len(chunk)
                 yield from self._scanner.feed(chunk)
-
-    def _unpack_chunk(self, unpacked: gzip.GzipFile) -> bytes:
-        try:
-            return unpacked.read1(CHUNK_BYTES)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (EOFError, zlib.error) as error:
             self.stream_problem = f"the compressed data is cut or damaged: {error}"
-            return b""
