@@ -1,4 +1,4 @@
-"""A journal cut at any byte, or with any byte changed: what is whole is read, what is not is told, nothing gets worse."""
+"""A journal cut at any byte, or with any byte changed: what is whole is read, what is not is told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damage of each known kind, between the lines of a real log: told with line, offset and reason; every other line is read."""
+"""Damage of each known kind in a real log: told with line, offset and reason; every other line is read."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from deia.journal.salvage import belongs, lines_beyond_a_gap, lines_that_follow
 from deia.journal.scan import LONGEST_LINE_BYTES
 from deia.queue.layout import HEADER_BYTES, Header, UnreadableQueueError, queue_path
 from deia.queue.pointer import ring_behind
-from deia.queue.window import Window, read_window
+from deia.queue.window import Window, is_repeated, read_window
 
 _CHUNK = 64 * 1024
 
@@ -137,7 +137,7 @@ def recover_locked(journal: Path) -> Recovery:
         status = system.fstat(fd)
         size = status.st_size
         tail = window.beyond(status, size)
-        if tail is None or not _is_possible(fd, size, window.committed):
+        if tail is None or is_repeated(tail, fd, size) or not _is_possible(fd, size, window.committed):
             lost, recovered, complete = _salvage(journal, fd, size, window)
             if not complete:
                 aside = set_aside(window.path, name)
@@ -163,7 +163,7 @@ def remove_queue(queue: Path) -> None:
 
 def _is_possible(fd: int, size: int, committed: int) -> bool:
     """Whether a journal can be ahead of `committed`, if it is: by one line, whole or not, that was written directly."""
-    if size <= committed:
+    if size < committed:
         return True
     end = _end_of_lines(fd, size)
     return committed == end or (end > 0 and committed == _end_of_lines(fd, end - 1))

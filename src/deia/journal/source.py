@@ -16,7 +16,7 @@ from pathlib import Path
 from deia import system
 from deia.journal.scan import LineScanner, RawLine
 from deia.journal.unpack import unpack
-from deia.queue.window import Window, read_window
+from deia.queue.window import Window, is_repeated, read_window
 
 CHUNK_BYTES = 256 * 1024
 """Large enough that the cost per read does not show, small enough for the cache."""
@@ -103,7 +103,7 @@ class Source:
                 end += len(chunk)
                 self.journal_bytes += len(chunk)
                 yield from self._scanner.feed(chunk)
-            beyond = self._beyond(status, end)
+            beyond = self._beyond(file.fileno(), status, end)
             self.offsets_tell = beyond is not None
             if beyond:
                 end += len(beyond)
@@ -124,14 +124,15 @@ class Source:
                 limit = self.window.committed  # a line ends there, and it is all we need
             file.seek(end)
 
-    def _beyond(self, status: os.stat_result, end: int) -> bytes | None:
+    def _beyond(self, journal: int, status: os.stat_result, end: int) -> bytes | None:
         """Return what the window has beyond the end of the journal; None where offsets do not tell."""
         window = self.window
         if window is None:
             return None
-        if end > window.committed and window.committed not in (self._scanner.previous, self._scanner.offset):
+        if end >= window.committed and window.committed not in (self._scanner.previous, self._scanner.offset):
             return None  # one line at most is written before it is committed: the word is damaged
-        return window.beyond(status, end)
+        beyond = window.beyond(status, end)
+        return None if beyond and is_repeated(beyond, journal, end) else beyond
 
     def _unpack(self, file: BufferedReader[FileIO]) -> Iterator[RawLine]:
         """Read a compressed log, as far as it can be unpacked."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import orjson
 
 from deia import system
 from deia.queue.layout import (
@@ -73,42 +70,24 @@ class Window:
             size: Its size when it was read to its end, torn line included.
 
         Returns:
-            Bytes to go on with, or None where offsets do not tell; use `salvage` then.
+            Bytes to go on with, or None where offsets do not tell, but `seq` may.
         """
         if not self.trusts(journal) or size < self.start:
             return None
         tail = self.data[max(0, size - self.start) :]
         return tail if tail.endswith(b"\n") or not tail else None  # else `committed` is damaged: a line ends there
 
-    def salvage(self, last_seq: int) -> Iterator[bytes]:
-        """Yield whole lines of this session that go on from `last_seq`, where offsets cannot be trusted."""
-        lines = self.lines_after(last_seq)
-        while line := lines.get(last_seq := last_seq + 1):
-            yield line
 
-    def lines_after(self, last_seq: int) -> dict[int, bytes]:
-        """Return the whole lines of this session in the ring with a higher `seq` than that, wherever they lie."""
-        pieces = (self.data + self.rest).split(b"\n")
-        last = pieces.pop()
-        if pieces:
-            pieces.append(last + pieces[0])  # the ring is a circle: cut anywhere, one line is in two pieces
-        header = self.header
-        lines: dict[int, bytes] = {}
-        for piece in pieces:
-            line = piece.rpartition(b"\0")[2]  # zeros where nothing was written yet
-            try:
-                fields = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue  # the beginning of this line was overwritten, or it is damaged
-            if (
-                isinstance(fields, dict)
-                and fields.get("agent_id") == header.agent_id
-                and fields.get("session_id") == header.session_id
-                and type(seq := fields.get("seq")) is int
-                and seq > last_seq
-            ):
-                lines.setdefault(seq, line + b"\n")
-        return lines
+def is_repeated(tail: bytes, journal: int, size: int) -> bool:
+    """Whether what is to follow the journal ends as the journal does: `committed` is damaged, by a lap of the ring.
+
+    Args:
+        tail: What `Window.beyond` gave.
+        journal: The journal's descriptor.
+        size: Its size.
+    """
+    line = tail[tail.rfind(b"\n", 0, -1) + 1 :]
+    return 0 < len(line) <= size and system.pread(journal, len(line), size - len(line)) == line
 
 
 def read_window(journal: Path) -> Window | None:
@@ -151,7 +130,7 @@ def read_window(journal: Path) -> Window | None:
 def _copy(fd: int, header: Header, page: bytes, path: Path) -> Window:
     committed = system.load_word(fd, COMMITTED_AT)
     size = header.ring_bytes
-    ring = system.pread(fd, size, HEADER_BYTES)
+    ring = system.pread(fd, min(size, system.fstat(fd).st_size - HEADER_BYTES), HEADER_BYTES)
     dropped = word(page, DROPPED_AT)
     if dropped > _MOST_DROPS:
         dropped = 0
