@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -11,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from deia import SessionLogger, read_events, system
+from deia import SessionLockedError, SessionLogger, read_events, system
+from deia.cli.app import run as run_cli
 from deia.journal.check import check
 from deia.journal.mend import mend
 from deia.journal.recovery import recover
-from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, TEXT_AT, Header, Kind, queue_path
+from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, TEXT_AT, queue_path
 from support.damage import AGENT, SESSION, Remains, files_in, for_journal, kill_one, lines_in, read
 from support.effort import FULL
 from support.lines import assert_sound
@@ -437,7 +440,36 @@ def test_stale_lock_is_nobodys(short: Remains, tmp_path: Path) -> None:
     assert_goes_on(journal, short.whole)
 
 
-def test_header_round_trips(short: Remains) -> None:
-    """What these tests change is what the code writes."""
-    header = Header.unpack(short.queue[:HEADER_BYTES])
-    assert (header.kind, header.agent_id, header.session_id) == (Kind.RING, AGENT, SESSION)
+ALIVE = """
+import sys
+from deia import SessionLogger
+
+log = SessionLogger("agent-ä", "damaged", output_dir=sys.argv[1], flush_interval_s=60)
+for number in range(5):
+    log.log_tool_call("build", {"number": number}, duration_ms=1)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_queue_file_of_a_live_process_is_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`deia check` says that it is open, `deia recover` leaves it alone and exits with 1, a logger is refused."""
+    journal = tmp_path / "log" / f"{AGENT}_{SESSION}.jsonl"
+    with subprocess.Popen(
+        [sys.executable, "-c", ALIVE, str(journal.parent)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+        before = files_in(journal.parent)
+        assert (read(journal).seqs, check(journal).locked) == ([1, 2, 3, 4, 5], True)
+        assert run_cli(["check", str(journal.parent)]) == 0
+        assert "open in a logger" in capsys.readouterr().out
+        assert run_cli(["recover", str(journal.parent)]) == 1
+        assert f"open in a logger (process {child.pid}), left alone" in capsys.readouterr().out
+        with SessionLogger(AGENT, SESSION, output_dir=journal.parent) as log, pytest.raises(SessionLockedError):
+            log.log_file_read("x")
+        assert files_in(journal.parent) == before
+        child.kill()
+    assert check(journal).locked is False
+    assert run_cli(["recover", str(journal.parent)]) == 0
+    assert read(journal).seqs == [1, 2, 3, 4, 5]
+    assert files_in(journal.parent).keys() == {journal.name}

@@ -17,7 +17,7 @@ import orjson
 from deia import system
 from deia.errors import ForeignJournalError
 from deia.journal.glue import BOM
-from deia.journal.recovery import LOCK_ATTEMPTS, Recovery, is_at, lock_session, recover_locked
+from deia.journal.recovery import LOCK_ATTEMPTS, Recovery, is_at, lock_session, recover_locked, remove_if_empty
 from deia.options import Options
 from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, Header, Kind, queue_path, ring_name
 from deia.queue.pointer import ring_behind
@@ -177,8 +177,8 @@ def open_session(
     lock, locked = lock_session(queue, opened, lock_attempts)
     try:
         _check_owner(path, agent_id, session_id)
-    except ForeignJournalError:
-        _remove_if_empty(lock, queue)
+    except (ForeignJournalError, OSError):
+        remove_if_empty(lock, queue)
         raise
     recovery = recover_locked(path)
     old_ring = ring_behind(queue)
@@ -233,12 +233,6 @@ def _make_directory(directory: Path) -> None:
                 system.close(fd)
     for path in made:
         system.sync_directory(path.parent)
-
-
-def _remove_if_empty(lock: int, queue: Path) -> None:
-    """Take back a lock file that was made for a session that then could not be opened."""
-    if system.fstat(lock).st_size == 0:
-        system.unlink(queue)
 
 
 def _check_owner(path: Path, agent_id: str, session_id: str) -> None:

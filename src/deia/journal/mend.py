@@ -14,7 +14,7 @@ from deia import system
 from deia.errors import JournalError, NotASessionLogError
 from deia.journal.aside import set_aside
 from deia.journal.damage import DamageLog
-from deia.journal.reader import EventReader, require_file
+from deia.journal.reader import EventReader
 from deia.journal.recovery import Recovery, lock_session, recover_locked, remove_queue
 from deia.queue.layout import queue_path
 
@@ -76,7 +76,7 @@ def _require_session_log(journal: Path) -> None:
     """Refuse what is no session log: cutting its end, or emptying it, would be damage."""
     reader = EventReader(journal, DamageLog().add)
     try:
-        require_file(journal)
+        system.close(system.open_existing(journal))  # a file, and no link to one
     except FileNotFoundError:
         system.lstat(queue_path(journal))  # a journal that was removed comes back out of its queue file, and only so
         return

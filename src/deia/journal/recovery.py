@@ -61,9 +61,19 @@ def recover(journal: Path) -> Recovery:
     try:
         found = recover_locked(journal)
         remove_queue(queue)
+    except BaseException:
+        remove_if_empty(fd, queue)
+        raise
     finally:
         system.close(fd)
     return found
+
+
+def remove_if_empty(lock: int, queue: Path) -> None:
+    """Take back a lock file that was made for nothing: the session could then not be opened, or recovered."""
+    if system.fstat(lock).st_size == 0:
+        with contextlib.suppress(FileNotFoundError):
+            system.unlink(queue)
 
 
 def lock_session(
