@@ -221,6 +221,23 @@ def test_any_byte_of_an_untrusted_ring_changed_gives_all_before_and_keeps_the_re
         assert [line.fields and line.fields["seq"] for line in lines_in(journal.read_bytes())] == reading.seqs
 
 
+@pytest.mark.parametrize("rest", [b"", b'{"type":"To', b"\x80"])
+def test_lines_glued_at_the_journals_end_are_read_once_and_an_untrusted_ring_goes_on_after_them(
+    short: Remains, tmp_path: Path, rest: bytes
+) -> None:
+    """Reading says beforehand what recovery will make of it, whatever stands after the last of them."""
+    lines = [line.data for line in lines_in(short.whole)]
+    journal = journal_in(short, tmp_path, trusted=False, size=0)
+    journal.write_bytes(b"\n".join([*lines[:2], lines[2] + b"#" + lines[3] + rest]))
+    before = read(journal)
+    recover(journal)
+    after = read(journal)
+    assert before.records == after.records
+    for reading in (before, after):
+        assert reading.seqs == list(range(1, len(lines) + 1))
+        assert [(damage.kind, damage.line) for damage in reading.damages] == [("unreadable", 3)]
+
+
 # Of another world
 
 

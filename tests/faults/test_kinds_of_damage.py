@@ -206,6 +206,35 @@ def test_seq_that_was_damaged_is_not_counted_on_from(journal: Path, content: byt
     assert read(journal).seqs[-2:] == [expected + 1, expected + 2]
 
 
+@pytest.mark.parametrize("place", [0, 4, -2])
+def test_seqs_no_session_counts_to_are_told_and_not_counted_on_from(journal: Path, content: bytes, place: int) -> None:
+    """Though each goes on from the one before: a line could not hold the next."""
+    lines = content.splitlines(keepends=True)
+    ends = len(lines) if place == -2 else place + 2
+    for seq, at in zip((2**64 - 2, 2**64 - 1), range(ends - 2, ends), strict=True):
+        lines[at] = renumbered(lines[at], seq=seq)
+    journal.write_bytes(b"".join(lines))
+    assert [damage.line for damage in read(journal).damages if "more than any session" in damage.reason] == [
+        ends - 1,
+        ends,
+    ]
+    with SessionLogger(AGENT, SESSION, output_dir=journal.parent) as log:
+        log.log_file_read("later")
+    expected = 10 if place == -2 else 12
+    assert read(journal).seqs[-2:] == [expected + 1, expected + 2]
+
+
+@pytest.mark.parametrize("beginning", [b"\x1f\x8b", b"\x1f\x8b\x09", b"\x1f"])
+def test_log_is_taken_for_compressed_only_where_it_begins_as_gzip_begins(
+    journal: Path, content: bytes, beginning: bytes
+) -> None:
+    """Two damaged bytes that look like it cost no more than their own line."""
+    journal.write_bytes(beginning + content[len(beginning) :])
+    reading = read(journal)
+    assert reading.seqs == list(range(2, 13))
+    assert [(damage.kind, damage.line) for damage in reading.damages] == [("unreadable", 1)]
+
+
 def test_first_line_that_is_damaged_leaves_it_to_the_next_to_tell_the_owner(journal: Path, content: bytes) -> None:
     """A byte order mark, NULs or a changed byte do not make another session's log ours."""
     lines = content.splitlines(keepends=True)

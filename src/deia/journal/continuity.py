@@ -30,7 +30,7 @@ class Continuity:
         last = self._last.get(session_id)
         if last is None:
             return None
-        seq = max(self._borne_out[session_id], last if last <= _LARGEST else 0)
+        seq = max(self._borne_out[session_id], last)
         leaps = self._leaps.get(session_id, ())
         while seq + 1 in leaps:
             seq += 1
@@ -52,8 +52,10 @@ class Continuity:
         Returns:
             What is wrong with it, if anything.
         """
-        last = self._last.get(session_id, 0)
-        borne_out = self._borne_out.get(session_id, 0)
+        last = self._last.setdefault(session_id, 0)
+        borne_out = self._borne_out.setdefault(session_id, 0)
+        if seq > _LARGEST:
+            return "duplicate", f"seq {seq} is more than any session counts to"
         highest = max(last, borne_out)
         self._last[session_id] = seq
         if seq == last + 1:

@@ -18,6 +18,7 @@ from deia import system
 from deia.errors import ForeignJournalError
 from deia.journal.glue import BOM
 from deia.journal.recovery import LOCK_ATTEMPTS, Recovery, is_at, lock_session, recover_locked, remove_if_empty
+from deia.journal.unpack import GZIP_MAGIC
 from deia.options import Options
 from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, Header, Kind, queue_path, ring_name
 from deia.queue.pointer import ring_behind
@@ -244,7 +245,7 @@ def _check_owner(path: Path, agent_id: str, session_id: str) -> None:
         head = system.pread(fd, _FIRST_LINE_BYTES, 0)
     finally:
         system.close(fd)
-    if head.startswith(b"\x1f\x8b"):
+    if head.startswith(GZIP_MAGIC):
         raise ForeignJournalError(f"{path} is compressed with gzip; a session cannot go on in it", path=path)
     fields = next(filter(None, map(_fields_of, head.split(b"\n"))), {})
     for name, given in (("agent_id", agent_id), ("session_id", session_id)):

@@ -12,7 +12,7 @@ import orjson
 from deia.journal import salvage
 from deia.journal.continuity import Continuity
 from deia.journal.damage import Damage, DamageKind, OnDamage
-from deia.journal.glue import BOM, Part, ended_parts, is_torn, parts_of
+from deia.journal.glue import BOM, Part, is_torn, parts_of
 from deia.journal.scan import RawLine
 from deia.journal.source import Source
 from deia.line import VERSION
@@ -104,6 +104,12 @@ class RecordReader:
             self._report_at_end("unreadable", source.stream_problem)
         if source.queue_problem is not None:
             self._report_at_end("queue", f"the queue file cannot be read: {source.queue_problem}")
+        unfinished = source.unfinished
+        if unfinished is not None and _is_damage(unfinished):
+            self._line = unfinished._replace(ended=True)  # as recovery will have it
+            wrong = f"{unfinished.length} bytes without a newline"
+            yield from self._read_parts(unfinished, parts_of(unfinished.data), wrong)
+            unfinished = None
         window = None if source.offsets_tell else source.window
         if window is not None and window.data and not salvage.belongs(window, source.journal.name, self.continuity):
             whose = f"agent {window.header.agent_id!r}, session {window.header.session_id!r}"
@@ -111,8 +117,8 @@ class RecordReader:
             window = None
         following = salvage.lines_that_follow(window, self.continuity) if window is not None else []
         self.salvaged_bytes = sum(map(len, following))
-        if source.unfinished is not None and not _goes_on(source.unfinished, following):
-            yield from self._judge_end(source.unfinished)
+        if unfinished is not None and not _goes_on(unfinished, following):
+            yield from self._judge_end(unfinished)
         yield from self._read(self._place(following))
         if window is None or not window.data:
             return
@@ -209,10 +215,6 @@ class RecordReader:
         if not line.skipped and not self.source.has_queue and _is_whole_original_line(line.data):
             yield from self._read([line])
             return
-        is_too_long = not line.data and not line.nuls
-        if is_too_long or not is_torn(line.data):
-            yield from self._read_parts(line, ended_parts(line.data), f"{line.length} bytes without a newline")
-            return
         if self._blanks:
             self._report_blanks()
         self.torn_bytes = line.length
@@ -267,6 +269,11 @@ def _what_is_wrong(line: RawLine, error: orjson.JSONDecodeError) -> str:
     if line.skipped:
         return f"not a line: {line.length} bytes up to its end"
     return f"not JSON: {error.msg} (character {error.pos + 1})"
+
+
+def _is_damage(unfinished: RawLine) -> bool:
+    """Whether the bytes after the last newline are no torn end: too long for a line, or none that a crash leaves."""
+    return (not unfinished.data and not unfinished.nuls) or not is_torn(unfinished.data)
 
 
 def _goes_on(unfinished: RawLine, lines: list[bytes]) -> bool:

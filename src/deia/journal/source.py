@@ -15,14 +15,11 @@ from pathlib import Path
 
 from deia import system
 from deia.journal.scan import LineScanner, RawLine
-from deia.journal.unpack import unpack
+from deia.journal.unpack import GZIP_MAGIC, unpack
 from deia.queue.window import Window, is_repeated, read_window
 
 CHUNK_BYTES = 256 * 1024
 """Large enough that the cost per read does not show, small enough for the cache."""
-
-_GZIP_MAGIC = b"\x1f\x8b"
-"""A JSON text cannot begin like this, so the content decides and not the name."""
 
 
 class Source:
@@ -70,7 +67,7 @@ class Source:
         """
         self._look()
         with BufferedReader(system.open_for_reading(self.path), CHUNK_BYTES) as file:
-            self.compressed = file.peek(2)[:2] == _GZIP_MAGIC
+            self.compressed = file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
             if self.compressed:
                 yield from self._unpack(file)
             else:

@@ -6,6 +6,10 @@ import zlib
 from collections.abc import Iterator
 from io import BufferedReader, FileIO
 
+GZIP_MAGIC = b"\x1f\x8b\x08"
+"""How a compressed log begins. A JSON text cannot, so the content decides and not the name; the third byte is the one
+method there is, and two damaged bytes do not make a log a compressed one."""
+
 _PACKED_BYTES = 64 * 1024
 _UNPACKED_BYTES = 256 * 1024
 """Per step, whatever the data claims to become."""
