@@ -19,7 +19,7 @@ DURATION_S = 300
 
 @pytest.mark.parametrize("number", range(len(seeds())))
 def test_seed_of_the_fuzzer_holds(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A log of any format, alone, and cut with a ring that goes on from there, is read, recovered and mended."""
+    """A log of any format is read, recovered and mended, alone or cut with a ring that goes on; packed, it is read."""
     monkeypatch.setattr(system, "sync", lambda fd: None)
     monkeypatch.setattr(system, "sync_directory", lambda path: None)
     assert_input(tmp_path, seeds()[number])

@@ -7,6 +7,7 @@ the journal, then eight times 0xFF, then the rest.
 
 from __future__ import annotations
 
+import gzip
 import struct
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def assert_input(directory: Path, data: bytes) -> None:
 
 
 def seeds() -> list[bytes]:
-    """Return inputs to begin with: samples of every format, alone, and cut with a ring that goes on from there."""
+    """Return inputs to begin with: samples of every format, alone, packed, and cut with a ring that goes on."""
     found = []
     for sample in sorted(SAMPLES.glob("*/*.jsonl")):
         content = sample.read_bytes()[:3000]
@@ -54,6 +55,7 @@ def seeds() -> list[bytes]:
         ours = content.replace(b'"AGENT-004"', b'"a"').replace(b'"0199f3a0-5f4e-7c11-9d2a-3b0c5a7e8f10"', b'"s"')
         for how in (0, LOGGED_TO):
             found.append(FIELDS.pack(how, 0, 0, 0, 0) + ours)
+            found.append(FIELDS.pack(how, 0, 0, 0, 0) + gzip.compress(ours, mtime=0))
             for flags in (6, 7):
                 cut = FIELDS.pack(how + 4, MOST_BITS, flags, len(ours), 1) + ours[: len(ours) // 2]
                 found.append(cut + BETWEEN + ours.ljust(1 << MOST_BITS, b"\0"))

@@ -295,8 +295,6 @@ def _ring_path(queue: Path, options: Options) -> Path:
     """Where the ring goes: beside the journal, or to `queue_dir` under a name that no other journal's ring has."""
     if options.queue_dir is None:
         return queue
-    import hashlib  # which loads OpenSSL: four milliseconds that only this option pays
-
     directory = Path(options.queue_dir)
     system.make_directory(directory)
     if os.path.samefile(directory, queue.parent):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import hashlib
 import os
 import struct
 import zlib
@@ -122,6 +121,8 @@ def word(page: bytes, at: int) -> int:
 
 def ring_name(queue: Path) -> str:
     """The name of a ring in a `queue_dir`, which no ring of another queue file has."""
+    import hashlib  # which loads OpenSSL: four milliseconds that only `queue_dir` pays
+
     path = f"{os.path.realpath(queue.parent)}/{queue.name}"
     return f"{_RING_PREFIX}{hashlib.blake2b(os.fsencode(path), digest_size=_RING_DIGEST).hexdigest()}{_SUFFIX}"
 
