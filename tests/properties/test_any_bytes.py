@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,11 +21,13 @@ EXAMPLES = amount(reduced=100, full=3000)
 
 
 @pytest.fixture(autouse=True)
-def no_waiting_for_the_disk_and_no_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_waiting_for_the_disk_and_no_warnings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a sync is for is another test's subject; nor are warnings, of which a failure would show thousands."""
-    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
     monkeypatch.setattr(system, "sync", lambda fd: None)
     monkeypatch.setattr(system, "sync_directory", lambda path: None)
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def _session() -> bytes:
