@@ -97,7 +97,7 @@ def peer_figures(result: Result) -> list[PeerFigures]:
 
 
 def _rank(peer: str) -> tuple[int, str]:
-    order = ("floor", "sync", "awaited", "original")
+    order = ("floor", "sync", "unredacted", "awaited", "original")
     return (order.index(peer) if peer in order else len(order), peer)
 
 
@@ -136,12 +136,27 @@ def _call_targets(result: Result) -> list[Target]:
 
     awaiting = compared.get(("tight", "sync", "awaited", "median_ns"))
     awaiting_us = None if awaiting is None else awaiting.difference / 1e3
+    redacts = "redact" in result["options"]  # results of earlier versions know of no redaction
     return [
-        Target("sync / floor, median, tight", ratio("tight", "sync", "median_ns"), 0.8, "x"),
+        Target("sync / floor, median, tight", ratio("tight", "sync", "median_ns"), 1.0 if redacts else 0.8, "x"),
+        *(_redaction_targets(compared) if redacts else []),
         Target("awaited - sync, median, tight", awaiting_us, 0.3, "µs"),
         Target("sync / floor, p99.9, paced", ratio("paced", "sync", "p999_ns"), 1.3, "x"),
         Target("awaited / floor, p99.9, paced", ratio("paced", "awaited", "p999_ns"), 1.3, "x"),
         Target("bytes of the tool event", result["event"]["bytes"], 200, "bytes"),
+    ]
+
+
+def _redaction_targets(compared: dict[tuple[str, str, str, str], Comparison]) -> list[Target]:
+    """What the call costs without redaction, and how much more with it."""
+
+    def ratio(mode: str, base: str, subject: str) -> float | None:
+        found = compared.get((mode, base, subject, "median_ns"))
+        return None if found is None else found.ratio
+
+    return [
+        Target("sync, redact=False / floor, median, tight", ratio("tight", "floor", "unredacted"), 0.8, "x"),
+        Target("sync / sync, redact=False, median, tight", ratio("tight", "unredacted", "sync"), 1.25, "x"),
     ]
 
 

@@ -128,6 +128,7 @@ AnyPeer: TypeAlias = "type[Peer | AwaitedPeer]"
 
 PEERS = {
     "sync": "benchmarks.subjects:Sync",
+    "unredacted": "benchmarks.subjects:Unredacted",
     "awaited": "benchmarks.subjects:Awaited",
     "floor": "benchmarks.peers:Floor",
     "original": "benchmarks.peers:Original",

@@ -1,4 +1,4 @@
-"""The two loggers under test, with their shipped defaults."""
+"""The two loggers under test, with their shipped defaults; and one of them without redaction."""
 
 from __future__ import annotations
 
@@ -34,6 +34,15 @@ class Sync(Peer):
         """Close it; return the dropped events."""
         self.logger.close()
         return self.logger.statistics().dropped
+
+
+class Unredacted(Sync):
+    """`SessionLogger(redact=False)`: what the redaction of the others costs is the difference."""
+
+    def __init__(self, directory: Path) -> None:
+        self.logger = SessionLogger(AGENT_ID, SESSION_ID, output_dir=directory, redact=False)
+        self.path = self.logger.path
+        self.log_tool_call = self.logger.log_tool_call
 
 
 class Awaited(AwaitedPeer):

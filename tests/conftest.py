@@ -13,6 +13,7 @@ import pytest
 
 from support.held_writer import HeldWriter
 from support.losses import Losses
+from support.processes import end_all
 
 _UVLOOP = pytest.mark.skipif(importlib.util.find_spec("uvloop") is None, reason="uvloop is not installed")
 
@@ -34,6 +35,13 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings of whoever runs the tests do not steer them."""
     monkeypatch.delenv("DEIA_SESSIONS_DIR", raising=False)
     monkeypatch.delenv("DEIA_DISABLED", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def processes_end_with_their_test() -> Iterator[None]:
+    """What a test has started does not outlive it, whatever went wrong."""
+    yield
+    end_all()
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ __version__ = "0.1.0"
 _IMPORT_ORDER = (
     ("errors",),
     ("events", "options", "plain", "statistics", "system"),
-    ("line",),
+    ("line", "redaction", "shortening"),
     ("queue",),
     ("journal",),
     ("bus", "analysis"),

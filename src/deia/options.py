@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 QueueMode = Literal["auto", "mmap", "write"]
 SyncPolicy = Literal["interval", "always", "never"]
 WhenFull = Literal["wait", "drop", "raise"]
+
+Redact = bool | Callable[[dict[str, Any]], dict[str, Any]] | str | re.Pattern[str] | Mapping[str, Any] | Iterable[Any]
+"""See `Options.redact`."""
+
+MIN_EVENT_BYTES = 1024
+"""What an event's own fields take, with the longest ids, and room for a mark in the place of each of its texts."""
 
 MIN_QUEUE_BYTES = 64 * 1024
 """Sixteen pages: below that every few hundred events would wait for the writer."""
@@ -41,6 +49,17 @@ class Options:
             `"write"`) take as long as the disk takes.
         memory_bytes: How much is kept in memory where no file can be made at all; beyond it `when_full` applies.
         exit_timeout_s: Seconds that the last drain may take at interpreter exit; what is left stays in the queue file.
+        redact: What is kept out of the log. True: secrets, by the rules of the reference. False: nothing. A callable
+            and patterns come on top of the rules: a callable gets the fields of each event that its caller gave (`type`
+            and `name`, `path`, `params`, `metadata`, whichever the event has) as plain data in a dict of its own, and
+            returns a dict with the same keys; a pattern is a regular expression (text, or compiled), of which each
+            match in a text, or the part of it in a group called `secret`, is replaced. An iterable may hold several of
+            both, and a mapping names its patterns: kind → pattern. If a callable raises, or returns something else,
+            the texts of that event are replaced as a whole: the event is kept, and one warning logged. Ids are not
+            redacted.
+        max_event_bytes: Bytes of the longest line. Of an event that would make a longer one, the longest values are
+            cut, after redaction, and end in a mark that says how long they were and gives a hash. 1024 at least; None
+            records whatever it is given as a whole.
     """
 
     queue_bytes: int = 1024 * 1024
@@ -53,6 +72,8 @@ class Options:
     full_timeout_s: float = 5.0
     memory_bytes: int = 16 * 1024 * 1024
     exit_timeout_s: float = 5.0
+    redact: Redact = True
+    max_event_bytes: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("queue_bytes", "memory_bytes"):
@@ -75,10 +96,58 @@ class Options:
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, not {getattr(self, name)!r}")
 
+        most: Any = self.max_event_bytes
+        if most is not None and (not isinstance(most, int) or isinstance(most, bool)):
+            raise TypeError(f"max_event_bytes must be a whole number of bytes, or None, not {most!r}")
+        if most is not None and most < MIN_EVENT_BYTES:
+            raise ValueError(f"max_event_bytes must be at least {MIN_EVENT_BYTES}, not {most!r}")
+        if isinstance(self.redact, Iterator):
+            object.__setattr__(self, "redact", tuple(self.redact))
+        self.custom_redaction()  # what is wrong with it shows here and now
+
+    def custom_redaction(self) -> tuple[list[Callable[[dict[str, Any]], Any]], list[tuple[str, re.Pattern[str]]]]:
+        """Return what `redact` has beside our own rules: callables, and patterns with their kinds.
+
+        Raises:
+            TypeError: It is neither a bool, nor a callable, nor a pattern, nor several of these.
+            ValueError: A pattern is no regular expression, or a kind is no plain word.
+        """
+        callables: list[Callable[[dict[str, Any]], Any]] = []
+        patterns: list[tuple[str, re.Pattern[str]]] = []
+        given: Any = self.redact
+        if isinstance(given, bool):
+            return callables, patterns
+        if isinstance(given, Mapping):
+            items = list(given.items())
+        elif isinstance(given, Iterable) and not isinstance(given, (str, bytes)) and not callable(given):
+            items = [("custom", item) for item in given]
+        else:
+            items = [("custom", given)]
+        for kind, item in items:
+            if not isinstance(kind, str) or not re.fullmatch(r"[a-z0-9]+(?:-[a-z0-9]+)*", kind):
+                raise ValueError(f"redact: a kind must be of small letters, digits and hyphens, not {kind!r}")
+            if isinstance(item, (str, re.Pattern)):
+                patterns.append((kind, _checked_pattern(item)))
+            elif callable(item):
+                callables.append(item)
+            else:
+                raise TypeError(f"redact must be a bool, a callable, a pattern, or several of these, not {item!r}")
+        return callables, patterns
+
     @property
     def ring_bytes(self) -> int:
         """`queue_bytes` as the ring is made: a power of two, so that a position is one mask away from its offset."""
         return 1 << (max(self.queue_bytes, MIN_QUEUE_BYTES) - 1).bit_length()
+
+
+def _checked_pattern(pattern: Any) -> re.Pattern[str]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"redact: {pattern!r} is no regular expression: {error}") from error
+    if not isinstance(compiled.pattern, str):
+        raise TypeError(f"redact: a pattern must be text, not bytes: {pattern!r}")
+    return compiled
 
 
 class LoggerOptions(TypedDict, total=False):
@@ -94,3 +163,5 @@ class LoggerOptions(TypedDict, total=False):
     full_timeout_s: float
     memory_bytes: int
     exit_timeout_s: float
+    redact: Redact
+    max_event_bytes: int | None

@@ -161,6 +161,30 @@ def make_directory(path: Path) -> list[Path]:
     return missing
 
 
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Tell whether there is a file, or what a link at that name points to."""
+    return os.path.exists(path)
+
+
+def is_link(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a name is a symbolic link."""
+    return os.path.islink(path)
+
+
+def real_path(path: str | os.PathLike[str]) -> str:
+    """Return a path with every link in it resolved."""
+    return os.path.realpath(path)
+
+
+def is_empty(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a directory is empty; one that may not be read is taken not to be."""
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except PermissionError:
+        return False
+
+
 def lock(fd: int) -> bool | None:
     """Take the exclusive lock of an open file, without waiting.
 
@@ -199,11 +223,21 @@ def is_locked(fd: int) -> bool | None:
     return False
 
 
-def map_shared(fd: int, size: int) -> mmap.mmap:
-    """Map a whole file for reading and writing, shared with the kernel's page cache."""
+def map_shared(fd: int, size: int, *, keeps_descriptor: bool = True) -> mmap.mmap:
+    """Map a whole file for reading and writing, shared with the kernel's page cache.
+
+    Args:
+        fd: The file; it may be closed afterwards.
+        size: Its size, bytes.
+        keeps_descriptor: Whether the mapping is to keep a duplicate of `fd`, and with it a lock that `fd` holds, until
+            it is closed. Before Python 3.13 each does.
+    """
     if sys.platform == "win32":
         return mmap.mmap(fd, size)
-    return mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+    mode = mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(fd, size, *mode, trackfd=keeps_descriptor)
+    return mmap.mmap(fd, size, *mode)
 
 
 def load_word(fd: int, at: int) -> int:
@@ -222,6 +256,16 @@ def populate(mapping: mmap.mmap) -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):  # before Linux 5.14: the first lap pays the faults
             mapping.madvise(_MADV_POPULATE_WRITE)
+
+
+def give_back(mapping: mmap.mmap) -> None:
+    """Let go of a mapping's pages, where the platform can.
+
+    The kernel keeps their content, and the next use of a page takes it back.
+    """
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def boot_id() -> bytes:

@@ -50,7 +50,7 @@ def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=[True, False], ids=["trusted", "untrusted"])
 def trusted(request: pytest.FixtureRequest) -> bool:
-    """Whether the offsets in the queue file can be computed with, or the machine was restarted since."""
+    """Whether the offsets in the queue file can be computed with, or the directory was copied since."""
     return bool(request.param)
 
 
@@ -203,7 +203,7 @@ def test_any_byte_of_the_ring_changed_costs_its_own_line_at_most(
 def test_any_byte_of_an_untrusted_ring_changed_gives_all_before_and_keeps_the_rest(
     short: Remains, tmp_path: Path
 ) -> None:
-    """After a restart of the machine lines must go on by their `seq`; what lies beyond a gap is kept aside, told."""
+    """In a copied directory lines must go on by their `seq`; what lies beyond a gap is kept aside, told."""
     lines = lines_in(short.whole)
     for at in range(0, len(short.whole), 7 if FULL else 131):
         journal = journal_in(short, tmp_path, trusted=False, size=300)

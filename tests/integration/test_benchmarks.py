@@ -50,7 +50,7 @@ def quick_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Comp
             *("--directory", str(measured), "--json", str(directory / "result.json")),
         ],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(directory)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(directory), os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
         text=True,
         timeout=150,
@@ -77,7 +77,7 @@ def test_a_raw_result_says_under_what_conditions_it_was_measured(result: dict[st
     assert {"version", "distribution", "optimised", "flags", "compiler"} <= result["python"].keys()
     assert result["versions"].keys() == {"orjson", "anyio", "aiofiles"}
     assert result["options"]["sync_policy"] == "interval"
-    assert result["durability"].keys() == {"floor", "sync", "awaited", "original", "lossy:Lossy"}
+    assert result["durability"].keys() == {*("floor", "sync", "unredacted", "awaited", "original", "lossy:Lossy")}
     assert "loses the whole session" in result["durability"]["original"]
 
 
@@ -92,9 +92,9 @@ def test_every_repetition_keeps_its_figures_and_its_verification(result: dict[st
     """Each process has percentiles, a histogram of all its samples, its dropped events, and what its file held."""
     ran = {(run["mode"], run["base"], run["subject"], run["peer"]) for run in result["repetitions"]}
     for mode, base, subject in [
-        *(("tight", "floor", peer) for peer in ("sync", "awaited", "original", "lossy:Lossy")),
-        ("tight", "sync", "awaited"),
-        *(("paced", "floor", peer) for peer in ("sync", "awaited", "original", "lossy:Lossy")),
+        *(("tight", "floor", peer) for peer in ("sync", "unredacted", "awaited", "original", "lossy:Lossy")),
+        *(("tight", "sync", "awaited"), ("tight", "unredacted", "sync")),
+        *(("paced", "floor", peer) for peer in ("sync", "unredacted", "awaited", "original", "lossy:Lossy")),
     ]:
         assert {(mode, base, subject, base), (mode, base, subject, subject)} <= ran
     for run in result["repetitions"]:
@@ -149,6 +149,20 @@ def test_a_target_without_a_single_whole_pair_is_missed(result: dict[str, Any]) 
     assert target.value is None
     assert not target.met
     assert "MISSED" in tables.targets(result)
+
+
+def test_the_price_of_redaction_is_measured_where_there_is_redaction(result: dict[str, Any]) -> None:
+    """With it a call may cost what write-through does, without it less; older results are judged as they were."""
+
+    def limits() -> dict[str, float]:
+        return {target.name: target.limit for target in figures.targets(result) if "median" in target.name}
+
+    assert limits()["sync / floor, median, tight"] == 1.0
+    assert limits()["sync, redact=False / floor, median, tight"] == 0.8
+    assert limits()["sync / sync, redact=False, median, tight"] == 1.25
+    del result["options"]["redact"]
+    assert limits()["sync / floor, median, tight"] == 0.8
+    assert not any("redact" in name for name in limits())
 
 
 def test_a_growing_session_is_looked_at_after_few_and_after_many_events(result: dict[str, Any]) -> None:

@@ -340,7 +340,7 @@ class TestWriteMode:
     def test_auto_falls_back_where_nothing_can_be_mapped(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A file system without shared mappings costs a system call an event, and no promise."""
 
-        def refuse(fd: int, size: int) -> None:
+        def refuse(fd: int, size: int, **options: Any) -> None:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
 
         monkeypatch.setattr("deia.system.map_shared", refuse)

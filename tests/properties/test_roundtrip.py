@@ -261,9 +261,11 @@ def test_what_was_logged_is_what_is_read_and_what_is_summed_up(mode: str, sequen
 def _logger(directory: Path, mode: str) -> SessionLogger:
     if mode == "memory":
         (directory / "obstacle").touch()
-        return SessionLogger("agent", "s", output_dir=directory / "obstacle" / "sessions")
+        return SessionLogger("agent", "s", output_dir=directory / "obstacle" / "sessions", redact=False)
     modes: dict[str, Any] = {"mmap": "mmap", "write": "write"}
-    return SessionLogger("agent", "s", output_dir=directory, queue_bytes=RING_BYTES, queue_mode=modes[mode])
+    return SessionLogger(
+        "agent", "s", output_dir=directory, queue_bytes=RING_BYTES, queue_mode=modes[mode], redact=False
+    )
 
 
 json_like = st.recursive(

@@ -80,11 +80,11 @@ class Remains:
         return cls(content, queue, whole)
 
     def lay(self, directory: Path, *, trusted: bool = True, size: int | None = None, cut: bool = False) -> Path:
-        """Put them into a directory, as they were or, untrusted, as they are after a restart of the machine.
+        """Put them into a directory, as they were or, untrusted, as they are in a copied directory.
 
         Args:
             directory: Where; made if missing.
-            trusted: Whether the header names this boot, and the new journal's inode.
+            trusted: Whether the header names the new journal's inode.
             size: How much of the journal the writer had got to; as it was, if not given.
             cut: Whether the directory is to be emptied first.
         """
@@ -99,11 +99,11 @@ class Remains:
 
 
 def for_journal(queue: bytes, journal: Path, **fields: Any) -> bytes:
-    """Return a queue file with its header made for a journal; `trusted` false makes it of another boot."""
+    """Return a queue file with its header made for a journal; `trusted` false makes it of another file's inode."""
     page, ring = queue[:HEADER_BYTES], queue[HEADER_BYTES:]
     status = journal.stat()
-    boot_id = system.boot_id() if fields.pop("trusted", True) else b"of another boot!"
-    header = replace(Header.unpack(page), boot_id=boot_id, device=status.st_dev, inode=status.st_ino, **fields)
+    inode = status.st_ino + (not fields.pop("trusted", True))
+    header = replace(Header.unpack(page), boot_id=system.boot_id(), device=status.st_dev, inode=inode, **fields)
     committed, dropped = struct.unpack_from("<Q", page, 128)[0], struct.unpack_from("<Q", page, 192)[0]
     return header.pack(committed=committed, dropped=dropped) + ring
 

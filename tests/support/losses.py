@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
@@ -37,19 +39,43 @@ class Tally:
         return Tally(*(one + another for one, another in zip(astuple(self), astuple(other), strict=True)))
 
 
+def compare(owed: Iterable[str], found: Iterable[str], *, tried: int = 1, torn: int = 0) -> Tally:
+    """Count what there is of what is owed.
+
+    Args:
+        owed: Names of the events that have to be there.
+        found: Names of the events that are there, these and others.
+        tried: Deaths or faults that they went through.
+        torn: What a reader reported as unreadable.
+    """
+    wanted, there = Counter(owed), Counter(found)
+    return Tally(
+        tried=tried,
+        acknowledged=wanted.total(),
+        found=(wanted & there).total(),
+        missing=(wanted - there).total(),
+        torn=torn,
+        duplicated=sum(there[name] - max(1, wanted[name]) for name in there),
+    )
+
+
 class Losses:
-    """The sums of one run of the tests, by row."""
+    """The sums of one run of the tests.
+
+    Attributes:
+        rows: What was found, by the id of its row.
+    """
 
     def __init__(self) -> None:
-        self._rows: dict[str, Tally] = {}
+        self.rows: dict[str, Tally] = {}
 
     def add(self, row: str, tally: Tally) -> None:
         """Add what a test found to a row of the table."""
-        self._rows[row] = self._rows.get(row, Tally()) + tally
+        self.rows[row] = self.rows.get(row, Tally()) + tally
 
     def write(self, directory: Path) -> None:
         """Write the sums of this process to a file of its own in a directory, made if missing."""
-        if self._rows:
+        if self.rows:
             directory.mkdir(parents=True, exist_ok=True)
-            content = {row: asdict(tally) for row, tally in self._rows.items()}
+            content = {row: asdict(tally) for row, tally in self.rows.items()}
             (directory / f"{os.getpid()}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, TypeVar
+
+Child = TypeVar("Child", str, bytes)
 
 TIMEOUT_S = 30
 """Only a hanging child meets it."""
@@ -41,28 +44,48 @@ for _name, _kind, _unit in [
 """First lines of a script whose clocks are to be steered: they must be replaced before deia is imported."""
 
 
-def start(script: str, *args: object, cwd: Path) -> subprocess.Popen[bytes]:
-    """Start a script; its standard output is a pipe, on which it acknowledges what it did."""
+_started: list[subprocess.Popen[Any]] = []
+
+
+def watched(child: subprocess.Popen[Child]) -> subprocess.Popen[Child]:
+    """Have a process ended with the test that started it, however that ends: one that logs for ever fills a disk."""
+    _started.append(child)
+    return child
+
+
+def end_all() -> None:
+    """End what the test has started and has not seen the end of."""
+    while _started:
+        child = _started.pop()
+        if child.poll() is None:
+            end(child)
+            child.communicate()
+
+
+def start(script: str, *args: object, cwd: Path, prefix: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+    """Start a script, by another command if need be; its standard output is a pipe, for it to tell what it did."""
     path = cwd / "script.py"
     path.write_text(script, encoding="utf-8")
-    return subprocess.Popen(
-        [sys.executable, str(path), *map(str, args)],
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        start_new_session=True,  # so that what the script forks can be ended with it
+    return watched(
+        subprocess.Popen(
+            [*prefix, sys.executable, str(path), *map(str, args)],
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            start_new_session=True,  # so that what the script forks can be ended with it
+        )
     )
 
 
-def end(child: subprocess.Popen[bytes]) -> None:
+def end(child: subprocess.Popen[Any]) -> None:
     """Kill a script and everything that it started, if there is anything left of it."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def run(script: str, *args: object, cwd: Path, returncode: int | None = 0) -> str:
+def run(script: str, *args: object, cwd: Path, returncode: int | None = 0, prefix: tuple[str, ...] = ()) -> str:
     """Run a script to its end and return what it printed.
 
     Args:
@@ -70,8 +93,9 @@ def run(script: str, *args: object, cwd: Path, returncode: int | None = 0) -> st
         args: Its arguments.
         cwd: Where it runs.
         returncode: How it has to end; None where any end will do.
+        prefix: A command that runs the interpreter, `strace` say.
     """
-    with start(script, *args, cwd=cwd) as child:
+    with start(script, *args, cwd=cwd, prefix=prefix) as child:
         try:
             out, err = child.communicate(timeout=TIMEOUT_S)
         finally:

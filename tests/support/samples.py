@@ -28,6 +28,7 @@ NOT_RUN = frozenset(
     {
         "python -m pip install '.[cli]' && deia demo",
         "python -m pip install tox && tox",
+        "tox -e faults",
     }
 )
 """They install from an index, and take minutes: continuous integration runs the second; the demo has its own tests."""

@@ -76,13 +76,18 @@ WORLD: dict[str, frozenset[str] | None] = {
             *("fsync", "fdatasync", "sync", "truncate", "ftruncate", "posix_fallocate", "sendfile", "copy_file_range"),
             *("mkdir", "makedirs", "mkfifo", "mknod", "link", "symlink", "rename", "renames", "replace", "lockf"),
             *("remove", "unlink", "rmdir", "removedirs", "chmod", "fchmod", "chown", "utime", "times"),
+            *("stat", "lstat", "fstat", "access", "listdir", "scandir", "walk", "readlink"),
+            *("path.exists", "path.lexists", "path.isfile", "path.isdir", "path.islink", "path.realpath"),
+            *("path.samefile", "path.getsize", "path.getmtime"),
         }
     ),
     "shutil": None,
     "tempfile": None,
     "time": None,
 }
-"""Module → what in it opens, writes, syncs, maps, locks, makes or removes a file, or reads a clock; None: all of it."""
+"""Module → what in it opens, writes, syncs, maps, locks, makes, removes or asks for a file, or reads a clock; None: all
+of it.
+"""
 
 METHODS = frozenset(
     {
@@ -99,12 +104,28 @@ METHODS = frozenset(
             "unlink",
         ),
         *("symlink_to", "hardlink_to", "chmod"),
+        *(
+            "exists",
+            "is_file",
+            "is_dir",
+            "is_symlink",
+            "stat",
+            "lstat",
+            "resolve",
+            "samefile",
+            "iterdir",
+            "glob",
+            "rglob",
+        ),
     }
 )
 """Methods by which a Path does the same."""
 
 EXCEPTIONS = {
     ("deia.cli.demo", ...): "the demonstration is an agent at work: a user of the package, not a part of it",
+    ("deia.cli.paths", "os.path.exists"): "looks for session logs by the names that a user gave",
+    ("deia.cli.paths", "os.path.isdir"): "the same",
+    ("deia.cli.paths", "os.walk"): "the same, below a directory",
     ("deia.cli.app", "os.open"): "points standard output at os.devnull when its reader has gone",
 }
 """(Module or package, what it may) → why."""

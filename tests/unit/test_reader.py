@@ -17,7 +17,7 @@ from deia.journal import source as source_module
 from deia.journal.damage import KEPT_DAMAGES, Damage, DamageLog
 from deia.journal.reader import read_entries, read_events, read_records
 from deia.journal.source import Source
-from deia.queue.layout import Kind, queue_path, ring_name
+from deia.queue.layout import HEADER_BYTES, Kind, queue_path, ring_name
 from deia.queue.window import Window, read_window
 from support.journals import RING_BYTES, SESSION, START, Lines, encode, journal_path, write_queue
 
@@ -680,6 +680,15 @@ def test_empty_journal_takes_the_window_that_bears_its_name(journal: Path, lines
     journal.touch()
     write_queue(journal, lines.tool() + lines.tool(), boot_id=bytes(16))
     assert seqs(journal, strict=True) == [1, 2]
+
+
+def test_queue_file_of_nuls_holds_nothing(journal: Path, lines: Lines) -> None:
+    """A loss of power leaves that of a file none of whose pages had been stored."""
+    journal.write_bytes(lines.tool())
+    write_queue(journal, b"").write_bytes(bytes(HEADER_BYTES + 64 * 1024))
+    assert damages(journal) == []
+    queue_path(journal).write_bytes(bytes(HEADER_BYTES) + b"x")
+    assert [damage.kind for damage in damages(journal)] == ["queue"]
 
 
 def test_window_that_does_not_go_on_where_the_journal_ends_is_a_finding(journal: Path, lines: Lines) -> None:

@@ -15,18 +15,23 @@ from deia.journal.writer import BATCH_BYTES
 
 logger = logging.getLogger(__name__)
 
+REST_AFTER_S = 10.0
+"""How long a session is idle before it gives back what it can: long beside what that costs, short beside the time that
+an agent waits for a person."""
+
 
 async def consume(session: Session, background: Background) -> None:
     """Write what a session queues, every `flush_interval_s`, until it is closed.
 
-    Parked while there is nothing to do: an idle session costs nothing.
+    Parked while there is nothing to do: an idle session costs no time, and after a while hardly any memory.
     """
     session.bell = bell = Bell(background)
     consumer = _Consumer(session, background)
     try:
         async with anyio.create_task_group() as tasks:
             while session.state in ("opening", "open"):
-                if not consumer.is_behind() and session.park():
+                if not consumer.is_behind() and session.park() and not await bell.wait(REST_AFTER_S):
+                    await consumer.rest()
                     await bell.wait(None)
                 if session.state == "open" and (pause_s := consumer.pause_s()):
                     await bell.wait(pause_s)
@@ -74,6 +79,12 @@ class _Consumer:
             and writer.sync_error is None
             and writer.durable < session.producer.end
         )
+
+    async def rest(self) -> None:
+        """Give back what an idle session can do without; see `SessionFiles.rest`."""
+        files = self._session.writer.files
+        if files is not None and self._session.writer.error is None:
+            await wrap(files.rest)(executor=self._executor)
 
     async def drain(self) -> None:
         """Write all that was committed when it was called; an error is noted, and tried again at the next interval."""

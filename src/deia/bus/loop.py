@@ -49,15 +49,17 @@ class Bell:
     def _set(self) -> None:
         self._event.set()
 
-    async def wait(self, timeout_s: float | None) -> None:
-        """Wait until rung, or for so long."""
+    async def wait(self, timeout_s: float | None) -> bool:
+        """Wait until rung, or for so long; return whether it was rung."""
         import anyio
 
         with anyio.move_on_after(timeout_s):
             await self._event.wait()
-        if self._event.is_set():
+        rung = self._event.is_set()
+        if rung:
             self._event = anyio.Event()
         self.rung = False
+        return rung
 
 
 class Background:

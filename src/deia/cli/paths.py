@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from deia import system
 from deia.queue.layout import queue_path
 
 Complain = Callable[[OSError, str], object]
@@ -53,7 +54,7 @@ def _in_directory(path: str, complain: Complain) -> Iterator[Path]:
 def _is_special(path: Path) -> bool:
     """Whether a name is a pipe's or a device's: nobody asked for it, and reading it may have no end."""
     try:
-        return not stat.S_ISREG(path.stat().st_mode)
+        return not stat.S_ISREG(system.stat(path).st_mode)
     except OSError:  # gone, or no such file: whoever looks at it says what is the matter
         return False
 

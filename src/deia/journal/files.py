@@ -17,7 +17,7 @@ import orjson
 from deia import system
 from deia.errors import ForeignJournalError
 from deia.journal.glue import BOM
-from deia.journal.recovery import LOCK_ATTEMPTS, Recovery, is_at, lock_session, recover_locked, remove_if_empty
+from deia.journal.recovery import LOCK_ATTEMPTS, Recovery, lock_session, recover_locked, remove_if_empty
 from deia.journal.unpack import GZIP_MAGIC
 from deia.options import Options
 from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, Header, Kind, queue_path, ring_name
@@ -30,6 +30,13 @@ _FIRST_LINE_BYTES = 64 * 1024
 _ZEROS = bytes(64 * 1024)
 """A divisor of every ring's size; written again and again, it takes no fresh memory."""
 
+_Identity = tuple[int, int]
+"""Device and inode: what a name means."""
+
+
+def _identity(status: os.stat_result) -> _Identity:
+    return status.st_dev, status.st_ino
+
 
 @dataclass
 class SessionFiles:
@@ -37,8 +44,8 @@ class SessionFiles:
 
     Attributes:
         path: The journal.
-        journal: Its descriptor.
-        lock: Descriptor of the queue file that carries the lock.
+        journal: Its descriptor; -1 while the session rests.
+        lock: Descriptor of the queue file that carries the lock; -1 where the one that the ring's mapping keeps does.
         locked: Whether it does; None where the file system has no locks.
         size: Size of the journal when it was opened: where the session goes on.
         recovery: What opening found.
@@ -58,6 +65,9 @@ class SessionFiles:
     ring: mmap.mmap | None = None
     committed: memoryview | None = None
     dropped: memoryview | None = None
+    _journal_file: _Identity = (0, 0)
+    _lock_file: _Identity = (0, 0)
+    _is_named: bool = True
     _views: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _guard: threading.RLock = field(default_factory=threading.RLock)
     _users: int = 0
@@ -69,8 +79,8 @@ class SessionFiles:
         Raises:
             OSError: The system's; or EBADF after `release`.
         """
-        with self.in_use():
-            return system.pwrite(self.journal, data, offset)
+        with self.in_use() as journal:
+            return system.pwrite(journal, data, offset)
 
     def write_all(self, data: bytes, offset: int) -> int:
         """Write all of `data` at an offset of the journal; return the offset after it.
@@ -78,29 +88,77 @@ class SessionFiles:
         Raises:
             OSError: As for `write`.
         """
-        with self.in_use():
-            return system.write_all(self.journal, data, offset)
+        with self.in_use() as journal:
+            return system.write_all(journal, data, offset)
 
     def sync(self) -> None:
-        """Return once the journal is on the disk.
+        """Return once the journal is on the disk, under its name.
 
         Raises:
             OSError: As for `write`.
         """
-        with self.in_use():
-            system.sync(self.journal)
+        with self.in_use() as journal:
+            system.sync(journal)
+            if not self._is_named:
+                system.sync_directory(self.path.parent)
+                self._is_named = True
 
     @contextlib.contextmanager
-    def in_use(self) -> Iterator[None]:
-        """Keep the descriptor open, and its number from meaning another file, under a call that is on its way."""
+    def in_use(self) -> Iterator[int]:
+        """Keep the descriptor open, and its number from meaning another file, under a call that is on its way.
+
+        Yields:
+            The journal's descriptor, opened again where the session rested.
+
+        Raises:
+            OSError: It cannot be; ESTALE where its name means another file by now; EBADF after `release`.
+        """
         with self._guard:
             if self._released:
                 raise OSError(errno.EBADF, "the journal is closed", str(self.path))
+            if self.journal < 0:
+                self._open_again()
             self._users += 1
+            journal = self.journal
         try:
-            yield
+            yield journal
         finally:
             self._leave()
+
+    def _open_again(self) -> None:
+        fd = system.open_existing(self.path, writable=True)
+        if _identity(system.fstat(fd)) != self._journal_file:
+            system.close(fd)
+            raise OSError(errno.ESTALE, "the journal was replaced by another file", str(self.path))
+        if self.journal < 0:
+            self.journal = fd
+        else:  # a call made inside this one, by a destructor, was first
+            system.close(fd)
+
+    def rest(self) -> None:
+        """Give back what a session that does nothing can do without: the journal's descriptor, and the ring's pages.
+
+        The mapping stays, and with it the lock and the place of the next append. To be called once everything is
+        written and synced; a write, or a sync, opens the journal again.
+        """
+        with self._guard:
+            if self._users or self._released or self.journal < 0 or not self._is_at_its_path():
+                return
+            self._users += 1  # so that a `release` meanwhile leaves the mapping to us
+            fd, self.journal = self.journal, -1
+        try:
+            system.close(fd)
+            if self.ring is not None:
+                system.give_back(self.ring)
+        finally:
+            self._leave()
+
+    def _is_at_its_path(self) -> bool:
+        """Whether the journal could be opened again; one that was removed lives as long as its descriptor."""
+        try:
+            return _identity(system.lstat(self.path)) == self._journal_file
+        except OSError:
+            return False
 
     def _leave(self) -> None:
         with self._guard:
@@ -136,8 +194,9 @@ class SessionFiles:
             assert self.ring_path is not None
             with contextlib.suppress(FileNotFoundError):
                 system.unlink(self.ring_path)
-        if is_at(self.lock, queue):
-            system.unlink(queue)
+        with contextlib.suppress(FileNotFoundError):
+            if _identity(system.lstat(queue)) == self._lock_file:
+                system.unlink(queue)
 
     def abandon(self) -> None:
         """Close our copies of the descriptors in a forked child; the parent keeps its own, and with them the lock."""
@@ -149,7 +208,8 @@ class SessionFiles:
             self._views.close()
             self.ring.close()
         for fd in (self.journal, self.lock):
-            system.close(fd)
+            if fd >= 0:
+                system.close(fd)
 
 
 def open_session(
@@ -170,10 +230,10 @@ def open_session(
         ForeignJournalError: The file belongs to another agent or session; it was not touched.
         OSError: A file cannot be made.
     """
-    _make_directory(path.parent)
+    make_directory(path.parent)
     queue = queue_path(path)
     for file in (path, queue):
-        if file.is_symlink():  # the descriptors are opened without following one too; this says why
+        if system.is_link(file):  # the descriptors are opened without following one too; this says why
             raise ForeignJournalError(f"{file} is a symbolic link, which is not followed", path=file)
     lock, locked = lock_session(queue, opened, lock_attempts)
     try:
@@ -185,7 +245,8 @@ def open_session(
     old_ring = ring_behind(queue)
     journal = system.open_or_create(path)
     opened.append(journal)
-    if options.sync_policy != "never":
+    is_named = options.sync_policy != "never"  # else by the first sync that is asked for
+    if is_named:
         system.sync_directory(path.parent)
     status = system.fstat(journal)
     header = Header(
@@ -198,7 +259,16 @@ def open_session(
         agent_id=agent_id,
         session_id=session_id,
     )
-    files = SessionFiles(path, journal, lock, locked, status.st_size, recovery)
+    files = SessionFiles(
+        path,
+        journal,
+        lock,
+        locked,
+        status.st_size,
+        recovery,
+        _journal_file=_identity(status),
+        _is_named=is_named,
+    )
     try:
         if options.queue_mode == "write" or not system.has_gil():
             raise _NoRing
@@ -219,8 +289,15 @@ class _NoRing(Exception):
     """The session is to have no ring."""
 
 
-def _make_directory(directory: Path) -> None:
-    """Make the sessions directory; a `.deia` that we make keeps itself out of version control."""
+def make_directory(directory: Path) -> None:
+    """Make a directory for session logs; a `.deia` that we make keeps itself out of version control.
+
+    Its name, and the names of the directories above, are made durable as long as it is empty: whoever made them may
+    have died before that, and no session has been in it yet.
+
+    Raises:
+        OSError: It cannot be made, or one that was made cannot be made durable.
+    """
     made = system.make_directory(directory)
     for path in made:
         if path.name == ".deia":
@@ -234,6 +311,11 @@ def _make_directory(directory: Path) -> None:
                 system.close(fd)
     for path in made:
         system.sync_directory(path.parent)
+    if made or system.is_empty(directory):
+        above = directory.parents if not made else made[0].parent.parents
+        for path in above:
+            with contextlib.suppress(OSError):  # of a file system that has no such thing, maybe
+                system.sync_directory(path)
 
 
 def _check_owner(path: Path, agent_id: str, session_id: str) -> None:
@@ -270,15 +352,16 @@ def _make_ring(files: SessionFiles, header: Header, queue: Path, options: Option
     size = options.ring_bytes
     ring_header = replace(header, kind=Kind.RING, ring_bytes=size)
     new = _make_file(home, ring_header.pack(committed=files.size, dropped=files.recovery.dropped), size, opened)
-    mapping = system.map_shared(new, HEADER_BYTES + size)
+    mapping = system.map_shared(new, HEADER_BYTES + size, keeps_descriptor=home == queue)
     if home == queue:
         files.locked = system.lock(new)
+        files._lock_file = _identity(system.fstat(new))
     system.rename(_new_name(home), home)
     if home == queue:
-        files.lock = new
+        files.lock = -1  # the mapping's own descriptor is of the same open file, and so holds its lock
     else:
         _replace_queue(files, replace(header, kind=Kind.POINTER, target=str(home)), queue, 0, opened)
-        _close(new, opened)
+    _close(new, opened)
     # only now: ext4 starts to write out what is renamed over another file, and a page that it writes out is protected
     # against writing, so that the next store to it costs its caller 60 µs
     system.populate(mapping)
@@ -297,7 +380,7 @@ def _ring_path(queue: Path, options: Options) -> Path:
         return queue
     directory = Path(options.queue_dir)
     system.make_directory(directory)
-    if os.path.samefile(directory, queue.parent):
+    if system.real_path(directory) == system.real_path(queue.parent):
         return queue
     return directory / ring_name(queue)
 
@@ -306,6 +389,7 @@ def _replace_queue(files: SessionFiles, header: Header, queue: Path, dropped: in
     """Put a queue file without a ring in place, locked."""
     new = _make_file(queue, header.pack(dropped=dropped), 0, opened)
     files.locked = system.lock(new)
+    files._lock_file = _identity(system.fstat(new))
     system.rename(_new_name(queue), queue)
     files.lock = new
 

@@ -54,6 +54,9 @@ def parts_of(data: bytes) -> list[Part]:
     if found and found[-1].end == size:
         return found
     at = found[-1].end if found else 0
+    behind_nuls = data.rfind(b"\0", at, size) + 1  # JSON never holds one: what is there was appended later
+    if behind_nuls and (chain := list(_chain(data, text, behind_nuls))):
+        return found + chain
     for _ in range(_MOST_TRIES):
         at = data.find(_BEGINNING, at + 1)
         if at < 0:
@@ -73,9 +76,16 @@ def ended_parts(data: bytes) -> list[Part]:
     return [part for part in parts_of(data) if part.end < end]
 
 
-def is_torn(data: bytes) -> bool:
-    """Whether the bytes after the last newline can be what a crash left of a line: its beginning, or NULs."""
-    return data.strip(b"\0 \t\r").removeprefix(BOM)[:1] in (b"", b"{") and not ended_parts(data)
+def is_torn(data: bytes, *, behind_nuls: bool) -> bool:
+    """Whether the bytes after the last newline can be what a crash left of a line: its beginning, or NULs.
+
+    Args:
+        data: The bytes, from behind the last NUL if there is one.
+        behind_nuls: Whether there is: then they may be any part of a line, in a later block than one that a loss of
+            power left empty.
+    """
+    is_beginning = data.strip(b" \t\r").removeprefix(BOM)[:1] in (b"", b"{")
+    return (is_beginning or behind_nuls) and not ended_parts(data)
 
 
 def _chain(data: bytes, text: str, start: int) -> Iterator[Part]:

@@ -91,7 +91,10 @@ def _require_session_log(journal: Path) -> None:
 def _take_out_unreadable(journal: Path) -> tuple[int, Path | None]:
     """Replace the journal by its readable lines, if there are others; return how many, and where the original is."""
     log = DamageLog()
-    events = sum(1 for _ in EventReader(journal, log.add).entries())
+    try:
+        events = sum(1 for _ in EventReader(journal, log.add).entries())
+    except FileNotFoundError:  # the session died before it had one
+        return 0, None
     unreadable = log.by_kind["unreadable"]
     if not unreadable:
         return 0, None

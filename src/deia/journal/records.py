@@ -115,14 +115,16 @@ class RecordReader:
             whose = f"agent {window.header.agent_id!r}, session {window.header.session_id!r}"
             self._report_at_end("queue", f"the queue file is not of this session but of {whose}; it is not read")
             window = None
-        following = salvage.lines_that_follow(window, self.continuity) if window is not None else []
+        following = []
+        if window is not None:
+            following = salvage.lines_that_follow(window, self.continuity, self._end()[1], source.reread)
         self.salvaged_bytes = sum(map(len, following))
         if unfinished is not None and not _goes_on(unfinished, following):
             yield from self._judge_end(unfinished)
         yield from self._read(self._place(following))
         if window is None or not window.data:
             return
-        if unused := salvage.lines_beyond_a_gap(window, self.continuity):
+        if unused := salvage.lines_beyond_a_gap(window, self.continuity, self._end()[1]):
             self._report_at_end(
                 "queue", f"{unused} lines of the queue file do not go on where the journal ends; not read"
             )
@@ -273,7 +275,9 @@ def _what_is_wrong(line: RawLine, error: orjson.JSONDecodeError) -> str:
 
 def _is_damage(unfinished: RawLine) -> bool:
     """Whether the bytes after the last newline are no torn end: too long for a line, or none that a crash leaves."""
-    return (not unfinished.data and not unfinished.nuls) or not is_torn(unfinished.data)
+    return (not unfinished.data and not unfinished.nuls) or not is_torn(
+        unfinished.data, behind_nuls=unfinished.nuls > 0
+    )
 
 
 def _goes_on(unfinished: RawLine, lines: list[bytes]) -> bool:

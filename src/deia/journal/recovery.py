@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -55,7 +56,7 @@ def recover(journal: Path) -> Recovery:
         OSError: The journal cannot be written; what could not be recovered stays in the queue file.
     """
     queue = queue_path(journal)
-    if not queue.exists() and not journal.exists():
+    if not system.exists(queue) and not system.exists(journal):
         raise FileNotFoundError(2, "no such session", str(journal))
     fd, _ = lock_session(queue)
     try:
@@ -216,7 +217,8 @@ def _cut(fd: int, size: int, keep: int) -> int:
     """
     if size <= keep:
         return 0
-    if size - keep > LONGEST_LINE_BYTES or not is_torn(_read_tail(fd, size, keep)):
+    _, nul, tail = _read_tail(fd, size, keep).rpartition(b"\0")
+    if size - keep > LONGEST_LINE_BYTES or not is_torn(tail, behind_nuls=bool(nul)):
         system.write_all(fd, b"\n", size)
         return 0
     system.ftruncate(fd, keep)
@@ -251,9 +253,11 @@ def _salvage(journal: Path, fd: int, size: int, window: Window) -> tuple[int, in
     for _ in reader.records():
         pass
     continuity = reader.continuity
-    following = lines_that_follow(window, continuity) if belongs(window, journal.name, continuity) else []
     lost = _cut(fd, size, _end_of_lines(fd, size))
     end = _end_of_lines(fd, system.fstat(fd).st_size)
+    following = []
+    if belongs(window, journal.name, continuity):
+        following = lines_that_follow(window, continuity, end, partial(system.pread, fd))
     written = system.write_all(fd, b"".join(following), end)
-    complete = written >= window.committed and not lines_beyond_a_gap(window, continuity, len(following))
+    complete = written >= window.committed and not lines_beyond_a_gap(window, continuity, written, len(following))
     return lost, written - end, complete

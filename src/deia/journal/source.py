@@ -41,7 +41,7 @@ class Source:
     def __init__(self, path: str | os.PathLike[str], *, queue: bool = True) -> None:
         self._with_queue = queue
         self.path = os.fspath(path)
-        self.journal = Path(os.path.realpath(self.path))
+        self.journal = Path(system.real_path(self.path))
         self._scanner = LineScanner()
         self.window: Window | None = None
         self.queue_problem: str | None = None
@@ -73,6 +73,20 @@ class Source:
             else:
                 yield from self._follow(file)
         self.unfinished = self._scanner.take_unfinished()
+
+    def reread(self, size: int, offset: int) -> bytes:
+        """Read a piece of a plain journal again; nothing of a compressed one.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        if self.compressed:
+            return b""
+        fd = system.open_existing(self.journal)
+        try:
+            return system.pread(fd, size, offset)
+        finally:
+            system.close(fd)
 
     def _look(self) -> None:
         if not self._with_queue:

@@ -126,24 +126,30 @@ class Writer:
         direct = producer.direct
         if direct is None or files is None:
             return
-        fd, pwrite, ftruncate, start = files.journal, system.pwrite, system.ftruncate, direct.start
+        pwrite, ftruncate, start = system.pwrite, system.ftruncate, direct.start
         line = memoryview(direct.entry.line)
         direct.writer = threading.get_ident()
-        with files.in_use():
-            try:
-                while producer.direct is direct and direct.written < len(line):
-                    left = line[direct.written :]
-                    offset = start + direct.written
-                    # fmt: off
-                    if producer.direct is direct: direct.written += pwrite(fd, left, offset)  # noqa: E701
-                    # fmt: on
-                producer.commit_written(direct)
-            except OSError as error:
-                with suppress(OSError):  # no whole line is there, and the next one covers what is
-                    # fmt: off
-                    if producer.direct is direct: producer.direct = None; ftruncate(fd, start)  # noqa: E701, E702
-                    # fmt: on
-                self.failed(error)
-            finally:
-                direct.writer = 0
+        try:
+            with files.in_use() as fd:
+                try:
+                    while producer.direct is direct and direct.written < len(line):
+                        left = line[direct.written :]
+                        offset = start + direct.written
+                        # fmt: off
+                        if producer.direct is direct: direct.written += pwrite(fd, left, offset)  # noqa: E701
+                        # fmt: on
+                    producer.commit_written(direct)
+                except OSError as error:
+                    with suppress(OSError):  # no whole line is there, and the next one covers what is
+                        # fmt: off
+                        if producer.direct is direct: producer.direct = None; ftruncate(fd, start)  # noqa: E701, E702
+                        # fmt: on
+                    self.failed(error)
+        except OSError as error:  # after a rest the journal could not be opened again
+            # fmt: off
+            if producer.direct is direct: producer.direct = None  # noqa: E701
+            # fmt: on
+            self.failed(error)
+        finally:
+            direct.writer = 0
         self._on_progress()

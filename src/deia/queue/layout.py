@@ -11,6 +11,7 @@ from pathlib import Path
 
 import orjson
 
+from deia import system
 from deia.options import MAX_QUEUE_BYTES
 
 MAGIC = b"DEIAQ\r\n\0"  # the line ends tell a copy in text mode, as PNG's do
@@ -123,7 +124,7 @@ def ring_name(queue: Path) -> str:
     """The name of a ring in a `queue_dir`, which no ring of another queue file has."""
     import hashlib  # which loads OpenSSL: four milliseconds that only `queue_dir` pays
 
-    path = f"{os.path.realpath(queue.parent)}/{queue.name}"
+    path = f"{system.real_path(queue.parent)}/{queue.name}"
     return f"{_RING_PREFIX}{hashlib.blake2b(os.fsencode(path), digest_size=_RING_DIGEST).hexdigest()}{_SUFFIX}"
 
 

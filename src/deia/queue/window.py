@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deia import system
+from deia.options import MAX_QUEUE_BYTES
 from deia.queue.layout import (
     COMMITTED_AT,
     DROPPED_AT,
@@ -20,6 +21,8 @@ from deia.queue.pointer import open_ring, require_ring
 
 _MOST_DROPS = 1 << 48
 """A number that no session gets to: a higher one is damage, and would be told in the log."""
+
+_CHUNK_BYTES = 1 << 20
 
 _EMPTY = Header(Kind.LOCK, 0, bytes(16), 0, 0, 0, "", "")
 
@@ -70,7 +73,7 @@ class Window:
             size: Its size when it was read to its end, torn line included.
 
         Returns:
-            Bytes to go on with, or None where offsets do not tell, but `seq` may.
+            Bytes to go on with, or None where offsets do not tell; see `deia.journal.salvage` then.
         """
         if not self.trusts(journal) or size < self.start:
             return None
@@ -106,9 +109,9 @@ def read_window(journal: Path) -> Window | None:
         return None
     try:
         status = system.fstat(fd)
-        if status.st_size == 0:
-            return Window(_EMPTY, 0, b"", 0, path)
         page = system.pread(fd, HEADER_BYTES, 0)
+        if _is_nul(fd, page, status.st_size):
+            return Window(_EMPTY, 0, b"", 0, path)  # made just now; or all that a loss of power has left of it
         header = Header.unpack(page)
         if header.kind is not Kind.POINTER:
             return _copy(fd, header, page, path)
@@ -125,6 +128,14 @@ def read_window(journal: Path) -> Window | None:
         return _copy(ring, ring_header, page, target)
     finally:
         system.close(ring)
+
+
+def _is_nul(fd: int, page: bytes, size: int) -> bool:
+    """Whether a queue file holds nothing, not even a header."""
+    if page.count(0) < len(page) or size > HEADER_BYTES + MAX_QUEUE_BYTES:
+        return False
+    chunks = (system.pread(fd, _CHUNK_BYTES, at) for at in range(HEADER_BYTES, size, _CHUNK_BYTES))
+    return all(chunk.count(0) == len(chunk) for chunk in chunks)
 
 
 def _copy(fd: int, header: Header, page: bytes, path: Path) -> Window:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 
+from deia import system
 from deia.bus.session import Session
 from deia.events import FileEvent, TaskEvent, ToolEvent
 from deia.journal.decode import decode
@@ -17,7 +18,7 @@ def read_back(session: Session) -> list[TaskEvent | FileEvent | ToolEvent]:
     with session.lock:  # a session that is being opened moves from memory to its files
         kept = b"".join(line for at, line in list(session.producer.kept.items()) if at is not None)
         in_memory_only = session.state == "open" and session.writer.files is None
-        stored = read_events(session.path) if not in_memory_only and session.path.exists() else iter(())
+        stored = read_events(session.path) if not in_memory_only and system.exists(session.path) else iter(())
     in_memory = map(decode, map(orjson.loads, kept.splitlines()))
     last_seq = 0
     for event in (*stored, *in_memory):

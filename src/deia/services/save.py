@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deia import system
 from deia.bus.session import Session
+from deia.journal.files import make_directory
 from deia.queue.layout import queue_path
 
 _CHUNK = 1024 * 1024
@@ -17,14 +18,14 @@ def save(session: Session, directory: Path, timeout_s: float, *, disabled: bool)
     target = directory / session.path.name
     if disabled:
         return target
-    system.make_directory(directory)
+    make_directory(directory)
     with session.lock:  # an attempt to open it, on another thread, comes to its end first
-        if session.state == "unopened" and (session.path.exists() or queue_path(session.path).exists()):
+        if session.state == "unopened" and any(map(system.exists, (session.path, queue_path(session.path)))):
             session.open()  # an earlier run's log, to be recovered before it is copied
         if session.state == "open" and session.writer.files is None:
             session.move_to(directory)
     end = session.flush(timeout_s) if session.state == "open" else None
-    if session.path.parent.resolve() == directory.resolve():
+    if system.real_path(session.path.parent) == system.real_path(directory):
         system.close(system.open_or_create(target))
         return target
     _copy(session.path, target, end)
@@ -36,7 +37,7 @@ def _copy(source: Path, target: Path, end: int | None) -> None:
     new = target.with_name(f".{target.stem}.saving-{os.urandom(4).hex()}")
     fd = system.open_new(new)  # never a file that somebody else has put there, with a mode of his own
     try:
-        if source.exists():
+        if system.exists(source):
             _copy_content(source, fd, end)
         system.sync(fd)
         system.rename(new, target)

@@ -26,8 +26,10 @@ from deia.plain import has_nonfinite, plain
 from deia.queue.layout import HEADER_BYTES
 from deia.queue.producer import CALLED, COMPLETED, OTHER, READ, STARTED, WRITTEN, Entry, Producer
 from deia.queue.tasks import OpenTask, current, innermost, leave
+from deia.redaction.suspicion import AFTER_PARAMS, known
 from deia.services import arguments
 from deia.services.ids import checked_id, checked_pair, new_session_id
+from deia.services.screen import Screen
 from deia.statistics import Statistics
 from deia.system import monotonic, now
 
@@ -120,6 +122,8 @@ class SessionLogger:
         # the end of every line, encoded once: it stands in the place of the agent's id and brings two more fields along
         self._whose = orjson.Fragment(_dumps(_whose(session))[len(b'{"agent_id":') : -1])
         self._warned_of_duration = False
+        options = session.options
+        self._screen = Screen(session) if options.redact is not False or options.max_event_bytes is not None else None
         self._finalizer = weakref.finalize(self, Session.abandon, session)
         self._finalizer.atexit = False
         _loggers.add(self)
@@ -139,6 +143,8 @@ class SessionLogger:
         if type(task_name) is not str or not task_name:
             task_name = arguments.text("task_name", task_name)
         encoded = b"{}" if metadata is None else encode_mapping(metadata)
+        if self._screen is not None:
+            task_name, encoded = self._screen.task(task_name, encoded)
         task = OpenTask(task_name, now(), monotonic(), encoded)
         outer = current.get()
         while outer is not None and outer.owner is None:
@@ -172,9 +178,10 @@ class SessionLogger:
         if type(task_name) is not str or not task_name:
             task_name = arguments.text("task_name", task_name)
         duration = {} if duration_ms is None else self._duration(duration_ms)
-        build = _Completion(
-            self, producer, task_name, duration, b"{}" if metadata is None else encode_mapping(metadata)
-        )
+        encoded = b"{}" if metadata is None else encode_mapping(metadata)
+        if self._screen is not None:
+            task_name, encoded = self._screen.task(task_name, encoded)
+        build = _Completion(self, producer, task_name, duration, encoded)
         self._append_task(producer, build, build.done)
 
     def log_file_read(self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None) -> None:
@@ -232,7 +239,9 @@ class SessionLogger:
         except TypeError:  # lone surrogates in the path
             self._append_again(fields, counter, odd=True)
             return
-        if not producer.commit(start, seq, line, counter):
+        if self._screen is not None and self._screen.suspects_path(line):
+            self._append_again(fields, counter, odd=True)
+        elif not producer.commit(start, seq, line, counter):
             self._append_again(fields, counter)
 
     def log_tool_call(self, tool_name: str, params: Mapping[str, Any] | None, duration_ms: float) -> None:
@@ -272,10 +281,20 @@ class SessionLogger:
             fields = _replaced(fields, {"duration_ms": given})
         try:
             line = _dumps(fields, None, _NEWLINE)
-            # One null beside the task's is a None of the caller's, or a NaN that orjson wrote as null. (`partition` is
-            # the fastest search that bytes have: `in` and `count` take 50 ns more.)
-            rest = line if task is not None else line.rpartition(b"null")[0]
-            odd: object = rest.partition(b"null")[1] and has_nonfinite(params)
+            screen = self._screen
+            if screen is None:
+                # One null beside the task's is a None of the caller's, or a NaN that orjson wrote as null. (`partition`
+                # is the fastest search that bytes have: `in` and `count` take 50 ns more.)
+                rest = line if task is not None else line.rpartition(b"null")[0]
+                odd: object = rest.partition(b"null")[1] and has_nonfinite(params)
+            else:
+                head = line.rpartition(AFTER_PARAMS)[0]
+                odd = head.partition(b"null")[1] and has_nonfinite(params)
+                # what is no name of a secret, and has none of the characters that all signs need one of, needs no
+                # closer look: here, and not in a function, for the sake of the short calls, which are most
+                signs = head.translate(screen.signs)
+                if not odd and not (signs.isascii() and known.issuperset(params)):
+                    odd = screen.suspects_call(line, head, signs, params)
         except Exception:  # noqa: BLE001  # whatever orjson refuses, or another thread changes under us
             line, odd = b"", True
         if odd:
@@ -292,7 +311,8 @@ class SessionLogger:
         # fmt: off
         if producer.seq == seq and producer.end == start and end <= producer.limit: producer.ring[where] = line; producer.committed[0] = end; producer.end = end; producer.seq = seq + 1; return  # noqa: E501, E701, E702
         # fmt: on
-        self._append_again(fields, CALLED)
+        # (the very line that was looked at, as another thread may change `params` meanwhile)
+        self._append_again(fields if self._screen is None else orjson.loads(line), CALLED)
 
     # How it is appended where the fast path does not do
 
@@ -303,7 +323,10 @@ class SessionLogger:
     def _append_again(self, fields: dict[str, Any], counter: int, *, odd: bool = False) -> None:
         """Append an event by the slow path, encoded again; odd data is made plain once and for all before."""
         fields = {**fields, **_whose(self._session)}
-        self._append(partial(_again, plain(fields) if odd else fields, counter))
+        screen = self._screen
+        if odd:
+            fields = plain(fields) if screen is None else screen.event(fields)
+        self._append(partial(_again, fields, counter, screen))
 
     def _append_task(self, producer: Producer, build: Build, done: Callable[[], object]) -> None:
         start, seq = producer.end, producer.seq
@@ -329,9 +352,10 @@ class SessionLogger:
             "agent_id": self._whose,
         }
         try:
-            return _dumps(fields, None, _NEWLINE)
+            line = _dumps(fields, None, _NEWLINE)
         except TypeError:  # lone surrogates in the name
-            return encode({**fields, **_whose(self._session)})
+            line = encode({**fields, **_whose(self._session)})
+        return line if self._screen is None else self._screen.fit(line)
 
     def _duration(self, value: object) -> dict[str, Any]:
         """The fields of a duration that is not simply a whole number: rounded, or 0 beside the given value."""
@@ -341,7 +365,11 @@ class SessionLogger:
         if not self._warned_of_duration:
             self._warned_of_duration = True
             logger.warning("A duration of %r ms cannot be one: recorded as 0, with the given value beside it", value)
-        return {"duration_ms": duration_ms, "given_duration_ms": plain(given)}
+        given = plain(given)
+        return {
+            "duration_ms": duration_ms,
+            "given_duration_ms": given if self._screen is None else self._screen.text(given),
+        }
 
     # What it comes to
 
@@ -566,6 +594,8 @@ class _Completion:
         metadata = task.metadata
         if self._metadata != b"{}":
             metadata = orjson.dumps({**orjson.loads(metadata), **orjson.loads(self._metadata)})
+        if task.started is None and self._face._screen is not None:  # what an earlier run recorded may be anything
+            metadata = self._face._screen.metadata(metadata)
         line = self._face._task_line(task, seq, end_time, metadata, beside)
         return Entry(line, COMPLETED, self._name, task.older, task)
 
@@ -587,7 +617,12 @@ class _Completion:
             leave()
 
 
-_OWN = frozenset(("_session", "_producer", "_whose", "_warned_of_duration", "_finalizer", "_copied_from"))
+_OWN = frozenset(
+    (
+        *("_session", "_producer", "_whose", "_warned_of_duration", "_screen", "_finalizer"),
+        "_copied_from",
+    )
+)
 """Attributes that a copy does not take over."""
 
 _loggers: weakref.WeakSet[SessionLogger] = weakref.WeakSet()
@@ -598,10 +633,11 @@ def _whose(session: Session) -> dict[str, Any]:
     return {"agent_id": session.agent_id, "session_id": session.session_id, "v": VERSION}
 
 
-def _again(fields: dict[str, Any], counter: int, seq: int) -> Entry:
+def _again(fields: dict[str, Any], counter: int, screen: Screen | None, seq: int) -> Entry:
     """Encode an event again, with another `seq`."""
     fields["seq"] = seq
-    return Entry(encode(fields), counter)
+    line = encode(fields)
+    return Entry(line if screen is None else screen.fit(line), counter)
 
 
 def _replaced(fields: dict[str, Any], odd: dict[str, dict[str, Any]]) -> dict[str, Any]:

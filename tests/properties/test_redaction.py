@@ -1,0 +1,116 @@
+"""Wherever a secret is planted, neither the journal nor the queue file has it; and what holds none is left as it is."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deia import SessionLogger
+from deia.queue.layout import queue_path
+from deia.redaction.names import kind_of
+from deia.redaction.text import find
+from support import planted
+from support.lines import lines_of
+
+texts = st.text(st.characters(codec="utf-8"), max_size=30)
+leaves = st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats(), texts)
+data = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=12
+)
+separators = st.sampled_from([" ", "\n", "\t", '"', "'", "(", ",", ";", "<", "`", "ü "])
+ends = st.sampled_from([" ", "\n", '"', "'", ")", ",", ";", ">", "`", ""])
+
+
+@st.composite
+def with_secret(draw: st.DrawFn) -> tuple[str, Any]:
+    """A secret, and data that holds it somewhere: in a text or a key, under lists, mappings, tuples and JSON."""
+    kind, text = draw(st.sampled_from(planted.ALL))
+    secret = planted.secret_of(kind, text)
+    value: Any = draw(texts) + draw(separators) + text + draw(ends) + draw(texts.filter(lambda t: not t[:1].isalnum()))
+    for _ in range(draw(st.integers(0, 4))):
+        wrap = draw(st.sampled_from(["list", "tuple", "dict", "key", "json", "object", "bytes", "error"]))
+        if wrap == "list":
+            value = [draw(data), value, draw(data)]
+        elif wrap == "tuple":
+            value = (value, draw(data))
+        elif wrap == "dict":
+            value = {draw(texts): draw(data), "x": value}
+        elif wrap == "key" and isinstance(value, str):
+            value = {value: draw(data)}
+        elif wrap == "json":
+            value = json.dumps(value, default=repr, skipkeys=True)
+        elif wrap == "bytes" and isinstance(value, str):
+            value = value.encode()
+        elif wrap == "error" and isinstance(value, str):
+            value = ValueError(value)
+    return secret, value
+
+
+def raw(logger: SessionLogger) -> bytes:
+    """All bytes that a session has on disk: its journal, and its queue file with everything that is in the ring."""
+    queue = queue_path(logger.path)
+    assert queue.exists()
+    return queue.read_bytes() + logger.path.read_bytes()
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(with_secret(), st.sampled_from(["tool", "name", "start", "complete", "path"]))
+def test_planted_secret_is_nowhere_on_the_disk(planted_data: tuple[str, Any], call: str) -> None:
+    """Neither in the journal nor in the bytes of the ring, by whichever call it came."""
+    secret, value = planted_data
+    with tempfile.TemporaryDirectory() as directory:
+        log = SessionLogger("agent", "s", output_dir=directory, queue_bytes=65536, redact=True)
+        if call == "tool":
+            log.log_tool_call("x", {"a": 1, "b": value}, 5)
+        elif call == "name":
+            log.log_tool_call(f"x {value}", {}, 5)
+        elif call == "path":
+            log.log_file_read(f"/x {value}")
+        else:
+            log.log_task_start("task", {"b": value} if call == "start" else {})
+            log.log_task_complete("task", 5, {"b": value} if call == "complete" else {})
+        log.flush()
+        found = raw(log)
+        log.close()
+        for line in lines_of(log.path):
+            assert secret not in json.dumps(line, ensure_ascii=False)
+    for part in secret.split("\n"):
+        assert len(part) < 20 or part.encode() not in found
+
+
+def holds_none(value: Any) -> bool:
+    """Whether data holds nothing that a rule could be right about."""
+    if isinstance(value, dict):
+        return all(kind_of(key) is None and holds_none(key) and holds_none(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(map(holds_none, value))
+    return not isinstance(value, str) or not find(value)
+
+
+@given(st.dictionaries(texts, data, max_size=5).filter(holds_none), texts.filter(bool))
+def test_log_without_secrets_is_the_same_with_and_without_redaction(params: dict[str, Any], name: str) -> None:
+    """Byte for byte, but for ids and times."""
+    lines = []
+    with tempfile.TemporaryDirectory() as directory:
+        for redact in (True, False):
+            with SessionLogger("agent", f"s{redact}", output_dir=Path(directory), redact=redact) as log:
+                log.log_tool_call(name, params, 5)
+                log.log_tool_call("x", params, 5)
+                log.log_task_start(name, params)
+                log.log_task_complete(name, 5, params)
+                log.log_file_write(name, 5)
+            told = []
+            for line in log.path.read_bytes().splitlines():
+                fields = json.loads(line)
+                own = ("timestamp", "session_id", "start_time", "end_time", "session_start")
+                for key in own:
+                    if fields.get(key) is not None:
+                        line = line.replace(json.dumps(fields[key]).encode(), b"*")  # noqa: PLW2901
+                told.append(line)
+            lines.append(told)
+    assert lines[0] == lines[1]
