@@ -32,7 +32,8 @@ __version__ = "0.1.0"
 
 _IMPORT_ORDER = (
     ("errors",),
-    ("events", "options", "plain", "statistics", "system"),
+    ("system",),
+    ("events", "options", "plain", "statistics"),
     ("line", "redaction", "shortening"),
     ("queue",),
     ("journal",),

@@ -17,18 +17,29 @@ def encode(fields: dict[str, Any]) -> bytes:
 
     The log calls do the same in place, for speed, and come here where a plain `orjson.dumps` does not do.
     """
-    return encode_value(fields) + b"\n"
+    encoded = _as_it_is(fields)
+    # field by field: whatever one of them does, the event stays an object
+    return (orjson.dumps(plain_fields(fields)) if encoded is None else encoded) + b"\n"
 
 
 def encode_value(value: Any) -> bytes:
     """Return data as JSON, whatever it holds."""
+    encoded = _as_it_is(value)
+    return orjson.dumps(plain(value)) if encoded is None else encoded
+
+
+def _as_it_is(value: Any) -> bytes | None:
+    """Return data as JSON, or None where it has to be made plain before."""
     try:
         encoded = orjson.dumps(value)
     except TypeError:
-        return orjson.dumps(plain(value))
-    if b"null" in encoded and has_nonfinite(value):
-        return orjson.dumps(plain(value))
-    return encoded
+        return None
+    return None if b"null" in encoded and has_nonfinite(value) else encoded
+
+
+def plain_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return an event with each of its fields made plain."""
+    return {name: plain(value) for name, value in fields.items()}
 
 
 def encode_mapping(value: Any) -> bytes:

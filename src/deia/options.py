@@ -21,6 +21,9 @@ MIN_EVENT_BYTES = 1024
 MIN_QUEUE_BYTES = 64 * 1024
 """Sixteen pages: below that every few hundred events would wait for the writer."""
 
+MIN_SEGMENT_BYTES = 64 * 1024
+"""Below that a session would spend its time on making files."""
+
 MAX_QUEUE_BYTES = 1 << 30
 """A gigabyte: the ring is written in full when it is made, and mapped."""
 
@@ -47,6 +50,11 @@ class Options:
             counted. `"drop"`: dropped and counted at once. `"raise"`: `QueueFullError`, nothing recorded.
         full_timeout_s: Seconds, see `when_full`. Writes that a caller makes itself (a line longer than the ring, mode
             `"write"`) take as long as the disk takes.
+        max_segment_bytes: Size of the session log at which the session goes on in a further file
+            (`{agent}_{session}.2.jsonl` and so on; readers given the first read all), 64 KiB at least. Each switch
+            costs an fsync or two and a new ring, and no call waits for it. It is noticed when the log is written, so a
+            file gets longer than that by what comes in one flush. None: one file, however long, which is what tools
+            that know nothing of segments expect.
         memory_bytes: How much is kept in memory where no file can be made at all; beyond it `when_full` applies.
         exit_timeout_s: Seconds that the last drain may take at interpreter exit; what is left stays in the queue file.
         redact: What is kept out of the log. True: secrets, by the rules of the reference. False: nothing. A callable
@@ -70,6 +78,7 @@ class Options:
     sync_interval_s: float = 1.0
     when_full: WhenFull = "wait"
     full_timeout_s: float = 5.0
+    max_segment_bytes: int | None = None
     memory_bytes: int = 16 * 1024 * 1024
     exit_timeout_s: float = 5.0
     redact: Redact = True
@@ -82,6 +91,12 @@ class Options:
                 raise TypeError(f"{name} must be a whole number of bytes, not {value!r}")
             if not 0 < value <= MAX_QUEUE_BYTES:
                 raise ValueError(f"{name} must be positive and at most {MAX_QUEUE_BYTES}, not {value!r}")
+        segment = self.max_segment_bytes
+        if segment is not None:
+            if type(segment) is not int:
+                raise TypeError(f"max_segment_bytes must be a whole number of bytes or None, not {segment!r}")
+            if segment < MIN_SEGMENT_BYTES:
+                raise ValueError(f"max_segment_bytes must be {MIN_SEGMENT_BYTES} at least, not {segment!r}")
         for name in ("flush_interval_s", "sync_interval_s", "full_timeout_s", "exit_timeout_s"):
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -161,6 +176,7 @@ class LoggerOptions(TypedDict, total=False):
     sync_interval_s: float
     when_full: WhenFull
     full_timeout_s: float
+    max_segment_bytes: int | None
     memory_bytes: int
     exit_timeout_s: float
     redact: Redact

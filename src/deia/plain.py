@@ -1,7 +1,7 @@
 """Odd data made plain: whatever a caller logs, in the most readable form that JSON can hold.
 
 Nothing here raises for data (a recorder must not be what brings the agent down); only what interrupts the program
-itself (KeyboardInterrupt, SystemExit) passes through.
+itself (KeyboardInterrupt, SystemExit, whatever a signal handler raises) passes through.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 import orjson
+
+from deia.system import raised_by_signal_handler
 
 MAX_DEPTH = 100
 """Deeper nesting is recorded as text. orjson itself takes 254 levels; half of it leaves our recursion room in a caller
@@ -71,7 +73,9 @@ def _plain(value: Any, parents: tuple[int, ...]) -> Any:
             if accepts(value):
                 return convert(value, parents)
         return readable(value)
-    except Exception:  # noqa: BLE001  # whatever a value's own methods raise, the event is recorded: its text, or failing that its type
+    except Exception as error:  # whatever a value's own methods raise, the event is recorded: its text, or its type
+        if raised_by_signal_handler(error):
+            raise
         return readable(value)
 
 
@@ -100,7 +104,9 @@ def readable(value: Any) -> str:
     """Return the `repr` of anything; a type's name where that raises."""
     try:
         return _text(repr(value))
-    except Exception as error:  # noqa: BLE001  # a broken or endlessly recursive __repr__
+    except Exception as error:  # a broken or endlessly recursive __repr__
+        if raised_by_signal_handler(error):
+            raise
         return f"<{type(value).__name__}: repr raised {type(error).__name__}>"
 
 

@@ -13,6 +13,8 @@ Mode = Literal["unopened", "mmap", "write", "memory", "closed", "disabled"]
 class Statistics:
     """The state of one session's recording, as of the call that returned it.
 
+    Offsets count the bytes of the whole session, and never go back: in a session of one file they are offsets in it.
+
     Attributes:
         mode: `"mmap"` (the ring), `"write"` (each line written through), `"memory"` (no file can be made at the
             moment), or why there is no recording: `"unopened"`, `"closed"`, `"disabled"`.
@@ -21,11 +23,12 @@ class Statistics:
         locked: Whether the session is locked against other loggers; None where the file system has no locks.
         logged: `seq` of the newest event.
         dropped: Events dropped on purpose since the session began.
-        end_offset: Journal offset, bytes, up to which events are safe from the death of the process.
-        flushed_offset: Journal offset up to which they are in the journal.
-        durable_offset: Journal offset up to which they survive a loss of power.
+        end_offset: Offset, bytes, up to which events are safe from the death of the process.
+        flushed_offset: Offset up to which they are in the journal.
+        durable_offset: Offset up to which they survive a loss of power.
         pending_bytes: Bytes logged and not yet in the journal.
         ring_bytes: Size of the ring; 0 where there is none.
+        segment: Number of the file that is written; more than 1 where the session went on in further ones.
         error: What keeps the writer from writing, in words; None while all is well.
     """
 
@@ -41,3 +44,4 @@ class Statistics:
     pending_bytes: int
     ring_bytes: int
     error: str | None
+    segment: int = 1

@@ -55,6 +55,7 @@ ftruncate = os.ftruncate
 unlink = os.unlink
 rename = os.replace
 link = os.link
+list_directory = os.listdir
 
 
 def open_new(path: str | os.PathLike[str]) -> int:
@@ -308,6 +309,28 @@ def start_thread(function: Callable[[], None]) -> None:
         function()
 
     _thread.start_new_thread(run, ())
+
+
+def raised_by_signal_handler(error: BaseException) -> bool:
+    """Whether a signal's handler raised this, inside what was tried: a deadline, say, that is the program's to meet."""
+    import signal  # which whoever has handlers has imported
+
+    handlers = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code in handlers:
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _code(handler: object) -> object:
+    """The code of a function, a method, what `functools.partial` made of one, or an object that can be called."""
+    handler = getattr(handler, "func", handler)
+    found = getattr(handler, "__code__", None)  # a method passes on its function's
+    if found is None:
+        found = getattr(vars(type(handler)).get("__call__"), "__code__", None)
+    return found
 
 
 def has_gil() -> bool:

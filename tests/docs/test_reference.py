@@ -10,6 +10,7 @@ from typing import get_args
 
 import deia
 from deia import errors, options
+from deia.redaction import names, rules
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = {path.name: path.read_text("utf-8") for path in sorted((DOCS / "reference").glob("*.md"))}
@@ -73,3 +74,17 @@ def test_links_between_pages_lead_to_files_that_exist() -> None:
     for page in [*root.glob("*.md"), *DOCS.rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.relative_to(root)} links to {target}"
+
+
+def test_redaction_page_lists_every_rule_and_every_name() -> None:
+    """Kinds and sources of the forms, segments of the names, and what is excepted: as the code has them."""
+    page = REFERENCE["redaction.md"]
+    table = [(row[0], row[1], row[2]) for row in rows("redaction.md") if len(row) == 3]
+    assert table == [
+        (f"`{rule.kind}`", rule.what, f"[{rule.source.split('/')[2]}]({rule.source})") for rule in rules.RULES
+    ]
+    by_kind = {row[0].strip("`"): re.findall(r"`(\w+)`", row[1]) for row in rows("redaction.md") if len(row) == 2}
+    for name, kind in names.KINDS.items():
+        assert name in by_kind[kind]
+    quoted = set(re.findall(r"`(\w+)`", page))
+    assert quoted >= names.ALLOWED | names.KEY_OF | names.PASS_OF

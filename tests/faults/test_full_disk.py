@@ -40,8 +40,8 @@ WRITERS = [
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of four mebibytes."""
-    with small_disk(tmp_path / "disk", size_bytes=4 << 20) as path:
+    """A disk that no test of these fills by what it logs."""
+    with small_disk(tmp_path / "disk", size_bytes=64 << 20) as path:
         yield path
 
 
@@ -137,7 +137,7 @@ def test_process_that_is_killed_on_a_full_disk_loses_nothing(
 ) -> None:
     """What waits in the ring outlives its process; it is recovered when there is room, and not harmed before that."""
     filler = Filler(disk)
-    recorder = Recorder(disk, face=face, writers=writers, options={"queue_bytes": RING_BYTES})
+    recorder = Recorder(disk, face=face, writers=writers, pause_s=0.0005, options={"queue_bytes": RING_BYTES})
     eventually(lambda: recorder.count() > 100, "the recorder to work")
     filler.fill()
     eventually(lambda: check(recorder.path).waiting_bytes > RING_BYTES * 3 // 4, "the ring to fill")

@@ -78,8 +78,10 @@ def test_full_disk_in_write_mode_is_told_and_ridden_out(
     assert_sound(logger.path)
 
 
-def test_every_sync_after_a_failed_one_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when the disk seems well again: what the failed one should have covered is of unknown durability."""
+def test_every_sync_after_a_failed_one_says_so_until_the_events_are_synced_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the disk seems well again, it is another file that is synced: the first stays of unknown durability."""
     logger = SessionLogger("agent", "s", output_dir=tmp_path, sync_interval_s=60)
     logger.log_file_read("a")
 
@@ -92,10 +94,13 @@ def test_every_sync_after_a_failed_one_says_so(tmp_path: Path, monkeypatch: pyte
             with pytest.raises(WriterFailedError) as caught:
                 logger.sync()
             assert isinstance(caught.value.__cause__, OSError) and caught.value.__cause__.errno == errno.EIO
-    with pytest.raises(WriterFailedError):
-        logger.sync()
-    logger.flush()
-    assert len(lines_of(logger.path)) == 1
+    assert logger.statistics().segment == 1
+    logger.sync()
+    statistics = logger.statistics()
+    assert statistics.segment == 2 and statistics.durable_offset == statistics.end_offset
+    assert [line["seq"] for line in lines_of(logger.path.with_name("agent_s.2.jsonl"))[1:]] == [1]
+    logger.close()
+    assert_sound(logger.path)
 
 
 def test_long_line_is_written_when_the_disk_is_well_again(tmp_path: Path, held_writer: HeldWriter) -> None:

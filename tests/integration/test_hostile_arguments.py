@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -101,3 +102,33 @@ def test_ring_beyond_any_memory_is_refused_at_construction(tmp_path: Path) -> No
     """Not at the first event, where nobody expects it."""
     with pytest.raises(ValueError, match="queue_bytes"):
         SessionLogger("agent", "s", output_dir=tmp_path, queue_bytes=2**50)
+
+
+def test_exception_of_a_signal_handler_inside_odd_data_comes_out(tmp_path: Path) -> None:
+    """A deadline that passes while a value's `repr` runs is met by the program, not recorded as its text."""
+
+    class Deadline(Exception):
+        pass
+
+    class Slow:
+        def __repr__(self) -> str:
+            signal.raise_signal(signal.SIGUSR1)
+            return "slow"
+
+    def handle(number: int, frame: object) -> None:
+        raise Deadline
+
+    earlier = signal.signal(signal.SIGUSR1, handle)
+    try:
+        for redact in (True, False):
+            logger = SessionLogger("agent", output_dir=tmp_path, redact=redact)
+            with pytest.raises(Deadline):
+                logger.log_tool_call("t", {"value": Slow()}, 1)
+            with pytest.raises(Deadline):
+                logger.log_task_start("t", {"value": [Slow()]})
+            with pytest.raises(Deadline):
+                logger.log_task_complete("t", metadata={"value": Slow()})
+            assert logger.events == []
+            logger.close()
+    finally:
+        signal.signal(signal.SIGUSR1, earlier)

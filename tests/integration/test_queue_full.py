@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -518,3 +519,25 @@ class TestFailingDisk:
         assert calls.is_set()
         assert [line["path"] for line in lines_of(logger.path)] == [f"{number}" for number in range(20)]
         assert_sound(logger.path)
+
+
+def test_call_inside_a_waiting_call_hardly_waits(tmp_path: Path, held_writer: HeldWriter) -> None:
+    """A signal handler that logs gives up at once what finds no room, however long the call under it may wait."""
+    logger = full_logger(tmp_path, held_writer, when_full="wait", full_timeout_s=10_000)
+    inner: list[int] = []
+
+    def handle(number: int, frame: object) -> None:
+        logger.log_tool_call("inner", PAD, 1)
+        inner.append(logger.statistics().dropped)
+        held_writer.release()
+
+    earlier = signal.signal(signal.SIGALRM, handle)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1)  # by then the queue is full, and a call waits
+        fill(logger)
+    finally:
+        signal.signal(signal.SIGALRM, earlier)
+    logger.close()
+    assert inner == [1]
+    assert told_as_dropped(logger.path) == 1
+    assert_sound(logger.path)

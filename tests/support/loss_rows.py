@@ -68,6 +68,7 @@ ROWS = (
     Row("error-on-sync", "EIO, ENOSPC, EINTR, injected into `fsync`", ACCEPTED),
     Row("error-on-open", "EMFILE, EIO, EACCES, ENOSPC, EINTR, injected while a session is opened", ACCEPTED),
     Row("error-elsewhere", "errors of `mmap`, `rename`, `flock`, `unlink`, `close`", ACCEPTED),
+    Row("operation-fails", "an error of any file operation of a run (simulated disk)", ACCEPTED),
     Row("short-writes", "writes that take a part of what they are given (simulated disk)", ACCEPTED),
     # The session goes on in another file
     Row("segment-size", "`max_segment_bytes` reached", GOES_ON),

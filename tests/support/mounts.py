@@ -39,7 +39,7 @@ class Filler:
     def fill(self) -> None:
         """Take all the room that is left."""
         with self._path.open("ab", buffering=0) as file:
-            for size in (64 * 1024, 4096, 1):
+            for size in (1 << 20, 4096, 1):
                 with contextlib.suppress(OSError):
                     while True:
                         file.write(bytes(size))

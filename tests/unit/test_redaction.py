@@ -21,6 +21,16 @@ TOKEN = planted.BY_FORM["github-token"][0]
 URL = planted.BY_FORM["url-password"][0]
 
 
+class Endless:
+    """A duration that no number holds, and that says too much."""
+
+    def __float__(self) -> float:
+        raise OverflowError
+
+    def __repr__(self) -> str:
+        return f"Endless(token={TOKEN!r})"
+
+
 class Shown:
     """Says what it holds."""
 
@@ -44,6 +54,7 @@ def log_secrets(log: SessionLogger) -> None:
     )
     log.log_tool_call("error", {"e": ValueError(f"cannot open {URL}"), "b": TOKEN.encode()}, 5)
     log.log_tool_call("no mapping", [("password", "swordfish"), TOKEN], 5)  # type: ignore[arg-type]
+    log.log_tool_call("endless", {}, Endless())  # type: ignore[arg-type]
     log.log_tool_call("surrogate", {"a": "\ud800" + " " + TOKEN}, -1)
     log.log_task_complete(f"push {TOKEN}", 5, {"api_key": "swordfish"})
     log.log_task_complete(f"never started {TOKEN}", 5, {"api_key": "swordfish"})
@@ -64,7 +75,7 @@ def test_no_call_records_a_secret(tmp_path: Path, mode: Any, warnings_logged: li
     assert_clean(log.path.read_bytes())
     assert_clean(repr(events).encode())
     assert_clean(" ".join(warnings_logged).encode())
-    assert len(lines_of(log.path)) == 11
+    assert len(lines_of(log.path)) == 12
     assert_sound(log.path)
 
 

@@ -613,6 +613,14 @@ class TestFilesAndTools:
         assert last(logger)["size_bytes"] == 2**53
         assert logger.events == [FileEvent("a", "read", 2**53)]
 
+    def test_ids_made_one_after_the_other_sort_so(self, tmp_path: Path) -> None:
+        """Within a millisecond, too: files of sessions sort by the time they were begun."""
+        ids = []
+        for _ in range(100):
+            ids.append(SessionLogger("agent", output_dir=tmp_path).session_id)
+            time.sleep(1e-6)  # more than the resolution of the ids
+        assert ids == sorted(ids)
+
     @pytest.mark.parametrize("number", [2**64, 2**70, pytest.param(10**5000, id="beyond-text")])
     def test_size_past_64_bits_is_recorded_beside_null(self, logger: SessionLogger, number: int) -> None:
         """No reader of JSON has a number for it, so it is there as text; nothing raises."""
@@ -645,6 +653,25 @@ class TestFilesAndTools:
 
 class TestSummary:
     """`get_session_summary`."""
+
+    def test_velocity_is_zero_under_a_millisecond(self, logger: SessionLogger, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nothing per hour is said of no time at all."""
+        logger.log_task_start("a")
+        logger.log_task_complete("a")
+        for elapsed_s, velocity in ((0.0009, 0.0), (0.002, 1_800_000.0)):
+            monkeypatch.setattr(session_logger, "monotonic", lambda at=logger._session.started + elapsed_s: at)
+            assert logger.get_session_summary().velocity == pytest.approx(velocity)
+
+    def test_start_time_can_be_set(self, logger: SessionLogger) -> None:
+        """Times count from there, as they did in the original module."""
+        logger.start_time = logger.start_time - 3600
+        logger.log_task_start("a")
+        logger.log_task_complete("a")
+        summary = logger.get_session_summary()
+        assert 3_600_000 <= summary.total_duration_ms < 3_700_000
+        assert 0.97 < summary.velocity <= 1.0
+        assert last(logger)["seq"] == 2
+        assert lines_of(logger.path)[0]["session_start"] == logger.start_time
 
     def test_new_session_has_done_nothing(self, logger: SessionLogger) -> None:
         """Every count is zero before the first event."""

@@ -207,7 +207,7 @@ def _require_empty(reader: EventReader, damages: DamageLog) -> None:
     source = reader.source
     if source.has_queue and damages.by_kind.keys() <= {"torn"}:
         return  # killed in its first call, which had not returned
-    if source.journal_bytes or damages.count:
+    if reader.journal_bytes or damages.count:
         first = f" ({damages.kept[0].reason}, in line {damages.kept[0].line})" if damages.kept else ""
-        message = f"{source.path} is not a session log: there is no event in it{first}"
-        raise NotASessionLogError(message, path=source.path)
+        message = f"{reader.path} is not a session log: there is no event in it{first}"
+        raise NotASessionLogError(message, path=reader.path)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from deia import line as lines
 from deia import system
 from deia.bus.background import is_exiting
+from deia.bus.nesting import depth
 from deia.bus.opening import RETRY_S
 from deia.bus.threads import on_own_thread
 from deia.errors import QueueFullError
@@ -30,6 +31,10 @@ Done = Callable[[], object] | None
 
 _PATIENCE = 8
 """How often an append is tried again, because another came first, before it holds off the garbage collector."""
+
+_NESTED = 2
+_NESTED_PATIENCE_S = 0.1
+"""What a disk that works needs at the most to make room in a full queue."""
 
 _TELLING_BYTES = 1024
 """What the line about dropped events takes at the most, with the longest ids."""
@@ -67,10 +72,20 @@ class Appender:
             ForeignJournalError: The file is another session's.
         """
         pending = self.attempt(build, done)
-        deadline = system.monotonic() + self._session.options.full_timeout_s if pending is not None else 0.0
+        deadline = system.monotonic() + self._patience_s() if pending is not None else 0.0
         while pending is not None:
             self._session.progress.wait_until(pending.condition, min(deadline - system.monotonic(), RETRY_S))
             pending = self._go_on(build, done, pending, deadline)
+
+    def _patience_s(self) -> float:
+        """How long this call may wait, in seconds.
+
+        One made inside another, which may be waiting itself, hardly waits, and one inside that not at all: a handler of
+        signals that come faster than the disk takes lines would pile up calls without end.
+        """
+        calls = depth()
+        longest = self._session.options.full_timeout_s
+        return longest if calls < _NESTED else min(longest, _NESTED_PATIENCE_S) if calls == _NESTED else 0.0
 
     async def append_async(self, build: Build, done: Done, pending: Pending | None) -> None:
         """Go on with an append that has to wait, suspending the calling task instead of blocking its thread."""
@@ -136,12 +151,10 @@ class Appender:
             target = self._session.producer.end
             if on_own_thread():
                 self._session.drain_and_sync()
-            else:
-                self._session.submit(self._session.drain_and_sync)
-            return Pending(
-                lambda: self._session.writer.durable >= target or self._session.writer.sync_error is not None,
-                recorded=True,
-            )
+                return None
+            done = self._session.submit(self._session.drain_and_sync)
+            done.add_done_callback(lambda _: self._session.progress.announce())
+            return Pending(lambda: self._session.writer.durable >= target or done.done(), recorded=True)
         return None
 
     def _try_once(self, build: Build, waited: bool) -> tuple[bool | None, int]:
@@ -151,12 +164,14 @@ class Appender:
         """
         session, producer = self._session, self._session.producer
         if self._is_held_up():
-            session.progress.wait_until(lambda: not self._is_held_up(), session.options.full_timeout_s)
+            session.progress.wait_until(lambda: not self._is_held_up(), self._patience_s())
             if self._is_held_up():
                 return None, 0
         with session.lock:
             if session.state not in ("open", "opening"):
                 return False, 0
+            if session.segments.next is not None and not session.segments.try_to_complete():
+                return None, 0
             producer.limit = -1
             start, seq = producer.end, producer.seq
             entry = build(seq + 1)
@@ -168,9 +183,13 @@ class Appender:
             return placed, size
 
     def _is_held_up(self) -> bool:
-        """Whether another thread writes its line to the journal, with the lock held: on a disk that may stall."""
+        """Whether another thread works on the disk with the lock held, and the disk may stall.
+
+        It writes its line to the journal, or goes on in another segment.
+        """
         direct = self._session.producer.direct
-        return direct is not None and direct.writer not in (0, threading.get_ident())
+        ours = (0, threading.get_ident())
+        return (direct is not None and direct.writer not in ours) or self._session.segments.thread not in ours
 
     def _admit(self, start: int, seq: int, entry: Entry, waited: bool = True) -> bool | None:
         """Commit an entry by whichever way there is: False if another came first, None if it has to wait."""
@@ -247,9 +266,8 @@ class Appender:
         return waiting + size <= self._room_bytes
 
     def _drop(self) -> None:
-        self._session.drops.add(
-            self._session.writer.files
-        )  # without our lock, which a caller may hold whose write the disk does not take
+        # without our lock, which a caller may hold whose write the disk does not take
+        self._session.drops.add(self._session.writer)
         self._session.producer.limit = -1
         self._session.warn(
             "full",

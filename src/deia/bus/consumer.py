@@ -61,6 +61,7 @@ class _Consumer:
         self.syncing = False
         self._looked_at = system.monotonic()
         self._unsynced_since: float | None = None
+        self._placed = 0
 
     def pause_s(self) -> float:
         """Seconds until the next look: none where the queue fills, some where writing failed and may work again."""
@@ -74,11 +75,9 @@ class _Consumer:
         session, writer = self._session, self._session.writer
         if writer.files is None or session.producer.end != session.producer.flushed:
             return True
-        return (
-            session.options.sync_policy != "never"
-            and writer.sync_error is None
-            and writer.durable < session.producer.end
-        )
+        if writer.sync_error is not None:
+            return True  # it has to go on in another segment
+        return session.options.sync_policy != "never" and writer.durable < session.producer.end
 
     async def rest(self) -> None:
         """Give back what an idle session can do without; see `SessionFiles.rest`."""
@@ -99,10 +98,19 @@ class _Consumer:
                 start, data = session.producer.copy_unflushed(BATCH_BYTES)
                 if not data:
                     break
+                if session.producer.home is not files:
+                    continue  # it went on in another segment between the two looks
                 writer.wrote(start + await wrap(files.write)(data, start, executor=self._executor))
+                self._placed = session.producer.flushed
+            if (files := writer.files) is not None and self._placed != session.producer.flushed:
+                self._placed = session.producer.flushed  # written by others: by callers, in mode `write`
+                await wrap(files.require_place)(self._placed, executor=self._executor)
         except OSError as error:
             if writer.files is not None:  # else it was closed under this write, after everything was written
                 writer.failed(error)
+        if session.segments.is_due:
+            await wrap(session.segments.go_on)(executor=self._executor)
+            session.say()
         if self._unsynced_since is None and writer.durable < session.producer.end:
             self._unsynced_since = looked_at  # nothing is older: all there was then is synced
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 from deia.journal.files import SessionFiles
+from deia.journal.writer import Writer
 
 
 class Drops:
@@ -30,9 +32,18 @@ class Drops:
         self.told += told
         self.total += max(total, told)
 
-    def add(self, files: SessionFiles | None) -> None:
+    def add(self, writer: Writer) -> None:
         """Count one more, in the queue file too if there is one."""
         with self._lock:
             self.total += 1
-            if files is not None and files.dropped is not None:
+            self._store(writer.files)
+
+    def go_on(self, files: SessionFiles) -> None:
+        """Count on in the queue file of another segment, which the writer has by now."""
+        with self._lock:
+            self._store(files)
+
+    def _store(self, files: SessionFiles | None) -> None:
+        if files is not None and files.dropped is not None:
+            with suppress(ValueError):  # released meanwhile: whoever does that has taken the count along
                 files.dropped[0] = self.total

@@ -6,7 +6,6 @@ together: when the session is opened, when the consumer is woken, what is waited
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from deia.bus.background import background, is_exiting, unwatch, watch
 from deia.bus.drops import Drops
 from deia.bus.opening import keep_in_memory, open_files
 from deia.bus.progress import Progress
+from deia.bus.segments import Segments
 from deia.errors import (
     DeiaError,
     FlushTimeoutError,
@@ -37,8 +37,6 @@ from deia.statistics import Mode, Statistics
 
 if TYPE_CHECKING:
     from deia.bus.loop import Background, Bell
-
-logger = logging.getLogger(__name__)
 
 State = Literal["unopened", "opening", "open", "closing", "closed", "disowned"]
 
@@ -62,7 +60,13 @@ class Session:
     """
 
     def __init__(
-        self, agent_id: str, session_id: str, directory: Path, options: Options, parent_session_id: str | None = None
+        self,
+        agent_id: str,
+        session_id: str,
+        directory: Path,
+        options: Options,
+        say_warning: Callable[..., object],
+        parent_session_id: str | None = None,
     ) -> None:
         self.agent_id = agent_id
         self.session_id = session_id
@@ -80,6 +84,7 @@ class Session:
         self.producer = Producer(options.ring_bytes)
         self.writer = Writer(self.producer, self._on_progress)
         self.drops = Drops()
+        self.segments = Segments(self)
         self.appender = Appender(self)
         self.first_fields: dict[str, Any] | None = {"session_start": self.start_time}
         if parent_session_id is not None:
@@ -92,12 +97,20 @@ class Session:
         self.refused = False
         self.abandoned = False
         self._warned: set[str] = set()
+        self._say_warning = say_warning
         self._unsaid: list[tuple[str, tuple[object, ...]]] = []
 
     @property
     def path(self) -> Path:
-        """The journal."""
+        """The journal: its first file, if it goes on in others."""
         return self.directory / f"{self.agent_id}_{self.session_id}.jsonl"
+
+    def start_at(self, start_time: float) -> None:
+        """Count times from another moment than the logger's construction, Unix seconds."""
+        self.started += start_time - self.start_time
+        self.start_time = start_time
+        if self.first_fields is not None:
+            self.first_fields["session_start"] = start_time
 
     def set_limit(self) -> None:
         """Compute how far the producer may go without the appender."""
@@ -119,6 +132,7 @@ class Session:
             or self.first_fields is not None
             or self.drops.untold > 0
             or self.producer.direct is not None
+            or self.segments.next is not None
             or self.options.sync_policy == "always"
             or is_exiting()
         )
@@ -177,7 +191,10 @@ class Session:
             except OSError as error:
                 keep_in_memory(self, error)
             except BaseException as error:
-                self.state = before if self.producer.home is None else "open"
+                # a call made inside this one, by a signal handler, may have kept its line: it is written later
+                self.state = before if self.producer.home is None and not self.producer.kept else "open"
+                if self.state == "open":
+                    watch(self)
                 self.refused = isinstance(error, SessionLockedError)
                 if is_exiting() and isinstance(error, (AttributeError, NameError, TypeError)):
                     # a destructor that logs when the interpreter has taken its own modules apart
@@ -276,23 +293,39 @@ class Session:
         with self.lock:
             self.writer.finish_direct()
         self.writer.try_to_drain()
+        if self.segments.is_due and self.segments.go_on():
+            self.writer.try_to_drain()
 
     def drain_and_sync(self) -> None:
         self._drain()
         self.writer.sync()
+        if self.segments.is_due:
+            self.segments.go_on()
+
+    def _flush_now(self) -> None:
+        """Drain for someone who waits, to where readers look for it."""
+        if self.segments.is_displaced or self.segments.is_due:
+            self.segments.go_on(urgent=True)
+        self._drain()
+
+    def _sync_now(self) -> None:
+        self._flush_now()
+        self.writer.sync()
+        if self.writer.sync_error is not None:
+            self.segments.go_on(urgent=True)
 
     # Wait
 
     def flush(self, timeout_s: float) -> int:
         """See `SessionLogger.flush`."""
         target = self.producer.end
-        self._wait(lambda: self._is_filed() and self.producer.flushed >= target, self._drain, timeout_s)
+        self._wait(lambda: self._is_filed() and self.producer.flushed >= target, self._flush_now, timeout_s)
         return target
 
     def sync(self, timeout_s: float) -> int:
         """See `SessionLogger.sync`."""
         target = self.producer.end
-        self._wait(lambda: self._is_filed() and self.writer.durable >= target, self.drain_and_sync, timeout_s)
+        self._wait(lambda: self._is_filed() and self.writer.durable >= target, self._sync_now, timeout_s)
         return target
 
     def _is_filed(self) -> bool:
@@ -301,9 +334,12 @@ class Session:
     def _wait(self, condition: Callable[[], bool], job: Callable[[], object], timeout_s: float) -> None:
         if self.state in ("closing", "closed"):
             raise self._closed()
-        if self.state in ("unopened", "disowned") or condition():
+        if self.state in ("unopened", "disowned"):
             return
-        self._do(condition, job, timeout_s)
+        files = self.writer.files
+        nowhere = files if self.segments.is_displaced else None
+        if nowhere is not None or not condition():
+            self._do(lambda: condition() and (nowhere is None or self.writer.files is not nowhere), job, timeout_s)
 
     def _do(self, condition: Callable[[], bool], job: Callable[[], object], timeout_s: float) -> None:
         """Have something done and wait for it.
@@ -389,6 +425,8 @@ class Session:
             if explicit:
                 self.state = "closing"
                 self.producer.limit = -1
+        if explicit:
+            self.segments.settle()
         while writer.files is not None:
             with self.lock:
                 writer.finish_direct()
@@ -398,10 +436,17 @@ class Session:
                 if writer.files is None:
                     break  # another call of `finish` was first
                 writer.failed(error)
+            if self.segments.is_broken or (explicit and self.segments.is_displaced):
+                if self.segments.go_on(urgent=explicit):
+                    continue
+                if writer.sync_error is None:
+                    break
             if self.producer.flushed < self.producer.end:
                 break
             if (explicit or self.options.sync_policy != "never") and system.monotonic() < deadline:
                 writer.sync()
+                if writer.sync_error is not None and self.segments.go_on(urgent=explicit):
+                    continue
             with self.lock:
                 if self.appender.tell_drops() and self._release(
                     "closed" if explicit or not is_exiting() else "unopened"
@@ -450,6 +495,7 @@ class Session:
     def disown(self) -> None:
         """Let go of everything in a forked child: the session is the parent's, and goes on there."""
         files, self.writer.files = self.writer.files, None
+        self.segments.abandon()
         self.state = "disowned"
         self.producer.limit = -1
         if files is not None:
@@ -480,6 +526,7 @@ class Session:
             pending_bytes=producer.end - producer.flushed,
             ring_bytes=producer.ring_bytes,
             error=None if error is None else str(error),
+            segment=files.segment.number if files is not None else 1,
         )
 
     def warn(self, kind: str, message: str, *arguments: object) -> None:
@@ -492,4 +539,4 @@ class Session:
         """Log what there is to warn of: without the lock, for the handler of a log may well log to us."""
         while self._unsaid:
             message, arguments = self._unsaid.pop(0)
-            logger.warning(message, *arguments)
+            self._say_warning(message, *arguments)

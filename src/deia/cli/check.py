@@ -101,6 +101,10 @@ def _remarks(report: CheckReport) -> list[str]:
         remarks.append(f"{size(report.waiting_bytes)} wait in the queue file")
     if report.torn_bytes and report.events and not report.locked:
         remarks.append(f"a torn end of {plural(report.torn_bytes, 'byte')}")
+    if report.segments:
+        remarks.append(f"goes on in {plural(len(report.segments), 'further file')}")
+        if unsynced := sum(segment.unsynced_bytes for segment in report.segments):
+            remarks.append(f"an fsync failed, {size(unsynced)} written again")
     if report.runs > 1:
         remarks.append(f"{count(report.runs)} runs")
     if report.dropped:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from deia import system
+from deia.journal.segments import first_journal, is_there
 from deia.queue.layout import queue_path
 
 Complain = Callable[[OSError, str], object]
@@ -19,7 +20,8 @@ def sessions(path: str, complain: Complain) -> Iterator[Path]:
     """Yield the journals that a path means.
 
     A directory means every `*.jsonl` in it, at any depth, and the sessions of which only the queue file is there; a
-    queue file means its session. The journal need not exist: what there is of a session may be in its queue file.
+    queue file, or a later segment, means its session. The journal need not exist: what there is of a session may be in
+    its queue file, or in later segments.
 
     Args:
         path: A file or a directory.
@@ -29,7 +31,7 @@ def sessions(path: str, complain: Complain) -> Iterator[Path]:
         yield from _in_directory(path, complain)
         return
     journal = _journal_of(Path(path))
-    if os.path.exists(path) or os.path.exists(queue_path(journal)):
+    if os.path.exists(path) or os.path.exists(queue_path(journal)) or is_there(journal):
         yield journal
     else:
         complain(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path), path)
@@ -41,7 +43,7 @@ def _in_directory(path: str, complain: Complain) -> Iterator[Path]:
 
     for directory, names, files in os.walk(path, onerror=refused):
         names.sort()
-        there = {name for name in files if name.endswith(".jsonl")}
+        there = {first_journal(Path(directory, name)).name for name in files if name.endswith(".jsonl")}
         there.update(_journal_of(Path(name)).name for name in files if _is_queue(name))
         for name in sorted(there):
             journal = Path(directory, name)
@@ -64,7 +66,7 @@ def _is_queue(name: str) -> bool:
 
 
 def _journal_of(path: Path) -> Path:
-    """Return the journal of a queue file, and any other path as it is."""
+    """Return the session log of a queue file or of a later segment, and any other path as it is."""
     if _is_queue(path.name):
         return path.with_name(path.name.removeprefix(".").removesuffix(".queue") + ".jsonl")
-    return path
+    return path if os.path.isdir(path) else first_journal(path)

@@ -61,7 +61,8 @@ def _remarks(report: MendReport) -> list[str]:
         remarks.append(f"a torn end of {plural(recovery.lost_bytes, 'byte')} cut")
     if recovery.aside is not None:
         remarks.append(f"the queue file could not be used in full, and is kept as {recovery.aside.name}")
-    if report.aside is not None:
+    if report.asides:
         removed = plural(report.removed, "unreadable line")
-        remarks.append(f"{removed} taken out, the log as it was is {report.aside.name}")
+        names = ", ".join(aside.name for aside in report.asides)
+        remarks.append(f"{removed} taken out, the log as it was is {names}")
     return remarks or ["nothing to do"]

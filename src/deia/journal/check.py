@@ -11,6 +11,7 @@ from deia import system
 from deia.events import SessionEvent
 from deia.journal.damage import Damage, DamageKind, DamageLog
 from deia.journal.reader import EventReader, require_file
+from deia.journal.segments import Segment
 from deia.queue.layout import queue_path
 
 
@@ -20,7 +21,8 @@ class CheckReport:
 
     Attributes:
         path: The journal.
-        journal_bytes: Its size, unpacked.
+        segments: The later files that it goes on in, in order; none for a session of one file.
+        journal_bytes: Size of all its files, unpacked.
         events: Readable events, those included that only the queue file holds yet.
         events_by_type: The same by type.
         sessions: Sessions in the file; 0 where its lines do not say.
@@ -36,6 +38,7 @@ class CheckReport:
     """
 
     path: str
+    segments: list[Segment] = field(default_factory=list)
     journal_bytes: int = 0
     events: int = 0
     events_by_type: dict[str, int] = field(default_factory=dict)
@@ -82,9 +85,8 @@ def check(path: str | os.PathLike[str]) -> CheckReport:
     require_file(path)
     log = DamageLog()
     reader = EventReader(path, log.add)
-    source = reader.source
-    queue = queue_path(source.journal)
-    report = CheckReport(source.path)
+    queue = queue_path(reader.journal)
+    report = CheckReport(reader.path)
     report.locked = _probe(queue)
     types: Counter[str] = Counter()
     dropped = 0
@@ -94,14 +96,16 @@ def check(path: str | os.PathLike[str]) -> CheckReport:
         report.runs += entry.session_start is not None
         if isinstance(event, SessionEvent):
             dropped += event.dropped or 0
-    report.journal_bytes = source.journal_bytes
+    source = reader.source
+    report.segments = [segment for segment in reader.segments if segment.number > 1]
+    report.journal_bytes = reader.journal_bytes
     report.events = types.total()
     report.events_by_type = dict(types)
     report.sessions = reader.continuity.sessions
     if report.events:
         report.runs = max(report.runs, report.sessions, 1)
-    elif source.journal_bytes and not source.has_queue:
-        log.add(Damage(source.path, 1, 0, "foreign", "there is no event in it: not a session log"))
+    elif report.journal_bytes and not source.has_queue and not reader.segments[-1].header_bytes:
+        log.add(Damage(reader.path, 1, 0, "foreign", "there is no event in it: not a session log"))
     # The queue file counts at once what the next line that finds room will tell.
     report.dropped = max(dropped, source.window.dropped if source.window is not None else 0)
     report.waiting_bytes = source.window_bytes + reader.salvaged_bytes

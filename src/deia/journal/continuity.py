@@ -36,10 +36,26 @@ class Continuity:
             seq += 1
         return seq
 
+    def borne_out(self, session_id: str) -> int:
+        """Return the highest `seq` of a session that is no leap of one line alone; 0 where it has none."""
+        return self._borne_out.get(session_id, 0)
+
     @property
     def sessions(self) -> int:
         """How many sessions were seen."""
         return len(self._last)
+
+    def begin(self, session_id: str, after_seq: int) -> None:
+        """Take it that a session was read up to a `seq`: this reading begins in its middle."""
+        self._last[session_id] = self._borne_out[session_id] = after_seq
+
+    def go_on(self, session_id: str, after_seq: int, *, unreadable: int) -> tuple[DamageKind, str] | None:
+        """Go on in a file that follows a given `seq`; return what is wrong with that, as `see` does."""
+        highest = self.goes_on_after(session_id) or 0
+        if after_seq <= highest:
+            return None
+        self.begin(session_id, after_seq)
+        return self._gap(session_id, highest, after_seq, unreadable)
 
     def see(self, session_id: str, seq: int, *, unreadable: int) -> tuple[DamageKind, str] | None:
         """Take the next line's `seq`.
@@ -63,11 +79,7 @@ class Continuity:
             return None
         if seq > highest:
             self._borne_out[session_id] = highest
-            missing = seq - highest - 1 - sum(highest < leap < seq for leap in self._leaps.get(session_id, ()))
-            if missing <= unreadable:
-                return None
-            which = f"{highest + 1} is" if missing == 1 else f"{highest + 1} to {seq - 1} are"
-            return "gap", f"seq {which} missing before this line"
+            return self._gap(session_id, highest, seq - 1, unreadable)
         if last > borne_out:
             self._borne_out[session_id] = max(borne_out, seq)
             leaps = self._leaps.setdefault(session_id, set())
@@ -76,3 +88,11 @@ class Continuity:
         else:
             self._borne_out[session_id] = borne_out
         return "duplicate", f"seq {seq} comes after seq {last}: the line is repeated, or out of its place"
+
+    def _gap(self, session_id: str, highest: int, last: int, unreadable: int) -> tuple[DamageKind, str] | None:
+        """Report that all from after `highest` to `last` is missing, unless unreadable lines account for it."""
+        missing = last - highest - sum(highest < leap <= last for leap in self._leaps.get(session_id, ()))
+        if missing <= unreadable:
+            return None
+        which = f"{last} is" if missing == 1 else f"{highest + 1} to {last} are"
+        return "gap", f"seq {which} missing before this line"

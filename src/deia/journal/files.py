@@ -18,6 +18,7 @@ from deia import system
 from deia.errors import ForeignJournalError
 from deia.journal.glue import BOM
 from deia.journal.recovery import LOCK_ATTEMPTS, Recovery, lock_session, recover_locked, remove_if_empty
+from deia.journal.segments import Segment, SwitchReason, segments_of
 from deia.journal.unpack import GZIP_MAGIC
 from deia.options import Options
 from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, Header, Kind, queue_path, ring_name
@@ -34,8 +35,25 @@ _Identity = tuple[int, int]
 """Device and inode: what a name means."""
 
 
-def _identity(status: os.stat_result) -> _Identity:
+def identity(status: os.stat_result) -> _Identity:
+    """Return what tells a file from all others, whatever it is called."""
     return status.st_dev, status.st_ino
+
+
+LOOK_INTERVAL_S = 0.25
+"""How long a journal that was removed may be written to by single lines before that is noticed."""
+
+
+class DisplacedError(OSError):
+    """The journal is not where it was, or not what it was: nobody would find what is written to it.
+
+    Attributes:
+        reason: What has happened to it.
+    """
+
+    def __init__(self, reason: SwitchReason, path: Path) -> None:
+        super().__init__(errno.ESTALE, f"the session log was changed under its logger ({reason})", os.fspath(path))
+        self.reason: SwitchReason = reason
 
 
 @dataclass
@@ -43,12 +61,14 @@ class SessionFiles:
     """What an open session holds of the operating system.
 
     Attributes:
-        path: The journal.
+        path: The journal: the segment that is written.
         journal: Its descriptor; -1 while the session rests.
         lock: Descriptor of the queue file that carries the lock; -1 where the one that the ring's mapping keeps does.
         locked: Whether it does; None where the file system has no locks.
-        size: Size of the journal when it was opened: where the session goes on.
+        size: Session offset of the journal's end when it was opened: where the session goes on.
         recovery: What opening found.
+        queue: The name of the session's queue file.
+        segment: Which of the session's files the journal is.
         ring_path: Where the ring lies; None in mode `write`.
         ring: The mapped ring; None in mode `write`.
         committed: Its word of that name.
@@ -61,6 +81,8 @@ class SessionFiles:
     locked: bool | None
     size: int
     recovery: Recovery
+    queue: Path
+    segment: Segment
     ring_path: Path | None = None
     ring: mmap.mmap | None = None
     committed: memoryview | None = None
@@ -72,24 +94,104 @@ class SessionFiles:
     _guard: threading.RLock = field(default_factory=threading.RLock)
     _users: int = 0
     _released: bool = False
+    _looked_at: float = 0.0
 
-    def write(self, data: bytes, offset: int) -> int:
-        """Write at an offset of the journal; return how many bytes were written, which may be fewer.
+    @property
+    def base(self) -> int:
+        """Session offset of the journal's first byte."""
+        return self.segment.offset or 0
+
+    @property
+    def has_lock(self) -> bool:
+        """Whether the session's lock file is still ours."""
+        try:
+            return identity(system.lstat(self.queue)) == self._lock_file
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def displacement(self, written: int) -> SwitchReason | None:
+        """Look whether journal and queue file are where readers and openers look for them.
+
+        Args:
+            written: Session offset up to which the journal was written before this call.
 
         Raises:
+            OSError: That cannot be told at the moment.
+        """
+        self._looked_at = system.monotonic()
+        try:
+            there = system.lstat(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return "removed"
+        if identity(there) != self._journal_file:
+            return "replaced"
+        if there.st_size < written - self.base:
+            return "truncated"
+        if not self.has_lock or (self.ring_path is not None and not system.exists(self.ring_path)):
+            return "queue-removed"
+        return None
+
+    def require_place(self, written: int) -> None:
+        """Refuse to write where nobody would find it.
+
+        Raises:
+            DisplacedError: As `displacement` says.
+            OSError: As for `displacement`.
+        """
+        reason = self.displacement(written)
+        if reason is not None:
+            raise DisplacedError(reason, self.path)
+
+    def require_place_now_and_then(self, written: int) -> None:
+        """The same for a writer of single lines: names are looked at only `LOOK_INTERVAL_S` after the last look."""
+        if system.monotonic() - self._looked_at >= LOOK_INTERVAL_S:
+            self.require_place(written)
+            return
+        with self.in_use() as journal:
+            if system.fstat(journal).st_size < written - self.base:
+                raise DisplacedError("truncated", self.path)
+
+    def write(self, data: bytes, offset: int) -> int:
+        """Write at a session offset; return how many bytes were written, which may be fewer.
+
+        Raises:
+            DisplacedError: The journal is not where it was; nothing was written.
             OSError: The system's; or EBADF after `release`.
         """
+        self.require_place(offset)
         with self.in_use() as journal:
-            return system.pwrite(journal, data, offset)
+            return system.pwrite(journal, data, offset - self.base)
 
     def write_all(self, data: bytes, offset: int) -> int:
-        """Write all of `data` at an offset of the journal; return the offset after it.
+        """Write all of `data` at a session offset; return the offset after it.
+
+        Raises:
+            OSError: As for `write`.
+        """
+        self.require_place(offset)
+        with self.in_use() as journal:
+            return system.write_all(journal, data, offset - self.base) + self.base
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Read so many bytes at an offset; fewer where the journal ends.
 
         Raises:
             OSError: As for `write`.
         """
         with self.in_use() as journal:
-            return system.write_all(journal, data, offset)
+            return system.pread(journal, size, offset - self.base)
+
+    def journal_bytes(self) -> int:
+        """Return the size of the journal; 0 where it is gone, and its descriptor was given back before.
+
+        Raises:
+            OSError: As for `write`.
+        """
+        try:
+            with self.in_use() as journal:
+                return system.fstat(journal).st_size
+        except DisplacedError:
+            return 0
 
     def sync(self) -> None:
         """Return once the journal is on the disk, under its name.
@@ -111,7 +213,8 @@ class SessionFiles:
             The journal's descriptor, opened again where the session rested.
 
         Raises:
-            OSError: It cannot be; ESTALE where its name means another file by now; EBADF after `release`.
+            OSError: It cannot be; EBADF after `release`.
+            DisplacedError: Its name means another file by now, or none.
         """
         with self._guard:
             if self._released:
@@ -126,10 +229,13 @@ class SessionFiles:
             self._leave()
 
     def _open_again(self) -> None:
-        fd = system.open_existing(self.path, writable=True)
-        if _identity(system.fstat(fd)) != self._journal_file:
+        try:
+            fd = system.open_existing(self.path, writable=True)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise DisplacedError("removed", self.path) from error
+        if identity(system.fstat(fd)) != self._journal_file:
             system.close(fd)
-            raise OSError(errno.ESTALE, "the journal was replaced by another file", str(self.path))
+            raise DisplacedError("replaced", self.path)
         if self.journal < 0:
             self.journal = fd
         else:  # a call made inside this one, by a destructor, was first
@@ -156,7 +262,7 @@ class SessionFiles:
     def _is_at_its_path(self) -> bool:
         """Whether the journal could be opened again; one that was removed lives as long as its descriptor."""
         try:
-            return _identity(system.lstat(self.path)) == self._journal_file
+            return identity(system.lstat(self.path)) == self._journal_file
         except OSError:
             return False
 
@@ -189,14 +295,16 @@ class SessionFiles:
 
     def _remove(self) -> None:
         """Remove our ring and our lock file, unless the name is another file's by now: ours was moved away then."""
-        queue = queue_path(self.path)
-        if self.ring_path not in (None, queue):
+        self.remove_ring()
+        if self.has_lock:
+            system.unlink(self.queue)
+
+    def remove_ring(self) -> None:
+        """Remove the ring where it does not lie beside the journal; no queue file points to it any more."""
+        if self.ring_path not in (None, self.queue):
             assert self.ring_path is not None
             with contextlib.suppress(FileNotFoundError):
                 system.unlink(self.ring_path)
-        with contextlib.suppress(FileNotFoundError):
-            if _identity(system.lstat(queue)) == self._lock_file:
-                system.unlink(queue)
 
     def abandon(self) -> None:
         """Close our copies of the descriptors in a forked child; the parent keeps its own, and with them the lock."""
@@ -204,12 +312,16 @@ class SessionFiles:
         self._close()
 
     def _close(self) -> None:
-        if self.ring is not None:
-            self._views.close()
-            self.ring.close()
+        self.unmap()
         for fd in (self.journal, self.lock):
             if fd >= 0:
                 system.close(fd)
+
+    def unmap(self) -> None:
+        """Let go of the ring."""
+        if self.ring is not None:
+            self._views.close()
+            self.ring.close()
 
 
 def open_session(
@@ -232,61 +344,61 @@ def open_session(
     """
     make_directory(path.parent)
     queue = queue_path(path)
-    for file in (path, queue):
-        if system.is_link(file):  # the descriptors are opened without following one too; this says why
-            raise ForeignJournalError(f"{file} is a symbolic link, which is not followed", path=file)
+    _refuse_links(path, queue)
     lock, locked = lock_session(queue, opened, lock_attempts)
     try:
-        _check_owner(path, agent_id, session_id)
+        for found in segments_of(path):
+            _refuse_links(found.path)
+            _check_owner(found.path, agent_id, session_id)
     except (ForeignJournalError, OSError):
         remove_if_empty(lock, queue)
         raise
     recovery = recover_locked(path)
+    with contextlib.suppress(FileNotFoundError):
+        system.unlink(new_segment_name(path))  # of a process that died on its way into it
     old_ring = ring_behind(queue)
-    journal = system.open_or_create(path)
+    segment = max(segments_of(path), key=lambda found: found.number, default=Segment(path))
+    journal = system.open_or_create(segment.path)
     opened.append(journal)
     is_named = options.sync_policy != "never"  # else by the first sync that is asked for
     if is_named:
         system.sync_directory(path.parent)
     status = system.fstat(journal)
-    header = Header(
-        kind=Kind.LOCK,
-        ring_bytes=0,
-        boot_id=system.boot_id(),
-        device=status.st_dev,
-        inode=status.st_ino,
-        pid=system.process_id(),
-        agent_id=agent_id,
-        session_id=session_id,
-    )
     files = SessionFiles(
-        path,
+        segment.path,
         journal,
         lock,
         locked,
-        status.st_size,
+        (segment.offset or 0) + status.st_size,
         recovery,
-        _journal_file=_identity(status),
+        queue,
+        segment,
+        _journal_file=identity(status),
         _is_named=is_named,
     )
-    try:
-        if options.queue_mode == "write" or not system.has_gil():
-            raise _NoRing
-        _make_ring(files, header, queue, options, opened)
-    except (_NoRing, OSError, ValueError) as error:
-        if options.queue_mode == "mmap":
-            raise error if isinstance(error, OSError) else OSError(str(error)) from error
-        _replace_queue(files, header, queue, recovery.dropped, opened)
-    if files.lock != lock:
-        _close(lock, opened)
-    if old_ring is not None and old_ring != files.ring_path:
+    make_queue(files, agent_id, session_id, options, recovery.dropped, opened)
+    place_queue(files)
+    _close(lock, opened)
+    for ring in {old_ring, *_earlier_rings(files)} - {None, files.ring_path}:
+        assert ring is not None
         with contextlib.suppress(FileNotFoundError):
-            system.unlink(old_ring)
+            system.unlink(ring)
     return files
 
 
 class _NoRing(Exception):
     """The session is to have no ring."""
+
+
+def _refuse_links(*paths: Path) -> None:
+    for path in paths:
+        if system.is_link(path):  # the descriptors are opened without following one too; this says why
+            raise ForeignJournalError(f"{path} is a symbolic link, which is not followed", path=path)
+
+
+def new_segment_name(journal: Path) -> Path:
+    """The temporary name of a segment being made: one name, for whoever holds the session's lock is alone here."""
+    return journal.with_name(f".{journal.name.removesuffix('.jsonl')}.segment.new")
 
 
 def make_directory(directory: Path) -> None:
@@ -346,25 +458,59 @@ def _fields_of(line: bytes) -> dict[str, Any]:
     return fields if isinstance(fields, dict) else {}
 
 
-def _make_ring(files: SessionFiles, header: Header, queue: Path, options: Options, opened: list[int]) -> None:
-    """Make the ring with all its blocks, lock it, map it, and put it in place."""
-    home = _ring_path(queue, options)
+def make_queue(
+    files: SessionFiles, agent_id: str, session_id: str, options: Options, dropped: int, opened: list[int]
+) -> None:
+    """Make the queue file of a journal under its temporary name, locked, and map its ring.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    status = system.fstat(files.journal)
+    header = Header(
+        kind=Kind.LOCK,
+        ring_bytes=0,
+        boot_id=system.boot_id(),
+        device=status.st_dev,
+        inode=status.st_ino,
+        pid=system.process_id(),
+        agent_id=agent_id,
+        session_id=session_id,
+        base=files.base,
+    )
+    try:
+        if options.queue_mode == "write" or not system.has_gil():
+            raise _NoRing
+        _make_ring(files, header, options, dropped, opened)
+    except (_NoRing, OSError, ValueError) as error:
+        if options.queue_mode == "mmap":
+            raise error if isinstance(error, OSError) else OSError(str(error)) from error
+        files.lock = _make_locked(files, header.pack(dropped=dropped), 0, opened)
+
+
+def place_queue(files: SessionFiles) -> None:
+    """Put a queue file that was made in its place: from now on it is the session's, and its lock. May be done again."""
+    if not files.has_lock:
+        system.rename(new_name(files.queue), files.queue)
+    if files.ring is not None:
+        # only now: ext4 starts to write out what is renamed over another file, and a page that it writes out is
+        # protected against writing, so that the next store to it costs its caller 60 µs
+        system.populate(files.ring)
+
+
+def _make_ring(files: SessionFiles, header: Header, options: Options, dropped: int, opened: list[int]) -> None:
+    """Make the ring with all its blocks, lock it, and map it."""
+    home = _ring_path(files, options)
     size = options.ring_bytes
-    ring_header = replace(header, kind=Kind.RING, ring_bytes=size)
-    new = _make_file(home, ring_header.pack(committed=files.size, dropped=files.recovery.dropped), size, opened)
-    mapping = system.map_shared(new, HEADER_BYTES + size, keeps_descriptor=home == queue)
-    if home == queue:
-        files.locked = system.lock(new)
-        files._lock_file = _identity(system.fstat(new))
-    system.rename(_new_name(home), home)
-    if home == queue:
-        files.lock = -1  # the mapping's own descriptor is of the same open file, and so holds its lock
+    page = replace(header, kind=Kind.RING, ring_bytes=size).pack(committed=files.size, dropped=dropped)
+    if home == files.queue:
+        ring, lock = _make_locked(files, page, size, opened), -1
     else:
-        _replace_queue(files, replace(header, kind=Kind.POINTER, target=str(home)), queue, 0, opened)
-    _close(new, opened)
-    # only now: ext4 starts to write out what is renamed over another file, and a page that it writes out is protected
-    # against writing, so that the next store to it costs its caller 60 µs
-    system.populate(mapping)
+        ring = _make_file(home, page, size, opened)
+        system.rename(new_name(home), home)
+        lock = _make_locked(files, replace(header, kind=Kind.POINTER, target=str(home)).pack(), 0, opened)
+    mapping = system.map_shared(ring, HEADER_BYTES + size, keeps_descriptor=lock < 0)
+    files.lock = lock  # without one, the mapping's own descriptor is of the same open file, and so holds its lock
     view = memoryview(mapping)
     files.ring_path = home
     files.ring = mapping
@@ -372,36 +518,46 @@ def _make_ring(files: SessionFiles, header: Header, queue: Path, options: Option
     files.dropped = view[DROPPED_AT : DROPPED_AT + 8].cast("Q")
     for part in (view, files.dropped, files.committed):
         files._views.callback(part.release)
+    _close(ring, opened)
 
 
-def _ring_path(queue: Path, options: Options) -> Path:
+def _ring_path(files: SessionFiles, options: Options) -> Path:
     """Where the ring goes: beside the journal, or to `queue_dir` under a name that no other journal's ring has."""
+    queue = files.queue
     if options.queue_dir is None:
         return queue
     directory = Path(options.queue_dir)
     system.make_directory(directory)
     if system.real_path(directory) == system.real_path(queue.parent):
         return queue
-    return directory / ring_name(queue)
+    return directory / ring_name(queue, files.segment.number)
 
 
-def _replace_queue(files: SessionFiles, header: Header, queue: Path, dropped: int, opened: list[int]) -> None:
-    """Put a queue file without a ring in place, locked."""
-    new = _make_file(queue, header.pack(dropped=dropped), 0, opened)
+def _earlier_rings(files: SessionFiles) -> list[Path]:
+    """Where the ring of the segment before may lie still, of a process that died right after a switch."""
+    ring, number = files.ring_path, files.segment.number
+    if ring is None or ring == files.queue or number == 1:
+        return []
+    before = ring.name.removesuffix(f".{number}.queue")
+    return [ring.with_name(f"{before}.queue" if number == 2 else f"{before}.{number - 1}.queue")]
+
+
+def _make_locked(files: SessionFiles, page: bytes, zeros: int, opened: list[int]) -> int:
+    """Make the queue file beside the journal under its temporary name, locked."""
+    new = _make_file(files.queue, page, zeros, opened)
     files.locked = system.lock(new)
-    files._lock_file = _identity(system.fstat(new))
-    system.rename(_new_name(queue), queue)
-    files.lock = new
+    files._lock_file = identity(system.fstat(new))
+    return new
 
 
-def _new_name(path: Path) -> Path:
+def new_name(path: Path) -> Path:
     """The temporary name of a file being made: one name, for whoever holds the session's lock is alone here."""
     return path.with_name(path.name + ".new")
 
 
 def _make_file(path: Path, header: bytes, zeros: int, opened: list[int]) -> int:
     """Write a header and zeros to a file under its temporary name; return its descriptor."""
-    new = _new_name(path)
+    new = new_name(path)
     with contextlib.suppress(FileNotFoundError):
         system.unlink(new)  # of an opener that died
     fd = system.open_new(new)

@@ -16,6 +16,7 @@ from deia.journal.aside import set_aside
 from deia.journal.damage import DamageLog
 from deia.journal.reader import EventReader
 from deia.journal.recovery import Recovery, lock_session, recover_locked, remove_queue
+from deia.journal.segments import Segment, first_journal, segments_of
 from deia.queue.layout import queue_path
 
 _COPY_BYTES = 1024 * 1024
@@ -30,13 +31,18 @@ class MendReport:
         path: The journal.
         recovery: What was brought in from the queue file, and what was cut as a torn end.
         removed: Unreadable lines that were taken out.
-        aside: The journal as it was before that; None where nothing was taken out.
+        asides: The files that these were taken out of, as they were before that.
     """
 
     path: str
     recovery: Recovery
     removed: int = 0
-    aside: Path | None = None
+    asides: tuple[Path, ...] = ()
+
+    @property
+    def aside(self) -> Path | None:
+        """The first of `asides`; None where nothing was taken out."""
+        return self.asides[0] if self.asides else None
 
     @property
     def changed(self) -> bool:
@@ -57,19 +63,19 @@ def mend(path: str | os.PathLike[str]) -> MendReport:
         FileNotFoundError: There is neither a journal nor a queue file.
         OSError: A file cannot be written; symbolic links are refused.
     """
-    journal = Path(path)
+    journal = first_journal(Path(path))
     queue = queue_path(journal)
     _require_session_log(journal)
     lock, _ = lock_session(queue)
     try:
         recovery = recover_locked(journal)
         try:
-            removed, aside = _take_out_unreadable(journal)
+            removed, asides = _mend_files(journal)
         finally:
             remove_queue(queue)  # what it held is in the journal now, mended or not
     finally:
         system.close(lock)
-    return MendReport(os.fspath(path), recovery, removed, aside)
+    return MendReport(os.fspath(path), recovery, removed, asides)
 
 
 def _require_session_log(journal: Path) -> None:
@@ -83,28 +89,42 @@ def _require_session_log(journal: Path) -> None:
     found = next(reader.entries(), None) is not None
     source = reader.source
     if source.compressed:
-        raise JournalError(f"{journal} is compressed: unpack it first", path=journal)
-    if not found and source.journal_bytes and not source.has_queue:
+        raise JournalError(f"{source.path} is compressed: unpack it first", path=source.path)
+    if not found and reader.journal_bytes and not source.has_queue and not reader.segments[-1].header_bytes:
         raise NotASessionLogError(f"{journal} is not a session log: there is no event in it", path=journal)
 
 
-def _take_out_unreadable(journal: Path) -> tuple[int, Path | None]:
-    """Replace the journal by its readable lines, if there are others; return how many, and where the original is."""
+def _mend_files(journal: Path) -> tuple[int, tuple[Path, ...]]:
+    """Mend file after file of a session; one that a later segment repeats as a whole is left alone."""
+    segments = segments_of(journal)
+    removed = 0
+    asides: list[Path] = []
+    for index, segment in enumerate(segments):
+        if all(later.after_seq != 0 for later in segments[index + 1 :]):
+            unreadable, aside = _take_out_unreadable(segment)
+            removed += unreadable
+            asides += [aside] if aside is not None else []
+    return removed, tuple(asides)
+
+
+def _take_out_unreadable(segment: Segment) -> tuple[int, Path | None]:
+    """Replace a file by its readable lines, if there are others; return how many, and where the original is."""
+    journal = segment.path
     log = DamageLog()
     try:
-        events = sum(1 for _ in EventReader(journal, log.add).entries())
+        events = sum(1 for _ in EventReader(journal, log.add, alone=True).entries())
     except FileNotFoundError:  # the session died before it had one
         return 0, None
     unreadable = log.by_kind["unreadable"]
     if not unreadable:
         return 0, None
-    if not events:
+    if not events and segment.number == 1:
         raise NotASessionLogError(f"{journal} is not a session log: there is no event in it", path=journal)
     new = journal.with_name(f".{journal.name}.mending")
     with contextlib.suppress(FileNotFoundError):
         system.unlink(new)  # of a mending that died
     try:
-        _write_readable(journal, new)
+        _write_readable(segment, new)
         aside = set_aside(journal, journal.with_name(f"{journal.name}.damaged"))
         system.rename(new, journal)
     except BaseException:
@@ -115,16 +135,17 @@ def _take_out_unreadable(journal: Path) -> tuple[int, Path | None]:
     return unreadable, aside
 
 
-def _write_readable(journal: Path, new: Path) -> None:
-    """Write the journal's readable lines, byte for byte, to a new file and sync it."""
+def _write_readable(segment: Segment, new: Path) -> None:
+    """Write a file's readable lines, byte for byte, to a new one and sync it."""
+    journal = segment.path
     with contextlib.ExitStack() as stack:
         source = system.open_existing(journal)
         stack.callback(system.close, source)
         target = system.open_new(new)
         stack.callback(system.close, target)
-        batch = bytearray()
+        batch = bytearray(_read(source, segment.header_bytes, 0))
         at = 0
-        for record, _ in EventReader(journal, DamageLog().add).entries():
+        for record, _ in EventReader(journal, DamageLog().add, alone=True).entries():
             line = _read(source, record.length, record.offset)
             batch += line if line.endswith(b"\n") else line + b"\n"  # two of them stood in one
             if len(batch) >= _COPY_BYTES:

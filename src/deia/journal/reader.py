@@ -7,6 +7,7 @@ import logging
 import os
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from deia import system
@@ -14,6 +15,7 @@ from deia.events import AnyEvent
 from deia.journal.damage import KEPT_DAMAGES, Damage, OnDamage
 from deia.journal.decode import NotAnEventError, decode, seconds_if_any, unknown
 from deia.journal.records import Record, RecordReader, is_known_version, is_original
+from deia.journal.segments import is_there
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +114,13 @@ def require_file(path: str | os.PathLike[str]) -> None:
         FileNotFoundError: There is no such file.
         IsADirectoryError: It is a directory.
     """
-    if stat.S_ISDIR(system.stat(path).st_mode):
+    try:
+        status = system.stat(path)
+    except FileNotFoundError:
+        if is_there(Path(system.real_path(path))):
+            return  # of a session that goes on in a later segment, the first may be gone
+        raise
+    if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, "a directory, not a session log", os.fspath(path))
 
 

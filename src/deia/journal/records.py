@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
+from deia import system
 from deia.journal import salvage
 from deia.journal.continuity import Continuity
 from deia.journal.damage import Damage, DamageKind, OnDamage
 from deia.journal.glue import BOM, Part, is_torn, parts_of
 from deia.journal.scan import RawLine
+from deia.journal.segments import Segment, first_journal, is_first_line, segments_of
 from deia.journal.source import Source
 from deia.line import VERSION
 
@@ -58,17 +61,45 @@ def is_known_version(fields: dict[str, Any]) -> bool:
 class RecordReader:
     """Reads one session's records, once, and reports every problem.
 
+    Of a session in several segments each record is read once, though its line may stand in two of them.
+
     Attributes:
-        source: Where the bytes come from.
+        path: The session log, as it was asked for.
+        journal: The session's first file, with links resolved.
+        segments: The files that were read, in order.
+        source: The file that is being read; after the reading, the last one.
         continuity: What was seen of each session's `seq`.
         torn_bytes: Bytes after the last newline that are no line.
         salvaged_bytes: Bytes that came from the window by their `seq`, where offsets did not tell.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], on_damage: OnDamage, *, strict: bool = False, queue: bool = True
+        self,
+        path: str | os.PathLike[str],
+        on_damage: OnDamage,
+        *,
+        strict: bool = False,
+        alone: bool = False,
+        queue: bool = True,
     ) -> None:
-        self.source = Source(path, queue=queue)
+        """Read the session log at `path`.
+
+        Args:
+            path: The session's first file, or another.
+            on_damage: Gets every problem.
+            strict: Whether the first problem is raised.
+            alone: Whether to read only that one of its files, whatever the others repeat.
+            queue: Whether to look into the queue file, too.
+        """
+        self.path = os.fspath(path)
+        self._resolved = Path(system.real_path(self.path))
+        self.journal = first_journal(self._resolved)
+        self.segments: list[Segment] = []
+        self._alone = alone
+        self._with_queue = queue
+        self.source = Source(self.path, self.journal, queue=queue)
+        self._bytes_before = 0
+        self._repeated_to: int | None = None
         self.continuity = Continuity()
         self.torn_bytes = 0
         self.salvaged_bytes = 0
@@ -79,6 +110,11 @@ class RecordReader:
         self._first_blank: RawLine | None = None
         self._blanks = 0
         self._versions: set[str] = set()
+
+    @property
+    def journal_bytes(self) -> int:
+        """Bytes that came from journals, unpacked."""
+        return self._bytes_before + self.source.journal_bytes
 
     def report(self, kind: DamageKind, reason: str, line: int, offset: int) -> None:
         """Hand a problem to whoever reads.
@@ -98,8 +134,8 @@ class RecordReader:
             DamagedLineError: At the first problem, if the reading is strict.
             OSError: The journal cannot be read.
         """
+        yield from self._read_files()
         source = self.source
-        yield from self._read(source.lines())
         if source.stream_problem is not None:
             self._report_at_end("unreadable", source.stream_problem)
         if source.queue_problem is not None:
@@ -110,13 +146,14 @@ class RecordReader:
             wrong = f"{unfinished.length} bytes without a newline"
             yield from self._read_parts(unfinished, parts_of(unfinished.data), wrong)
             unfinished = None
-        window = None if source.offsets_tell else source.window
-        if window is not None and window.data and not salvage.belongs(window, source.journal.name, self.continuity):
+        window = None if source.offsets_tell or self._is_part else source.window
+        if window is not None and window.data and not salvage.belongs(window, self.journal.name, self.continuity):
             whose = f"agent {window.header.agent_id!r}, session {window.header.session_id!r}"
             self._report_at_end("queue", f"the queue file is not of this session but of {whose}; it is not read")
             window = None
+        of_ours = window is not None and window.header.base == (self.segments[-1].offset or 0)
         following = []
-        if window is not None:
+        if window is not None and of_ours:  # else it is of the segment before, and all of it is in this one
             following = salvage.lines_that_follow(window, self.continuity, self._end()[1], source.reread)
         self.salvaged_bytes = sum(map(len, following))
         if unfinished is not None and not _goes_on(unfinished, following):
@@ -128,8 +165,105 @@ class RecordReader:
             self._report_at_end(
                 "queue", f"{unused} lines of the queue file do not go on where the journal ends; not read"
             )
-        elif (missing := window.committed - self._end()[1]) > 0:
+        elif of_ours and (missing := window.committed - self._end()[1]) > 0:
             self._report_at_end("queue", f"the queue file tells of {missing} bytes more, which no file holds as lines")
+
+    def _read_files(self) -> Iterator[Record]:
+        """Read file after file, each up to where a later one repeats it; the end of the last one is left to judge."""
+        self.source.look()  # the window first, then which files there are
+        files = self._files() or [Segment(self._resolved)]
+        while True:
+            for index, segment in enumerate(files):
+                cuts = [later for later in files[index + 1 :] if later.after_seq is not None]
+                cut = min(cuts, key=lambda later: later.after_seq or 0, default=None)
+                if cut is not None and not cut.after_seq:
+                    continue  # all of it stands in a later one
+                self._begin(segment)
+                records = self._read(self.source.lines())
+                if cut is None:
+                    yield from records
+                else:
+                    yield from self._read_to(cut, records)
+            if not self.source.has_queue:
+                return
+            # it may have gone on in another file while we read, after writing more to the last one
+            self.source.look()
+            last = files[-1]
+            later = [segment for segment in self._files() if segment.number > last.number]
+            if not later:
+                return
+            files = [last, *later]
+
+    @property
+    def _is_part(self) -> bool:
+        """Whether this reads one file of a session of several; what the queue file holds may be another one's."""
+        return self._alone or self._resolved != self.journal
+
+    def _files(self) -> list[Segment]:
+        found = segments_of(self._resolved)
+        return [segment for segment in found if segment.path == self._resolved] if self._alone else found
+
+    def _read_to(self, cut: Segment, records: Iterator[Record]) -> Iterator[Record]:
+        """Yield a file's records as far as a later segment does not repeat them."""
+        assert cut.after_seq is not None
+        while self.continuity.borne_out(cut.session_id) < cut.after_seq:
+            record = next(records, None)
+            if record is None:
+                return
+            yield record
+        self.source.unfinished = None
+
+    def _begin(self, segment: Segment) -> None:
+        """Go on in the next file."""
+        before = self.source
+        again = bool(self.segments) and self.segments[-1] == segment
+        if again:
+            self._bytes_before += before.journal_bytes
+            self.source = Source(before.path, self.journal, queue=self._with_queue)
+            self.source.begin_at(*self._end())
+            self.source.see(before)
+            return
+        if self.segments:
+            if before.stream_problem is not None:
+                self._report_at_end("unreadable", before.stream_problem)
+            if before.unfinished is not None:
+                self._report_torn(before.unfinished)
+            self._bytes_before += before.journal_bytes
+        self.segments.append(segment)
+        self.source = Source(self._shown(segment), self.journal, queue=self._with_queue)
+        self.source.see(before)
+        self._line = RawLine(1, 0, 0, 0, b"", ended=False)
+        self._first_blank, self._blanks = None, 0
+        if segment.number > 1:
+            self._begin_later(segment)
+
+    def _begin_later(self, segment: Segment) -> None:
+        if segment.after_seq is not None and segment.session_id:
+            if self._resolved != self.journal:
+                self.continuity.begin(segment.session_id, segment.after_seq)
+            problem = self.continuity.go_on(segment.session_id, segment.after_seq, unreadable=self._unreadable)
+            if problem is not None:
+                self.report(*problem, 1, 0)
+        self._unreadable = 0
+        self._repeated_to = self.continuity.borne_out(segment.session_id)
+
+    def _shown(self, segment: Segment) -> str:
+        """Return a file's path in the form in which the session log's was given."""
+        if segment.path == self._resolved:
+            return self.path
+        if system.is_link(self.path):
+            return os.fspath(segment.path)
+        return os.path.join(os.path.dirname(self.path), segment.path.name)
+
+    def _is_repeated(self, record: Record) -> bool:
+        """Whether a record at the beginning of a later segment is the segment's own, or was read already."""
+        if is_first_line(record.fields):
+            return True
+        seq = record.fields.get("seq")
+        if self._repeated_to and not (type(seq) is int and seq > self._repeated_to):
+            return True
+        self._repeated_to = None
+        return False
 
     def _read(self, lines: Iterable[RawLine]) -> Iterator[Record]:
         loads = orjson.loads
@@ -155,7 +289,9 @@ class RecordReader:
                 continue
             if before and (nuls := line.nuls + line.data.count(b"\0")):
                 self._report_unreadable(line, f"{_nul_bytes(nuls)}, before a whole line")
-            yield self._record(line.number, line.offset + before, line.length - before, value)
+            record = self._record(line.number, line.offset + before, line.length - before, value)
+            if record is not None:
+                yield record
 
     def _read_parts(self, line: RawLine, parts: list[Part], wrong: str) -> Iterator[Record]:
         """Report a line that does not parse, and yield the whole ones that stand in it."""
@@ -165,12 +301,17 @@ class RecordReader:
         for part in parts:
             is_last = part.end == len(line.data)
             length = part.end - part.start + (line.ended if is_last else 0)
-            yield self._record(line.number, line.offset + line.skipped + part.start, length, part.fields)
+            record = self._record(line.number, line.offset + line.skipped + part.start, length, part.fields)
+            if record is not None:
+                yield record
 
-    def _record(self, number: int, offset: int, length: int, fields: dict[str, Any]) -> Record:
+    def _record(self, number: int, offset: int, length: int, fields: dict[str, Any]) -> Record | None:
+        """Return a line as a record, after its problems were reported; None where it was read already."""
         if self._blanks:
             self._report_blanks()
         record = Record(number, offset, length, fields)
+        if self._repeated_to is not None and self._is_repeated(record):
+            return None
         self._check(record)
         return record
 
@@ -217,9 +358,12 @@ class RecordReader:
         if not line.skipped and not self.source.has_queue and _is_whole_original_line(line.data):
             yield from self._read([line])
             return
+        self._report_torn(line)
+
+    def _report_torn(self, line: RawLine) -> None:
         if self._blanks:
             self._report_blanks()
-        self.torn_bytes = line.length
+        self.torn_bytes += line.length
         what = _nul_bytes(line.nuls) if line.nuls == line.length else f"{line.length} bytes without a newline"
         self.report("torn", f"a torn end: {what}", line.number, line.offset)
 

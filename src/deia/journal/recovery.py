@@ -19,6 +19,7 @@ from deia.journal.damage import DamageLog
 from deia.journal.glue import is_torn
 from deia.journal.salvage import belongs, lines_beyond_a_gap, lines_that_follow
 from deia.journal.scan import LONGEST_LINE_BYTES
+from deia.journal.segments import Segment, is_there, segments_of
 from deia.queue.layout import HEADER_BYTES, Header, UnreadableQueueError, queue_path
 from deia.queue.pointer import ring_behind
 from deia.queue.window import Window, is_repeated, read_window
@@ -56,7 +57,7 @@ def recover(journal: Path) -> Recovery:
         OSError: The journal cannot be written; what could not be recovered stays in the queue file.
     """
     queue = queue_path(journal)
-    if not system.exists(queue) and not system.exists(journal):
+    if not system.exists(queue) and not is_there(journal):
         raise FileNotFoundError(2, "no such session", str(journal))
     fd, _ = lock_session(queue)
     try:
@@ -131,7 +132,11 @@ def _owner(fd: int) -> int | None:
 
 
 def recover_locked(journal: Path) -> Recovery:
-    """Recover a session whose lock the caller holds; the queue file is left for the caller to remove or replace."""
+    """Recover a session whose lock the caller holds; the queue file is left for the caller to remove or replace.
+
+    Args:
+        journal: The session's first file. What is recovered belongs to the last one that is there.
+    """
     queue = queue_path(journal)
     name = queue.with_name(f"{queue.name}.aside")
     aside = None
@@ -140,16 +145,17 @@ def recover_locked(journal: Path) -> Recovery:
         window = read_window(journal)
     except UnreadableQueueError:
         aside = set_aside(ring_behind(queue) or queue, name)
+    last = _last_segment(journal)
     if window is None or not window.header.ring_bytes:
-        return Recovery(0, _cut_torn_end(journal), aside, window.dropped if window is not None else 0)
+        return Recovery(0, _cut_torn_end(last.path), aside, window.dropped if window is not None else 0)
 
-    fd = system.open_or_create(journal)
+    fd = system.open_or_create(last.path)
     try:
         status = system.fstat(fd)
         size = status.st_size
         tail = window.beyond(status, size)
         if tail is None or is_repeated(tail, fd, size) or not _is_possible(fd, size, window.committed):
-            lost, recovered, complete = _salvage(journal, fd, size, window)
+            lost, recovered, complete = _salvage(journal, fd, size, window, last)
             if not complete:
                 aside = set_aside(window.path, name)
         else:
@@ -241,7 +247,23 @@ def _end_of_lines(fd: int, size: int) -> int:
     return 0
 
 
-def _salvage(journal: Path, fd: int, size: int, window: Window) -> tuple[int, int, bool]:
+def _last_segment(journal: Path) -> Segment:
+    """Return the file in which a session goes on; one of which a loss of power left no whole line is removed."""
+    segments = segments_of(journal)
+    while segments and segments[-1].number > 1 and not _has_lines(segments[-1].path):
+        system.unlink(segments.pop().path)
+    return segments[-1] if segments else Segment(journal)
+
+
+def _has_lines(path: Path) -> bool:
+    fd = system.open_existing(path)
+    try:
+        return _end_of_lines(fd, system.fstat(fd).st_size) > 0
+    finally:
+        system.close(fd)
+
+
+def _salvage(journal: Path, fd: int, size: int, window: Window, segment: Segment) -> tuple[int, int, bool]:
     """Append the lines of an untrusted window that go on where the journal's whole lines end.
 
     Returns:
@@ -249,12 +271,15 @@ def _salvage(journal: Path, fd: int, size: int, window: Window) -> tuple[int, in
     """
     from deia.journal.records import RecordReader  # which a session without such a past never needs
 
-    reader = RecordReader(journal, DamageLog().add, queue=False)
+    reader = RecordReader(segment.path, DamageLog().add, queue=False, alone=True)
     for _ in reader.records():
         pass
     continuity = reader.continuity
     lost = _cut(fd, size, _end_of_lines(fd, size))
     end = _end_of_lines(fd, system.fstat(fd).st_size)
+    offset = segment.offset or 0
+    if window.header.base != offset:  # it is of the segment before, and all of it is in this one
+        return lost, 0, window.header.base + window.committed <= offset + end
     following = []
     if belongs(window, journal.name, continuity):
         following = lines_that_follow(window, continuity, end, partial(system.pread, fd))

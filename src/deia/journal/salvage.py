@@ -1,6 +1,6 @@
 """What to make of a window whose offsets do not tell: after a loss of power, in a copied directory, on macOS.
 
-Byte *o* of the journal lies in the ring at *o* mod N, whatever happened. So the line that the journal lacks first is
+Byte *o* of the session lies in the ring at *o* mod N, whatever happened. So the line that the journal lacks first is
 looked for at its place. After a loss of power a page of the ring may be an older one than its neighbours: then it holds
 what the journal has one lap before, or several, and the line that it is a part of is not used.
 """
@@ -135,6 +135,7 @@ def _is_mixed(window: Window, offset: int, line: bytes, read: Read) -> bool:
     position is reused only after it was written there.
     """
     earlier = list(_earlier_laps(window.header.ring_bytes, offset, len(line), read))
+    offset += window.header.base  # from here on its place in the ring counts
     start = 0
     while start < len(line) and earlier:
         stop = min(len(line), start + _SECTOR - (offset + start) % _SECTOR)

@@ -54,10 +54,11 @@ class LineScanner:
         previous: Where the line before it began.
     """
 
-    def __init__(self) -> None:
-        self.offset = 0
-        self.previous = 0
-        self._number = 1
+    def __init__(self, number: int = 1, offset: int = 0) -> None:
+        """Begin with the line of that number, at that offset."""
+        self.offset = offset
+        self.previous = offset
+        self._number = number
         self._parts: list[bytes] = []
         self._kept = 0
         self._skipped = 0

@@ -1,4 +1,4 @@
-"""The bytes of a session, wherever they lie: the journal, plain or compressed, and what the queue file has beyond it.
+"""The bytes of one file of a session: the journal, plain or compressed, and what the queue file has beyond it.
 
 The order of reading is the format page's ("Reading"): the window first, then the journal to its end, then the rest.
 """
@@ -23,11 +23,11 @@ CHUNK_BYTES = 256 * 1024
 
 
 class Source:
-    """One session's lines, read once.
+    """One file's lines, read once.
 
     Attributes:
         path: The journal, as it was asked for.
-        journal: The same with links resolved: the queue file lies beside this one.
+        journal: The session's first file, with links resolved: the queue file lies beside this one.
         window: What the queue file held when it was looked at last; None where there is none, or none that can be read.
         queue_problem: Why the queue file cannot be read.
         stream_problem: Why the compressed data could not be read to its end.
@@ -38,10 +38,12 @@ class Source:
         offsets_tell: Whether the window's offsets said what belongs after the journal.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, queue: bool = True) -> None:
+    def __init__(self, path: str | os.PathLike[str], journal: Path | None = None, *, queue: bool = True) -> None:
         self._with_queue = queue
         self.path = os.fspath(path)
-        self.journal = Path(system.real_path(self.path))
+        self.journal = Path(system.real_path(self.path)) if journal is None else journal
+        self._looked = False
+        self._begin = 0
         self._scanner = LineScanner()
         self.window: Window | None = None
         self.queue_problem: str | None = None
@@ -65,7 +67,8 @@ class Source:
             IsADirectoryError: It is a directory.
             OSError: It cannot be read.
         """
-        self._look()
+        if not self._looked:
+            self.look()
         with BufferedReader(system.open_for_reading(self.path), CHUNK_BYTES) as file:
             self.compressed = file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
             if self.compressed:
@@ -82,13 +85,15 @@ class Source:
         """
         if self.compressed:
             return b""
-        fd = system.open_existing(self.journal)
+        fd = system.open_existing(system.real_path(self.path))
         try:
             return system.pread(fd, size, offset)
         finally:
             system.close(fd)
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Copy the window; before the journal is read, and before a reader finds out which files there are."""
+        self._looked = True
         if not self._with_queue:
             return
         try:
@@ -97,6 +102,16 @@ class Source:
         except (OSError, ValueError) as error:
             self.window = None
             self.queue_problem = str(error)
+
+    def begin_at(self, number: int, offset: int) -> None:
+        """Leave out what stands before a line: it was read before, when the file ended there."""
+        self._begin = offset
+        self._scanner = LineScanner(number, offset)
+
+    def see(self, source: Source) -> None:
+        """Take over what another file's source saw of the queue file."""
+        self._looked = True
+        self.window, self.queue_problem = source.window, source.queue_problem
 
     def _follow(self, file: BufferedReader[FileIO]) -> Iterator[RawLine]:
         """Read a plain journal to its end as of now, and on in the window.
@@ -107,7 +122,9 @@ class Source:
         """
         status = system.fstat(file.fileno())
         limit = status.st_size if stat.S_ISREG(status.st_mode) else sys.maxsize
-        end = 0
+        end = self._begin
+        if end:
+            file.seek(end)
         looked_at = -1
         while True:
             while chunk := file.read(max(0, min(CHUNK_BYTES, limit - end))):
@@ -128,7 +145,7 @@ class Source:
             dropped = self._scanner.drop_unfinished()
             end -= dropped
             self.journal_bytes -= dropped
-            self._look()
+            self.look()
             status = system.fstat(file.fileno())
             limit = status.st_size
             if self.window is not None and self.window.committed > end and self.window.trusts(status):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from deia import system
-from deia.journal.files import SessionFiles
+from deia.journal.files import DisplacedError, SessionFiles
 from deia.queue.producer import Direct, Entry, Producer
 
 BATCH_BYTES = 256 * 1024
@@ -19,7 +19,7 @@ class Writer:
 
     Attributes:
         files: The open session's; None before, after, and while no file can be made.
-        durable: Journal offset up to which an fsync has returned.
+        durable: Session offset up to which an fsync has returned.
         error: What keeps the journal from being written or synced; None while all is well.
         failures: How often that happened: a waiter sees by it that an attempt made since has failed.
         sync_error: The fsync that failed. What it should have covered is of unknown durability, and a later one that
@@ -41,6 +41,11 @@ class Writer:
         self.durable = 0
         self.error = self.sync_error
 
+    def go_on(self, files: SessionFiles) -> None:
+        """Write to the files of the next segment from now on; they hold all that the ones before did not make safe."""
+        self.files = files
+        self.error = self.sync_error = None
+
     def drain(self, deadline: float | None = None) -> None:
         """Write whatever is not in the journal yet.
 
@@ -54,7 +59,8 @@ class Writer:
             start, data = self._producer.copy_unflushed(BATCH_BYTES)
             if not data or (deadline is not None and system.monotonic() >= deadline):
                 return
-            self.wrote(files.write_all(data, start))
+            if self._producer.home is files:  # else it went on in other files meanwhile
+                self.wrote(files.write_all(data, start))
 
     def try_to_drain(self) -> None:
         """The same; an error is noted."""
@@ -72,7 +78,7 @@ class Writer:
     def failed(self, error: Exception) -> None:
         """Note that the journal could not be written."""
         self.error = error
-        self.failures += 1
+        self.failures += not isinstance(error, DisplacedError)  # that is for the session to go on in another segment
         self._on_progress()
 
     def sync(self) -> None:
@@ -87,7 +93,8 @@ class Writer:
                 self.sync_error = error
                 self.failed(error)
         else:
-            self.durable = max(self.durable, offset)
+            if self.files is files or self.files is None:  # else what it covered may be repeated in other files
+                self.durable = max(self.durable, offset)
             self._on_progress()
 
     def write_directly(self, start: int, seq: int, entry: Entry) -> bool | None:
@@ -102,6 +109,8 @@ class Writer:
         direct = Direct(start, entry)
         try:
             self.drain()
+            if self.files is not None:
+                self.files.require_place_now_and_then(start)
         except OSError as error:
             self.failed(error)
             return None
@@ -126,7 +135,7 @@ class Writer:
         direct = producer.direct
         if direct is None or files is None:
             return
-        pwrite, ftruncate, start = system.pwrite, system.ftruncate, direct.start
+        pwrite, ftruncate, start = system.pwrite, system.ftruncate, direct.start - files.base
         line = memoryview(direct.entry.line)
         direct.writer = threading.get_ident()
         try:

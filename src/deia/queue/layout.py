@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ TEXT_AT = 256
 _RING_PREFIX = ".deia-"
 _RING_DIGEST = 16
 _SUFFIX = ".queue"
+_RING_NAME = re.compile(r"\.deia-[0-9a-f]{32}(\.[1-9][0-9]{0,8})?\.queue")
 _STATIC = struct.Struct("<8sIIQ16sQQQ")
 _TRAILER = struct.Struct("<II")
 _WORD = struct.Struct("<Q")
@@ -47,7 +49,12 @@ class UnreadableQueueError(ValueError):
 
 @dataclass(frozen=True)
 class Header:
-    """The part of a queue file that never changes after it was made."""
+    """The part of a queue file that never changes after it was made.
+
+    Attributes:
+        target: For a pointer: where the ring lies.
+        base: Session offset of the journal's first byte; more than 0 where earlier segments come before it.
+    """
 
     kind: Kind
     ring_bytes: int
@@ -58,11 +65,16 @@ class Header:
     agent_id: str
     session_id: str
     target: str | None = None
+    base: int = 0
 
     def pack(self, *, committed: int = 0, dropped: int = 0) -> bytes:
         """Return the header page."""
-        names = [self.agent_id, self.session_id] + ([self.target] if self.target is not None else [])
-        text = orjson.dumps(names)
+        text_area: list[object] = [self.agent_id, self.session_id]
+        if self.base:
+            text_area += [self.target, self.base]
+        elif self.target is not None:
+            text_area.append(self.target)
+        text = orjson.dumps(text_area)
         static = _STATIC.pack(
             MAGIC, VERSION, self.kind, self.ring_bytes, self.boot_id, self.device, self.inode, self.pid
         )
@@ -98,20 +110,30 @@ class Header:
             raise UnreadableQueueError(f"a queue file of kind {kind}, which this release does not know")
         if ring_bytes & (ring_bytes - 1) or ring_bytes > MAX_QUEUE_BYTES or (kind == Kind.RING) != bool(ring_bytes):
             raise UnreadableQueueError(f"the queue file's ring cannot be {ring_bytes} bytes long")
-        names = _names(text)
-        if len(names) < (3 if kind == Kind.POINTER else 2):
-            raise UnreadableQueueError("the queue file's header does not name its session")
-        agent_id, session_id, *rest = names
-        return cls(Kind(kind), ring_bytes, boot_id, device, inode, pid, agent_id, session_id, rest[0] if rest else None)
+        agent_id, session_id, target, base = _texts(text)
+        if (kind == Kind.POINTER) != (target is not None):
+            raise UnreadableQueueError("the queue file's header does not say where its ring is")
+        return cls(Kind(kind), ring_bytes, boot_id, device, inode, pid, agent_id, session_id, target, base)
 
 
-def _names(text: bytes) -> list[str]:
-    """Return what the text area lists; nothing where it is no list of texts."""
+def _texts(text: bytes) -> tuple[str, str, str | None, int]:
+    """Return what the text area lists: agent, session, the target of a pointer, the offset of a later segment.
+
+    Raises:
+        UnreadableQueueError: It lists something else.
+    """
     try:
-        names = orjson.loads(text)
+        listed = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return []
-    return names if isinstance(names, list) and all(type(name) is str for name in names) else []
+        listed = None
+    if isinstance(listed, list) and 2 <= len(listed) <= 4:
+        agent_id, session_id = listed[:2]
+        target = listed[2] if len(listed) > 2 else None
+        base = listed[3] if len(listed) > 3 else 0
+        is_text = type(agent_id) is str and type(session_id) is str and (target is None or type(target) is str)
+        if is_text and type(base) is int and base >= 0:
+            return agent_id, session_id, target, base
+    raise UnreadableQueueError("the queue file's header does not name its session")
 
 
 def word(page: bytes, at: int) -> int:
@@ -120,22 +142,18 @@ def word(page: bytes, at: int) -> int:
     return value
 
 
-def ring_name(queue: Path) -> str:
-    """The name of a ring in a `queue_dir`, which no ring of another queue file has."""
+def ring_name(queue: Path, segment: int = 1) -> str:
+    """The name of a ring in a `queue_dir`, which no ring of another queue file, or for another segment, has."""
     import hashlib  # which loads OpenSSL: four milliseconds that only `queue_dir` pays
 
     path = f"{system.real_path(queue.parent)}/{queue.name}"
-    return f"{_RING_PREFIX}{hashlib.blake2b(os.fsencode(path), digest_size=_RING_DIGEST).hexdigest()}{_SUFFIX}"
+    digest = hashlib.blake2b(os.fsencode(path), digest_size=_RING_DIGEST).hexdigest()
+    return f"{_RING_PREFIX}{digest}{f'.{segment}' if segment > 1 else ''}{_SUFFIX}"
 
 
 def is_ring_name(name: str) -> bool:
     """Whether a file name can be one of `ring_name`."""
-    digest = name.removeprefix(_RING_PREFIX).removesuffix(_SUFFIX)
-    return (
-        name == f"{_RING_PREFIX}{digest}{_SUFFIX}"
-        and len(digest) == 2 * _RING_DIGEST
-        and set(digest) <= set("0123456789abcdef")
-    )
+    return _RING_NAME.fullmatch(name) is not None
 
 
 def queue_path(journal: Path) -> Path:

@@ -81,6 +81,7 @@ class Producer:
         ring_bytes: N, or 0 where there is no ring.
         kept: Without a ring: the lines that no write has covered yet, by their offset.
         home: The files that it appends to, if any.
+        ring_from: Offset from which on the ring holds what was committed; what came before went by another way.
         ring: What lines are copied to: the queue file, mapped; without a ring, `kept`.
         mask: N - 1; it never changes, so that a position is the right one whatever was mapped since it was computed.
         committed: The ring's word of that name, in a sequence of one.
@@ -104,6 +105,7 @@ class Producer:
         "owner",
         "ring",
         "ring_bytes",
+        "ring_from",
         "seq",
         "tasks",
     )
@@ -115,6 +117,7 @@ class Producer:
         self.limit = -1
         self.flushed = 0
         self.ring_bytes = 0
+        self.ring_from = 0
         self.kept: dict[int | None, bytes] = {}
         self.home: object = None
         self.direct: Direct | None = None
@@ -157,7 +160,7 @@ class Producer:
         word: Any = [0] if committed is None else committed
         tally = self.counts if counts is None else counts
         # fmt: off
-        if self.end == expected: self.limit = -1; self.kept = kept; self.ring = target; self.ring_bytes = ring_bytes; self.committed = word; self.home = home; self.counts = tally; word[0] = end; self.flushed = end; self.end = end; self.seq = seq; return True  # noqa: E501, E701, E702
+        if self.end == expected: self.limit = -1; self.kept = kept; self.ring = target; self.ring_bytes = ring_bytes; self.committed = word; self.home = home; self.counts = tally; word[0] = end; self.flushed = end; self.ring_from = end; self.end = end; self.seq = seq; return True  # noqa: E501, E701, E702
         # fmt: on
         return False
 
@@ -226,7 +229,7 @@ class Producer:
         task = task or _NO_TASK
         end = direct.start + len(line)
         # fmt: off
-        if self.direct is direct: self.direct = None; direct.committed = True; self.flushed = end; self.committed[0] = end; self.end = end; self.seq += 1; self.counts[counter] += 1; self.tasks[name] = top; task.owner = owner  # noqa: E501, E701, E702
+        if self.direct is direct: self.direct = None; direct.committed = True; self.flushed = end; self.ring_from = end; self.committed[0] = end; self.end = end; self.seq += 1; self.counts[counter] += 1; self.tasks[name] = top; task.owner = owner  # noqa: E501, E701, E702
         # fmt: on
 
     def copy_unflushed(self, most: int) -> tuple[int, bytes]:
@@ -261,6 +264,33 @@ class Producer:
                 data = b"".join(lines)
             if self.flushed == start and self.ring_bytes == n:  # else a position may have been reused meanwhile
                 return start, data
+
+    def copy_ring(self, start: int, most: int) -> bytes | None:
+        """Copy committed bytes that the ring still holds, written to the journal or not.
+
+        Args:
+            start: Offset of the first.
+            most: How many, at the most.
+
+        Returns:
+            None where the first is not in the ring, or not any more; see `ring_start`.
+        """
+        n, ring = self.ring_bytes, self.ring
+        if not n or start < self.ring_start:
+            return None
+        size = min(self.end - start, most)
+        at = (start & (n - 1)) + HEADER_BYTES
+        try:
+            head = ring[at : min(at + size, n + HEADER_BYTES)]
+            data: bytes = head + ring[HEADER_BYTES : HEADER_BYTES + size - len(head)]
+        except ValueError:  # unmapped meanwhile
+            return None
+        return data if self.ring is ring and start >= self.ring_start else None
+
+    @property
+    def ring_start(self) -> int:
+        """Offset of the oldest byte that the ring holds; without a ring, of what no write has covered yet."""
+        return max(self.ring_from, self.end - self.ring_bytes) if self.ring_bytes else self.flushed
 
     def advance(self, flushed: int) -> None:
         """Note that the journal's writes have returned up to this offset; their positions may be reused.

@@ -14,6 +14,7 @@ from deia.queue.layout import (
     HEADER_BYTES,
     Header,
     Kind,
+    UnreadableQueueError,
     queue_path,
     word,
 )
@@ -33,7 +34,7 @@ class Window:
 
     Attributes:
         header: Whose it is.
-        committed: Journal offset up to which lines were complete.
+        committed: Offset up to which lines were complete, in the journal that the window is of.
         data: The bytes before `committed`, as many as the ring still holds.
         dropped: Events dropped on purpose since the session began.
         path: The file that the copy was taken from.
@@ -145,10 +146,17 @@ def _copy(fd: int, header: Header, page: bytes, path: Path) -> Window:
     dropped = word(page, DROPPED_AT)
     if dropped > _MOST_DROPS:
         dropped = 0
+    if not size:
+        return Window(header, 0, b"", dropped, path)
     # `committed` was loaded before the ring: what the ring gained since is left out
     if len(ring) < size:
-        return Window(header, committed, ring, dropped, path, whole=False)
+        return Window(header, max(0, committed - header.base), ring, dropped, path, whole=False)
     if committed <= size:
-        return Window(header, committed, ring[:committed], dropped, path, rest=ring[committed:])
-    at = committed & (size - 1)
-    return Window(header, committed, ring[at:] + ring[:at], dropped, path)
+        data, rest = ring[:committed], ring[committed:]
+    else:
+        at = committed & (size - 1)
+        data, rest = ring[at:] + ring[:at], b""
+    committed -= header.base
+    if committed < 0:
+        raise UnreadableQueueError("the queue file ends before its segment begins")
+    return Window(header, committed, data[max(0, len(data) - committed) :], dropped, path, rest)

@@ -18,7 +18,8 @@ Span = tuple[int, int, str]
 
 _LONGEST_NAME = 90
 _NAME = re.compile(r"(?P<before>-{0,2})(?P<name>[\w.-]{1,80})(?P<quote>\\*[\"'])? ?\Z")
-_SEPARATOR = re.compile(r" ?(?P<sign>[:=])")
+_SEPARATOR = re.compile(r"\]? ?(?P<sign>[:=])")
+_SPACES = re.compile(" *")
 _OPTION = re.compile(r"--(?P<name>[\w-]{1,80}) +(?=[^\s-])")
 _QUOTE = re.compile(r" *(?P<mark>(?P<slashes>\\*)[\"'])")
 _BARE = re.compile(r"[^\s\"'`,;&|<>(){}\[\]\\]+")
@@ -53,7 +54,7 @@ def assignments(text: str) -> Iterator[Span]:
             if name is None or separator is None or kind is None:
                 continue
             at = separator.end()
-            if separator["sign"] == ":" and kind == "authorization":
+            if kind == "authorization":
                 span = _authorization(text, at)
             elif separator["sign"] == ":" and kind == "cookie" and not name["quote"]:
                 span = _cookies(text, at)
@@ -93,28 +94,29 @@ def _quoted(text: str, at: int) -> tuple[int, int] | None:
 
 def _unquoted(text: str, start: int, name: re.Match[str], separator: re.Match[str]) -> tuple[int, int] | None:
     """A value that nothing encloses, where the manner of writing says that it is a literal."""
-    at = separator.end()
-    if separator["sign"] == ":":
-        at += len(text) - at - len(text[at:].lstrip(" ")) if at < len(text) else 0
-    bare = _BARE.match(text, at)
+    bare = _BARE.match(text, _SPACES.match(text, separator.end()).end())  # type: ignore[union-attr]  # always a match
     if bare is None or bare[0][0] == "$" or text[bare.end() : bare.end() + 1] in ("(", "[", "{"):
         return None
-    value = bare[0]
+    value, is_made_up = bare[0], _is_made_up(bare[0], name["name"])
     if name["quote"]:  # a number in JSON
         is_number = separator["sign"] == ":" and value.isdigit() and len(value) >= 4
         return bare.span() if is_number and "token" not in name["name"].lower() else None
-    if separator["sign"] == ":":
-        line_start = max(text.rfind("\n", 0, start), text.rfind("\\n", 0, start) + 1)
-        before, after = text[line_start + 1 : start].strip(" \t-"), text[bare.end() : bare.end() + 1]
-        is_whole_line = not before and after in ("", "\n", "\r", "\\")
-        return bare.span() if is_whole_line and _is_made_up(value, name["name"]) else None
-    if separator[0] != "=":  # `name = value` without quotes is a program's
-        return None
+    if separator[0] != "=" or text[separator.end() : bare.start()]:  # `name: value` and `name = value` of a file
+        return bare.span() if is_made_up and _is_line(text, start, bare.end()) else None
     if name["before"] == "--" or text[max(0, start - 1) : start] in ("?", "&", ";"):
         return bare.span()
     if name["name"].isupper():
         return bare.span() if len(value) >= 4 and not _DOTTED.fullmatch(value) else None
-    return bare.span() if _is_made_up(value, name["name"]) else None
+    return bare.span() if is_made_up else None
+
+
+def _is_line(text: str, start: int, end: int) -> bool:
+    """Whether a name and its value are a line by themselves, or a text in quotes (a header, as a shell has it)."""
+    line_start = max(text.rfind("\n", 0, start), text.rfind("\\n", 0, start) + 1)
+    before, after = text[line_start + 1 : start], text[end : end + 1]
+    if before[-1:] in ("'", '"'):
+        return after == before[-1:]
+    return not before.strip(" \t-") and after in ("", "\n", "\r", "\\")
 
 
 def _authorization(text: str, at: int) -> tuple[int, int] | None:
@@ -122,10 +124,7 @@ def _authorization(text: str, at: int) -> tuple[int, int] | None:
     opening = _QUOTE.match(text, at)
     at = opening.end() if opening else at
     scheme = _SCHEME.match(text, at)
-    if scheme is None:
-        at += len(text[at : at + 8]) - len(text[at : at + 8].lstrip(" "))
-    else:
-        at = scheme.end()
+    at = (scheme or _SPACES.match(text, at)).end()  # type: ignore[union-attr]  # always a match
     if scheme and scheme["name"].lower() == "digest":
         end = text.find("\n", at)
         return at, end if end >= 0 else len(text)

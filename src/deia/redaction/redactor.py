@@ -13,6 +13,7 @@ import orjson
 from deia.redaction.names import is_placeholder, kind_of
 from deia.redaction.search import Search
 from deia.redaction.text import find, replace
+from deia.system import raised_by_signal_handler
 
 TEXTS = ("name", "path", "params", "metadata", "given_duration_ms")
 """The fields of an event that its caller gave, and that may hold text."""
@@ -59,7 +60,9 @@ class Redactor:
         try:
             fields = self._ask(fields)
             return {name: self._data(value) if name in TEXTS else value for name, value in fields.items()}
-        except Exception as error:  # noqa: BLE001  # a callable of the user's, or data that is nested beyond our means
+        except Exception as error:  # a callable of the user's, or data that is nested beyond our means
+            if raised_by_signal_handler(error):
+                raise
             if self._warn is not None:
                 self._warn("Redaction failed, the texts of that event are replaced as a whole: %r", error)
             return {name: self._withhold(name, value) if name in TEXTS else value for name, value in fields.items()}

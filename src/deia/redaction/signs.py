@@ -77,10 +77,10 @@ NAMES: tuple[Sign, ...] = (
     _sign(" ", f": {_after_name(': ')}"),
     _sign(
         '"',
-        f'"[ :=](?:{_after_quoted_name(chr(34) + "[ :=]", (0, 1, 3))})',
-        f'\\\\"[ :=](?:{_after_quoted_name(chr(34) + "[ :=]", (1, 3, 7))})',
+        f'"[] :=](?:{_after_quoted_name(chr(34) + "[] :=]", (0, 1, 3))})',
+        f'\\\\"[] :=](?:{_after_quoted_name(chr(34) + "[] :=]", (1, 3, 7))})',
     ),
-    _sign("'", f"'[ :=](?:{_after_quoted_name(chr(39) + '[ :=]', (0, 1, 2))})"),
+    _sign("'", f"'[] :=](?:{_after_quoted_name(chr(39) + '[] :=]', (0, 1, 2))})"),
 )
 """Of `assignments`: the name before a secret, and what is between the two."""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from deia.redaction.names import kind_of
 from deia.redaction.signs import FORMS, KEYS, NAMES, PAIRS
 
-_underscore, _hyphen, _slack, _capital, _at = (FORMS[name].in_line for name in "_-BA@")
+_underscore, _hyphen, _capital, _at = (FORMS[name].in_line for name in "_-A@")
 _equals, _colon, _quote, _apostrophe = (sign.in_line for sign in NAMES)
 
 _MOST_NAMES = 4096
@@ -24,29 +24,34 @@ known: set[str] = set()
 AFTER_PARAMS = b'},"duration_ms":'
 """What stands between what the caller of a tool call gave and what is ours: numbers and ids."""
 
-_FREQUENT, _RARE = 0x81, 0x82
+_FREQUENT, _RARE, _NULL = 0x81, 0x82, 0x83
 
 SIGNS = bytes(
-    _FREQUENT if character in b"_- " else _RARE if character in b"=ABJG9@\\'}]" else 0 for character in range(256)
+    _FREQUENT if character in b"_- " else _RARE if character in b"=ABJG9@\\'}]" else _NULL if character in b"u" else 0
+    for character in range(256)
 )
 """For `bytes.translate`: the characters of which all signs need one become what is not ASCII, all others 0, and whether
-there is one is a single question then. (None of them stands in what is ours of a line before the caller's part.)"""
+there is one is a single question then. (None of them stands in what is ours of a line before the caller's part.) The
+`u` is for `null`, which whoever asks has to look for as well."""
 
 ALL = b"\xff" * 256
 """The same where each event has to be looked at."""
 
 
-def in_tool_call(head: bytes, signs: bytes, params: dict[str, object]) -> bool:
+def in_tool_call(_: bytes, head: bytes, signs: bytes, params: dict[str, object]) -> bool:
     """Whether a tool call may hold a secret.
 
     Args:
-        head: Its line up to `AFTER_PARAMS`.
-        signs: The same, translated by `SIGNS`.
+        _: Its line, which others than this one may ask for.
+        head: The same up to `AFTER_PARAMS`.
+        signs: The head, translated by `SIGNS`.
         params: Its params.
     """
     return (
         not (known.issuperset(params) or _learn(params))
-        or (_RARE in signs and (125 in head or 93 in head) and _in_structure(head))  # } ]
+        # quotes stand behind backslashes in texts: `{"` and `["` begin mappings and lists, here a third and a first one
+        or (125 in head and head.count(b'{"') > 2 and KEYS.search(head) is not None)  # }
+        or (93 in head and head.partition(b'["')[1] != b"" and PAIRS.search(head) is not None)  # ]
         or _in_text(head, signs)
     )
 
@@ -60,7 +65,7 @@ def in_file_event(line: bytes) -> bool:
 def in_task(name: bytes, metadata: bytes) -> bool:
     """Whether a task's name, in UTF-8, or its metadata, in JSON, may hold a secret."""
     both = name + b" " + metadata
-    return _in_structure(both) or _in_text(both, both.translate(SIGNS))
+    return bool(KEYS.search(both) or PAIRS.search(both)) or _in_text(both, both.translate(SIGNS))
 
 
 def _in_text(head: bytes, signs: bytes) -> bool:
@@ -80,7 +85,7 @@ def _in_text(head: bytes, signs: bytes) -> bool:
             and (
                 (61 in head and _equals.search(head))  # =
                 or (65 in head and _capital.search(head))  # A
-                or (66 in head and (head.partition(b"Bearer ")[1] or _slack.search(head)))  # B
+                or (66 in head and (head.partition(b"Bearer ")[1] or head.partition(b"hooks.slack.com/")[1]))  # B
                 or (74 in head and head.partition(b"eyJ")[1])  # J
                 or (71 in head and head.partition(b"SG.")[1])  # G
                 or (57 in head and head.partition(b"ya29.")[1])  # 9
@@ -90,10 +95,6 @@ def _in_text(head: bytes, signs: bytes) -> bool:
             )
         )
     )
-
-
-def _in_structure(encoded: bytes) -> bool:
-    return bool(KEYS.search(encoded) or (93 in encoded and PAIRS.search(encoded)))
 
 
 def _learn(names: Iterable[str]) -> bool:

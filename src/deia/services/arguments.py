@@ -10,6 +10,7 @@ import orjson
 
 from deia.line import encode_mapping
 from deia.plain import plain, readable
+from deia.system import raised_by_signal_handler
 
 LARGEST = 2**64 - 1
 """What JSON readers (orjson's included) take as an integer."""
@@ -41,6 +42,8 @@ def path_text(value: object) -> str:
     try:
         decoded = os.fsdecode(value)
     except Exception as error:  # a __fspath__ of the caller's, or what it returns
+        if raised_by_signal_handler(error):
+            raise
         raise TypeError(f"path must have a path's text: {readable(value)}") from error
     if not decoded:
         raise ValueError(f"path must not be empty: {readable(value)}")
@@ -100,6 +103,8 @@ def duration(value: object) -> tuple[int, Any]:
     except OverflowError:  # more than a float holds
         return 0, readable(value)
     except Exception as error:  # whatever a number of the caller's own making raises
+        if raised_by_signal_handler(error):
+            raise
         raise TypeError(f"duration_ms must be a number of milliseconds, not {readable(value)}") from error
     if 0 <= number <= LARGEST:
         return round(number), None

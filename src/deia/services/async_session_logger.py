@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -63,6 +64,13 @@ class AsyncSessionLogger:
         **options: Unpack[LoggerOptions],
     ) -> None:
         self._recorder = _Recorder(agent_id, session_id, output_dir=output_dir, **options)
+
+    def __copy__(self) -> Self:
+        """A logger of a session of its own, as `copy.copy` of a `SessionLogger` is."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._recorder = copy(self._recorder)
+        return twin
 
     async def log_task_start(self, task_name: str, metadata: Mapping[str, Any] | None = None) -> None:
         """See `SessionLogger.log_task_start`."""
@@ -167,6 +175,10 @@ class AsyncSessionLogger:
     def start_time(self) -> float:
         """See `SessionLogger.start_time`."""
         return self._recorder.start_time
+
+    @start_time.setter
+    def start_time(self, value: float) -> None:
+        self._recorder.start_time = value
 
     @property
     def path(self) -> Path:

@@ -14,10 +14,13 @@ and room for a second digit), and enough for the longest agent id with a session
 
 
 def new_session_id() -> str:
-    """A UUID version 7 (RFC 9562, section 5.7): its text sorts by the time it was made, in milliseconds."""
-    milliseconds = int(system.now() * 1000) & (1 << 48) - 1
-    random = int.from_bytes(os.urandom(10), "big")
-    value = milliseconds << 80 | 0x7 << 76 | (random >> 62 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    """A UUID version 7 (RFC 9562, section 5.7): its text sorts by the time it was made.
+
+    The twelve bits after the milliseconds are the fraction of one (section 6.2, method 3): a quarter of a microsecond.
+    """
+    milliseconds, fraction = divmod(int(system.now() * 4_096_000), 4096)
+    random = int.from_bytes(os.urandom(8), "big")
+    value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random & (1 << 62) - 1
     text = f"{value:032x}"
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 

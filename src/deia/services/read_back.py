@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import orjson
 
-from deia import system
 from deia.bus.session import Session
 from deia.events import FileEvent, TaskEvent, ToolEvent
 from deia.journal.decode import decode
 from deia.journal.reader import read_events
+from deia.journal.segments import is_there
 
 
 def read_back(session: Session) -> list[TaskEvent | FileEvent | ToolEvent]:
     """Return a session's events in order of logging; a completed task is its start, completed."""
     events: list[TaskEvent | FileEvent | ToolEvent] = []
     started: dict[int | None, TaskEvent] = {}
+    if session.segments.is_displaced:
+        session.segments.go_on(urgent=True)
     with session.lock:  # a session that is being opened moves from memory to its files
         kept = b"".join(line for at, line in list(session.producer.kept.items()) if at is not None)
         in_memory_only = session.state == "open" and session.writer.files is None
-        stored = read_events(session.path) if not in_memory_only and system.exists(session.path) else iter(())
+        stored = read_events(session.path) if not in_memory_only and is_there(session.path) else iter(())
     in_memory = map(decode, map(orjson.loads, kept.splitlines()))
     last_seq = 0
     for event in (*stored, *in_memory):

@@ -8,6 +8,7 @@ from pathlib import Path
 from deia import system
 from deia.bus.session import Session
 from deia.journal.files import make_directory
+from deia.journal.segments import is_there, segments_of
 from deia.queue.layout import queue_path
 
 _CHUNK = 1024 * 1024
@@ -20,10 +21,11 @@ def save(session: Session, directory: Path, timeout_s: float, *, disabled: bool)
         return target
     make_directory(directory)
     with session.lock:  # an attempt to open it, on another thread, comes to its end first
-        if session.state == "unopened" and any(map(system.exists, (session.path, queue_path(session.path)))):
+        if session.state == "unopened" and (system.exists(queue_path(session.path)) or is_there(session.path)):
             session.open()  # an earlier run's log, to be recovered before it is copied
         if session.state == "open" and session.writer.files is None:
             session.move_to(directory)
+    session.segments.rescue(directory)
     end = session.flush(timeout_s) if session.state == "open" else None
     if system.real_path(session.path.parent) == system.real_path(directory):
         system.close(system.open_or_create(target))
@@ -32,13 +34,18 @@ def save(session: Session, directory: Path, timeout_s: float, *, disabled: bool)
     return target
 
 
+_Part = tuple[Path, int, int | None]
+"""Bytes of one file: from where, and up to where; None means its end."""
+
+
 def _copy(source: Path, target: Path, end: int | None) -> None:
-    """Copy a journal up to `end`, where a line ends, under a temporary name, and rename it."""
+    """Copy a session up to `end`, where a line ends, into one file under a temporary name, and rename it."""
     new = target.with_name(f".{target.stem}.saving-{os.urandom(4).hex()}")
     fd = system.open_new(new)  # never a file that somebody else has put there, with a mode of his own
     try:
-        if system.exists(source):
-            _copy_content(source, fd, end)
+        offset = 0
+        for part in _parts(source, end):
+            offset = _copy_part(part, fd, offset)
         system.sync(fd)
         system.rename(new, target)
     except BaseException:
@@ -49,8 +56,21 @@ def _copy(source: Path, target: Path, end: int | None) -> None:
     system.sync_directory(target.parent)
 
 
-def _copy_content(source: Path, fd: int, end: int | None) -> None:
-    offset = 0
-    with system.open_for_reading(source) as file:
-        while data := file.read(_CHUNK if end is None else min(_CHUNK, end - offset)):
+def _parts(journal: Path, end: int | None) -> list[_Part]:
+    """Return what of a session's files makes its one file; of one in a single file, all of it up to `end`."""
+    files = segments_of(journal)
+    if not files or files[-1].number == 1:
+        return [(found.path, 0, end) for found in files]
+    from deia.journal.joined import joined  # the reader, which a session of one file never needs
+
+    return [*joined(journal)]
+
+
+def _copy_part(part: _Part, fd: int, offset: int) -> int:
+    path, at, end = part
+    with system.open_for_reading(path) as file:
+        file.seek(at)
+        while data := file.read(_CHUNK if end is None else min(_CHUNK, end - at)):
+            at += len(data)
             offset = system.write_all(fd, data, offset)
+    return offset

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from deia.bus.session import Session
-from deia.line import encode_value
+from deia.line import encode
 from deia.redaction import suspicion
 from deia.redaction.suspicion import ALL, SIGNS
 
@@ -24,6 +24,7 @@ class Screen:
 
     Attributes:
         signs: For the first look at a tool call, which its log call takes itself: `suspicion.SIGNS`, or `ALL`.
+        suspects_call: Whether a tool call has to be looked at closely; see `suspicion.in_tool_call`.
     """
 
     def __init__(self, session: Session) -> None:
@@ -35,17 +36,15 @@ class Screen:
         self._custom = bool(callables or patterns)
         self._key = os.urandom(32)  # of this logger and of nothing else: neither stored, nor copied, nor inherited
         self._redactor: Redactor | None = None
-        self._plainly = self._redacts and not self._custom and self._most is None
-        self.signs = SIGNS if self._plainly else ALL
+        plainly = self._redacts and not self._custom and self._most is None
+        self.signs = SIGNS if plainly else ALL
+        self.suspects_call = suspicion.in_tool_call if plainly else self._suspects_call
 
-    def suspects_call(self, line: bytes, head: bytes, signs: bytes, params: dict[str, Any]) -> bool:
-        """Whether a tool call, of whose line this is the head, has to be looked at closely."""
-        if not self._plainly:
-            signs = head.translate(SIGNS)
+    def _suspects_call(self, line: bytes, head: bytes, signs: bytes, params: dict[str, Any]) -> bool:
         return (
             self._custom
             or (self._most is not None and len(line) > self._most)
-            or (self._redacts and suspicion.in_tool_call(head, signs, params))
+            or (self._redacts and suspicion.in_tool_call(line, head, head.translate(SIGNS), params))
         )
 
     def suspects_path(self, line: bytes) -> bool:
@@ -72,7 +71,7 @@ class Screen:
 
         It is encoded before it is looked at: what is looked at is what is recorded.
         """
-        decoded: dict[str, Any] = orjson.loads(encode_value(fields))
+        decoded: dict[str, Any] = orjson.loads(encode(fields))
         return self.redactor.event(decoded) if self._redacts else decoded
 
     def task(self, name: str, metadata: bytes) -> tuple[str, bytes]:

@@ -11,16 +11,18 @@ import os
 import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from deia import errors
 from deia.bus.appender import Build, Done
 from deia.bus.session import Session
 from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
-from deia.line import VERSION, encode, encode_mapping
+from deia.line import VERSION, encode, encode_mapping, plain_fields
 from deia.options import Options
 from deia.plain import has_nonfinite, plain
 from deia.queue.layout import HEADER_BYTES
@@ -31,7 +33,7 @@ from deia.services import arguments
 from deia.services.ids import checked_id, checked_pair, new_session_id
 from deia.services.screen import Screen
 from deia.statistics import Statistics
-from deia.system import monotonic, now
+from deia.system import monotonic, now, raised_by_signal_handler
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -49,6 +51,15 @@ __all__ = [
     "logger",
 ]
 
+_ELSEWHERE = {
+    "AsyncSessionLogger": "deia.services.async_session_logger",
+    "SessionAnalysis": "deia.analysis",
+    "analyze_session": "deia.analysis",
+    "read_events": "deia.journal.reader",
+    "summarize_session": "deia.analysis",
+    **{name: "deia.errors" for name, value in vars(errors).items() if isinstance(value, type)},
+}
+
 logger = logging.getLogger(__name__)
 """Where warnings go. Looked up at each use, so that it can be replaced; nothing here configures it."""
 
@@ -62,12 +73,12 @@ DEFAULT_TIMEOUT_S = 5.0
 
 
 def __getattr__(name: str) -> Any:
-    """`SessionAnalysis` lives with the analysis, which a program that only records never loads."""
-    if name == "SessionAnalysis":
-        from deia.analysis import SessionAnalysis
-
-        return SessionAnalysis
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """What is public and lives elsewhere is to be had here, too: loaded when asked for, as few programs do."""
+    home = _ELSEWHERE.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
 
 
 class SessionLogger:
@@ -110,8 +121,7 @@ class SessionLogger:
         )
         checked_pair(agent_id, session_id)
         directory = output_dir if output_dir is not None else os.environ.get("DEIA_SESSIONS_DIR") or ".deia/sessions"
-        # absolute now: a later chdir must not tear the session in two
-        self._record(Session(agent_id, session_id, Path(os.path.abspath(directory)), Options(**options)))
+        self._record(Session(agent_id, session_id, _absolute(directory), Options(**options), _warn))
         if os.environ.get("DEIA_DISABLED", "0") not in ("", "0"):
             self._producer = None
 
@@ -288,14 +298,17 @@ class SessionLogger:
                 rest = line if task is not None else line.rpartition(b"null")[0]
                 odd: object = rest.partition(b"null")[1] and has_nonfinite(params)
             else:
+                # What has no unknown name and none of the characters that all signs of a secret, and null, need one of
+                # needs no closer look; here, and not in a function, for the sake of the short calls, which are most.
                 head = line.rpartition(AFTER_PARAMS)[0]
-                odd = head.partition(b"null")[1] and has_nonfinite(params)
-                # what is no name of a secret, and has none of the characters that all signs need one of, needs no
-                # closer look: here, and not in a function, for the sake of the short calls, which are most
                 signs = head.translate(screen.signs)
-                if not odd and not (signs.isascii() and known.issuperset(params)):
-                    odd = screen.suspects_call(line, head, signs, params)
-        except Exception:  # noqa: BLE001  # whatever orjson refuses, or another thread changes under us
+                odd = not (signs.isascii() and known.issuperset(params)) and (
+                    (head.partition(b"null")[1] and has_nonfinite(params))
+                    or screen.suspects_call(line, head, signs, params)
+                )
+        except Exception as error:  # whatever orjson refuses, or another thread changes under us
+            if raised_by_signal_handler(error):
+                raise
             line, odd = b"", True
         if odd:
             if given is None:  # an integer beyond 64 bits is what orjson may have refused
@@ -325,7 +338,7 @@ class SessionLogger:
         fields = {**fields, **_whose(self._session)}
         screen = self._screen
         if odd:
-            fields = plain(fields) if screen is None else screen.event(fields)
+            fields = plain_fields(fields) if screen is None else screen.event(fields)
         self._append(partial(_again, fields, counter, screen))
 
     def _append_task(self, producer: Producer, build: Build, done: Callable[[], object]) -> None:
@@ -362,14 +375,13 @@ class SessionLogger:
         duration_ms, given = arguments.duration(value)
         if given is None:
             return {"duration_ms": duration_ms}
+        given = plain(given)
+        if self._screen is not None:
+            given = self._screen.text(given)
         if not self._warned_of_duration:
             self._warned_of_duration = True
-            logger.warning("A duration of %r ms cannot be one: recorded as 0, with the given value beside it", value)
-        given = plain(given)
-        return {
-            "duration_ms": duration_ms,
-            "given_duration_ms": given if self._screen is None else self._screen.text(given),
-        }
+            logger.warning("A duration of %r ms cannot be one: recorded as 0, with the given value beside it", given)
+        return {"duration_ms": duration_ms, "given_duration_ms": given}
 
     # What it comes to
 
@@ -385,7 +397,7 @@ class SessionLogger:
             files_read=counts[READ],
             files_written=counts[WRITTEN],
             tool_calls_count=counts[CALLED],
-            velocity=completed / (total_duration_ms / _HOUR_MS) if total_duration_ms else 0.0,
+            velocity=completed / (total_duration_ms / _HOUR_MS) if elapsed_s >= 0.001 else 0.0,
         )
 
     def analyze_session(self, session_path: str | os.PathLike[str], **options: Any) -> SessionAnalysis:
@@ -520,8 +532,12 @@ class SessionLogger:
 
     @property
     def start_time(self) -> float:
-        """When this logger was constructed, Unix seconds."""
+        """When this logger was constructed, Unix seconds. Set to another time, it is that from which times count."""
         return self._session.start_time
+
+    @start_time.setter
+    def start_time(self, value: float) -> None:
+        self._session.start_at(value)
 
     @property
     def path(self) -> Path:
@@ -548,7 +564,7 @@ class SessionLogger:
     def __setstate__(self, state: dict[str, Any]) -> None:
         agent_id, parent, directory, options, disabled = state.pop("_copied_from")
         self.__dict__.update(state)
-        self._record(Session(agent_id, new_session_id(), directory, options, parent))
+        self._record(Session(agent_id, new_session_id(), directory, options, _warn, parent))
         if disabled:
             self._producer = None
 
@@ -558,7 +574,9 @@ class SessionLogger:
         closed = parent.state == "closed"
         parent.disown()
         self._finalizer.detach()
-        self._record(Session(parent.agent_id, new_session_id(), parent.directory, parent.options, parent.session_id))
+        self._record(
+            Session(parent.agent_id, new_session_id(), parent.directory, parent.options, _warn, parent.session_id)
+        )
         if closed:
             self._session.state = "closed"
         if disabled:
@@ -626,6 +644,19 @@ _OWN = frozenset(
 """Attributes that a copy does not take over."""
 
 _loggers: weakref.WeakSet[SessionLogger] = weakref.WeakSet()
+
+
+def _warn(message: str, *arguments: object) -> None:
+    """Log a warning of a session's, by whatever is this module's logger by now."""
+    logger.warning(message, *arguments)
+
+
+def _absolute(directory: str | os.PathLike[str]) -> Path:
+    """The directory as it is meant now: a later chdir must not tear the session in two."""
+    try:
+        return Path(os.path.abspath(directory))
+    except FileNotFoundError:  # the working directory was removed: no file can be made in it, and that is for later
+        return Path(directory)
 
 
 def _whose(session: Session) -> dict[str, Any]:

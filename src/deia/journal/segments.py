@@ -1,0 +1,194 @@
+"""The files of one session: its journal, and the segments in which it goes on (`file-format.md`, "Segments")."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from deia import system
+from deia.journal.unpack import GZIP_MAGIC
+from deia.line import VERSION
+
+SwitchReason = Literal["size", "sync-failed", "removed", "replaced", "truncated", "queue-removed"]
+"""Why a session goes on in another segment.
+
+- `size`: `max_segment_bytes` was reached.
+- `sync-failed`: an fsync failed; what it should have covered is of unknown durability in the segment before.
+- `removed`, `replaced`: the journal is not at its name any more, or another file is.
+- `truncated`: it is shorter than what was written to it.
+- `queue-removed`: the queue file, and with it the lock, is not at its name any more.
+"""
+
+_NUMBERED = re.compile(r"(.+)\.([1-9][0-9]{0,8})\.jsonl", re.DOTALL)
+_SUFFIX = ".jsonl"
+
+_FIRST_LINES_BYTES = 64 * 1024
+"""How much of a file is looked at for its first lines: a segment's own takes less than 1 KiB."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One file of a session.
+
+    Attributes:
+        path: The file.
+        number: 1 for the session's first.
+        session_id: Whose it is; empty where nothing in it tells, and for the first.
+        after_seq: `seq` of the last event before its own; what earlier segments hold beyond it is repeated here. None
+            where nothing in it tells.
+        offset: Session offset of its first byte; None where its first line cannot be read.
+        header_bytes: Length of its first line; 0 where that is an event.
+        reason: Why the session went on in it; None for the first.
+        unsynced_bytes: How much of it is repeated because an fsync of the segment before failed.
+        lost_bytes: How much of the segment before could not be read any more.
+    """
+
+    path: Path
+    number: int = 1
+    session_id: str = ""
+    after_seq: int | None = 0
+    offset: int | None = 0
+    header_bytes: int = 0
+    reason: str | None = None
+    unsynced_bytes: int = 0
+    lost_bytes: int = 0
+
+
+def segment_path(journal: Path, number: int) -> Path:
+    """Return the name of a session's nth file; `journal` is its first."""
+    return journal if number == 1 else journal.with_name(f"{journal.name.removesuffix(_SUFFIX)}.{number}{_SUFFIX}")
+
+
+def first_line(agent_id: str, session_id: str, segment: Segment) -> bytes:
+    """Return the line that a segment begins with; it has no `seq`, for it says something of the file only."""
+    fields = {
+        "type": "SessionEvent",
+        "event": "segment",
+        "segment": segment.number,
+        "reason": segment.reason,
+        "after_seq": segment.after_seq,
+        "offset": segment.offset,
+        "unsynced_bytes": segment.unsynced_bytes,
+        "lost_bytes": segment.lost_bytes,
+        "timestamp": system.now(),
+        "agent_id": agent_id,
+        "session_id": session_id,
+        "v": VERSION,
+    }
+    return orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)
+
+
+def is_first_line(fields: dict[str, Any]) -> bool:
+    """Whether a line is one that a segment begins with, and not an event."""
+    return fields.get("event") == "segment" and fields.get("type") == "SessionEvent"
+
+
+def first_journal(path: Path) -> Path:
+    """Return the first file of the session that a journal belongs to: the file itself, unless it is a later segment."""
+    match = _NUMBERED.fullmatch(path.name)
+    if match is None:
+        return path
+    try:
+        segment = _read(path, int(match[2]), match[1])
+    except OSError:  # whoever reads it meets the same
+        return path
+    return path if segment is None else path.with_name(match[1] + _SUFFIX)
+
+
+def segments_of(path: Path) -> list[Segment]:
+    """Return the files of a session that are there, in order.
+
+    Args:
+        path: The session's first file, which may be missing; a later segment stands for itself alone.
+
+    Raises:
+        OSError: The directory, or a first line, cannot be read.
+    """
+    if not path.name.endswith(_SUFFIX):
+        return [Segment(path)]
+    stem = path.name.removesuffix(_SUFFIX)
+    match = _NUMBERED.fullmatch(path.name)
+    if match is not None and (itself := _read(path, int(match[2]), match[1])) is not None:
+        return [itself]
+    found = [Segment(path)] if system.exists(path) else []
+    for number in sorted(_numbers(path.parent, stem)):
+        segment = _read(segment_path(path, number), number, stem)
+        if segment is not None:
+            found.append(segment)
+    return found
+
+
+def next_number(journal: Path) -> int:
+    """Return the first number from which on no file of that name is there."""
+    return max(_numbers(journal.parent, journal.name.removesuffix(_SUFFIX)), default=1) + 1
+
+
+def is_there(journal: Path) -> bool:
+    """Whether anything of a session is there; `journal` is its first file."""
+    return system.exists(journal) or any(found.number > 1 for found in segments_of(journal))
+
+
+def _numbers(directory: Path, stem: str) -> list[int]:
+    """Return the numbers of the files that are named as later segments."""
+    prefix = stem + "."
+    try:
+        names = system.list_directory(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [
+        int(match[2])
+        for name in names
+        if name.startswith(prefix)
+        and (match := _NUMBERED.fullmatch(name)) is not None
+        and match[1] == stem
+        and match[2] != "1"
+    ]
+
+
+def _read(path: Path, number: int, stem: str) -> Segment | None:
+    """Read a file's first lines; None where they are not those of this session's segment.
+
+    One whose very first line is damaged is told by the next that can be read. An empty file is none yet, and one that
+    begins with an event is a copy that somebody made.
+    """
+    try:
+        content = _beginning(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    skipped = 0
+    for line in content.split(b"\n")[:-1]:
+        try:
+            fields = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            skipped += 1
+            continue
+        if not isinstance(fields, dict) or f"{fields.get('agent_id')}_{fields.get('session_id')}" != stem:
+            return None
+        session_id = str(fields["session_id"])
+        if is_first_line(fields) and not skipped:
+            counts = [fields.get(name) for name in ("after_seq", "offset", "unsynced_bytes", "lost_bytes")]
+            after_seq, offset, unsynced, lost = (count if type(count) is int else 0 for count in counts)
+            return Segment(
+                path, number, session_id, after_seq, offset, len(line) + 1, str(fields.get("reason")), unsynced, lost
+            )
+        seq = fields.get("seq")
+        if not skipped or type(seq) is not int:
+            return None
+        return Segment(path, number, session_id, max(0, seq - skipped), None)
+    return Segment(path, number, "", None, None) if content else None
+
+
+def _beginning(path: Path) -> bytes:
+    with system.open_for_reading(path) as file:
+        content = file.read(_FIRST_LINES_BYTES) or b""
+    if content.startswith(GZIP_MAGIC):
+        try:
+            return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(content, _FIRST_LINES_BYTES)
+        except zlib.error:
+            return b""
+    return content
