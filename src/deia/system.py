@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import errno
 import mmap
 import os
 import sys
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 try:
     import fcntl
@@ -32,6 +34,8 @@ monotonic = time.monotonic
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
+"""A pipe at one of our names must not hold up its opener; of a file it changes nothing."""
 _MADV_POPULATE_WRITE = 23
 """Linux 5.14: make every page present and writable now, instead of one fault of 2–4 µs per page in a log call.
 The `mmap` module has no name for it yet."""
@@ -60,13 +64,34 @@ def open_new(path: str | os.PathLike[str]) -> int:
 
 
 def open_or_create(path: str | os.PathLike[str]) -> int:
-    """Open a file for reading and writing, made if missing. A symbolic link raises `OSError` (ELOOP)."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | _NOFOLLOW | _CLOEXEC | _BINARY, FILE_MODE)
+    """Open a file for reading and writing, made if missing.
+
+    Raises:
+        OSError: It cannot be; ELOOP for a symbolic link, EINVAL for a pipe, a socket or a device.
+    """
+    flags = os.O_RDWR | os.O_CREAT | _NOFOLLOW | _NONBLOCK | _CLOEXEC | _BINARY
+    return _plain_file(os.open(path, flags, FILE_MODE), path)
 
 
 def open_existing(path: str | os.PathLike[str], *, writable: bool = False) -> int:
-    """Open a file that exists, without following a symbolic link."""
-    return os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | _NOFOLLOW | _CLOEXEC | _BINARY)
+    """Open a file that exists.
+
+    Raises:
+        OSError: As for `open_or_create`, or there is none.
+    """
+    flags = (os.O_RDWR if writable else os.O_RDONLY) | _NOFOLLOW | _NONBLOCK | _CLOEXEC | _BINARY
+    return _plain_file(os.open(path, flags), path)
+
+
+def _plain_file(fd: int, path: str | os.PathLike[str]) -> int:
+    """Return a descriptor again, if it is a file's. A look at the name would tell of another moment."""
+    mode = os.fstat(fd).st_mode
+    if S_ISREG(mode):
+        return fd
+    os.close(fd)
+    if S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    raise OSError(errno.EINVAL, "not a plain file", os.fspath(path))
 
 
 def open_for_reading(path: str | os.PathLike[str]) -> FileIO:

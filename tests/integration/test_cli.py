@@ -114,7 +114,7 @@ def damaged(tmp_path: Path) -> Path:
     path = tmp_path / "damaged.jsonl"
     lines = Lines()
     first, second, third = lines.tool(), lines.tool(), lines.tool()
-    path.write_bytes(first + b"#" + second + third)
+    path.write_bytes(first + b"#" + second[1:] + third)
     return path
 
 
@@ -431,12 +431,16 @@ def test_log_that_may_not_be_read_exits_2(
     """With one line on standard error; the others are dealt with."""
     from deia import system
 
-    def guarded(path: Any) -> os.stat_result:
-        if Path(path) == damaged:
-            raise PermissionError(13, "Permission denied", str(path))
-        return os.stat(path)
+    def guarded(operation: Callable[..., Any]) -> Callable[..., Any]:
+        def guard(path: Any, **options: Any) -> Any:
+            if Path(path) == damaged:
+                raise PermissionError(13, "Permission denied", str(path))
+            return operation(path, **options)
 
-    monkeypatch.setattr(system, "stat", guarded)
+        return guard
+
+    for name in ("stat", "open_existing"):
+        monkeypatch.setattr(system, name, guarded(getattr(system, name)))
     code, out, err = cli(command, damaged, log)
     assert code == 2
     assert err == f"deia: {damaged}: Permission denied\n"

@@ -327,7 +327,7 @@ def test_events_are_counted_by_type_and_unknown_ones_by_name(journal: Path, line
 
 def test_damages_are_listed_up_to_a_bound_and_all_counted(journal: Path, lines: Lines) -> None:
     """And the result says that there are more."""
-    journal.write_bytes(lines.tool() + b"broken\n" * 300 + lines.tool() + b"torn")
+    journal.write_bytes(lines.tool() + b"broken\n" * 300 + lines.tool() + b'{"torn')
     analysis = analyze_session(journal)
     assert (analysis.damage_count, analysis.unreadable_lines) == (301, 300)
     assert (len(analysis.damages), analysis.damages_capped) == (KEPT_DAMAGES, True)

@@ -17,7 +17,7 @@ from deia.journal import source as source_module
 from deia.journal.damage import KEPT_DAMAGES, Damage, DamageLog
 from deia.journal.reader import read_entries, read_events
 from deia.journal.source import Source
-from deia.queue.layout import HEADER_BYTES, Kind, queue_path
+from deia.queue.layout import HEADER_BYTES, Kind, queue_path, ring_name
 from deia.queue.window import Window, read_window
 from support.journals import RING_BYTES, SESSION, START, Lines, encode, journal_path, write_queue
 from support.records import read_records
@@ -259,11 +259,18 @@ def test_original_line_without_newline_is_torn_beside_a_queue_file(journal: Path
     assert kinds(journal) == ["torn"]
 
 
-@pytest.mark.parametrize("tail", [b"5", b'"x"', b"[1]", b"{", b"no json"])
-def test_other_last_bytes_are_torn(journal: Path, tail: bytes) -> None:
+@pytest.mark.parametrize("tail", [b"{", b'{"type":"Tool\xff', b"\xef\xbb\xbf{", bytes(3) + b"{", b'{"a' + bytes(3)])
+def test_beginning_of_an_object_at_the_end_is_torn(journal: Path, tail: bytes) -> None:
     """What is no whole object was cut."""
     journal.write_bytes(TOOL + tail)
     assert kinds(journal) == ["torn"]
+
+
+@pytest.mark.parametrize("tail", [b"5", b'"x"', b"[1]", b"no json"])
+def test_last_bytes_that_begin_no_object_are_damage(journal: Path, tail: bytes) -> None:
+    """No crash of ours leaves them: each of our lines begins with its brace."""
+    journal.write_bytes(TOOL + tail)
+    assert kinds(journal) == ["unreadable"]
 
 
 BROKEN: list[tuple[str, bytes, str]] = [
@@ -344,7 +351,7 @@ def test_blank_lines_at_the_end_mean_nothing(journal: Path) -> None:
 
 def test_blank_lines_in_a_row_are_one_finding(journal: Path) -> None:
     """Each run of empty lines is told once, where it begins."""
-    journal.write_bytes(FILE + b"\n\n\n" + TOOL + b"\n" + b"broken\n\n" + b"torn")
+    journal.write_bytes(FILE + b"\n\n\n" + TOOL + b"\n" + b"broken\n\n" + b'{"torn')
     assert [(damage.line, damage.reason.split(":")[0]) for damage in damages(journal)] == [
         (2, "3 empty lines"),
         (6, "an empty line"),
@@ -514,7 +521,7 @@ def test_lines_without_an_event_among_them_are_no_session_log(journal: Path) -> 
 def test_problems_go_to_the_log_where_nobody_takes_them(journal: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Never silent: a warning each, and information about a torn end."""
     caplog.set_level(logging.INFO)
-    journal.write_bytes(FILE + b"broken\n" + TOOL + b"torn")
+    journal.write_bytes(FILE + b"broken\n" + TOOL + b'{"torn')
     assert len(list(read_events(journal))) == 2
     assert [(record.levelname, record.name) for record in caplog.records] == [
         ("WARNING", "deia.journal.reader"),
@@ -628,7 +635,7 @@ def test_window_elsewhere_is_found_by_its_pointer(journal: Path, lines: Lines, t
     """With `queue_dir=` the ring lies in another directory."""
     content = lines.tool() + lines.tool()
     journal.write_bytes(content[:20])
-    ring = tmp_path / "tmpfs" / "ring"
+    ring = tmp_path / "tmpfs" / ring_name(queue_path(journal))
     ring.parent.mkdir()
     write_queue(journal, content, at=ring)
     write_queue(journal, b"", kind=Kind.POINTER, target=ring)

@@ -125,7 +125,7 @@ def test_segment_whose_first_line_is_damaged_is_read_all_the_same(journal: Path,
     segment_path(journal, 2).write_bytes(b"\0" + header(2, 1)[1:] + second + lines.tool())
     assert seqs_of(journal) == [1, 2, 3]
     assert problems(journal) == ["unreadable"]
-    segment_path(journal, 2).write_bytes(b"no line of it is whole")
+    segment_path(journal, 2).write_bytes(b'{"no line of it is whole')
     assert seqs_of(journal) == [1, 2]
     assert problems(journal) == ["torn"]
 

@@ -41,7 +41,7 @@ def open_files(session: Session) -> None:
         if files.size and not session.run:
             from deia.journal.resume import read_past  # the reader, which a session without a past never needs
 
-            past = read_past(session.path)
+            past = read_past(session.path, session.session_id)
         shifted = _adopt(session, files, past)
     except BaseException:
         if files is not None and producer.home is files:  # an interruption on the way back: it is open all the same
@@ -53,6 +53,13 @@ def open_files(session: Session) -> None:
     if past is not None:
         _take_over(session, past, shifted)
     session.run = session.run or 1
+    if files.recovery.aside is not None:
+        session.warn(
+            "aside",
+            "%s: what an earlier run left in its queue file could not be used in full; it is kept as %s",
+            session.path,
+            files.recovery.aside.name,
+        )
     session.drops.take_over(total=files.recovery.dropped, told=past.dropped if past is not None else 0)
 
 

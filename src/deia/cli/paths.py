@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from deia import system
 from deia.journal.segments import first_journal, is_there
 from deia.queue.layout import queue_path
 
@@ -44,7 +46,19 @@ def _in_directory(path: str, complain: Complain) -> Iterator[Path]:
         there = {first_journal(Path(directory, name)).name for name in files if name.endswith(".jsonl")}
         there.update(_journal_of(Path(name)).name for name in files if _is_queue(name))
         for name in sorted(there):
-            yield Path(directory, name)
+            journal = Path(directory, name)
+            if _is_special(journal):
+                complain(OSError(errno.EINVAL, "not a plain file", str(journal)), str(journal))
+            else:
+                yield journal
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a name is a pipe's or a device's: nobody asked for it, and reading it may have no end."""
+    try:
+        return not stat.S_ISREG(system.stat(path).st_mode)
+    except OSError:  # gone, or no such file: whoever looks at it says what is the matter
+        return False
 
 
 def _is_queue(name: str) -> bool:

@@ -10,18 +10,22 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from deia import system
 from deia.errors import ForeignJournalError
-from deia.journal.recovery import LOCK_ATTEMPTS, Recovery, lock_session, pointer_target, recover_locked
+from deia.journal.glue import BOM
+from deia.journal.recovery import LOCK_ATTEMPTS, Recovery, lock_session, recover_locked, remove_if_empty
 from deia.journal.segments import Segment, SwitchReason, segments_of
+from deia.journal.unpack import GZIP_MAGIC
 from deia.options import Options
-from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, Header, Kind, queue_path
+from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, Header, Kind, queue_path, ring_name
+from deia.queue.pointer import ring_behind
 
 _FIRST_LINE_BYTES = 64 * 1024
-"""How much of a first line is looked at for its owner; a longer one is taken on its file name's word."""
+"""How much is looked at for the first line that tells its owner; a longer one is taken on its file name's word."""
 
 
 _ZEROS = bytes(64 * 1024)
@@ -346,13 +350,13 @@ def open_session(
         for found in segments_of(path):
             _refuse_links(found.path)
             _check_owner(found.path, agent_id, session_id)
-    except ForeignJournalError:
-        _remove_if_empty(lock, queue)
+    except (ForeignJournalError, OSError):
+        remove_if_empty(lock, queue)
         raise
     recovery = recover_locked(path)
     with contextlib.suppress(FileNotFoundError):
         system.unlink(new_segment_name(path))  # of a process that died on its way into it
-    old_ring = pointer_target(queue)
+    old_ring = ring_behind(queue)
     segment = max(segments_of(path), key=lambda found: found.number, default=Segment(path))
     journal = system.open_or_create(segment.path)
     opened.append(journal)
@@ -409,7 +413,10 @@ def make_directory(directory: Path) -> None:
     made = system.make_directory(directory)
     for path in made:
         if path.name == ".deia":
-            fd = system.open_or_create(path / ".gitignore")
+            try:
+                fd = system.open_new(path / ".gitignore")
+            except FileExistsError:
+                continue  # of another process, which made the directory at the same time
             try:
                 system.write_all(fd, b"*\n", 0)
             finally:
@@ -423,34 +430,32 @@ def make_directory(directory: Path) -> None:
                 system.sync_directory(path)
 
 
-def _remove_if_empty(lock: int, queue: Path) -> None:
-    """Take back a lock file that was made for a session that then could not be opened."""
-    if system.fstat(lock).st_size == 0:
-        system.unlink(queue)
-
-
 def _check_owner(path: Path, agent_id: str, session_id: str) -> None:
     try:
         fd = system.open_existing(path)
     except FileNotFoundError:
         return
     try:
-        first = system.pread(fd, _FIRST_LINE_BYTES, 0).partition(b"\n")[0]
+        head = system.pread(fd, _FIRST_LINE_BYTES, 0)
     finally:
         system.close(fd)
-    if first.startswith(b"\x1f\x8b"):
+    if head.startswith(GZIP_MAGIC):
         raise ForeignJournalError(f"{path} is compressed with gzip; a session cannot go on in it", path=path)
-    try:
-        fields = orjson.loads(first)
-    except orjson.JSONDecodeError:
-        return  # empty or damaged: nobody else's, as far as can be told
-    if not isinstance(fields, dict):
-        return
+    fields = next(filter(None, map(_fields_of, head.split(b"\n"))), {})
     for name, given in (("agent_id", agent_id), ("session_id", session_id)):
         if fields.get(name, given) != given:
             raise ForeignJournalError(
                 f"{path} is not of this session: its first line has {name} {fields[name]!r}, not {given!r}", path=path
             )
+
+
+def _fields_of(line: bytes) -> dict[str, Any]:
+    """Return what the line of a journal says; nothing where it is damaged: then the next one tells whose it is."""
+    try:
+        fields = orjson.loads(line.rpartition(b"\0")[2].removeprefix(BOM))
+    except orjson.JSONDecodeError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def make_queue(
@@ -521,15 +526,11 @@ def _ring_path(files: SessionFiles, options: Options) -> Path:
     queue = files.queue
     if options.queue_dir is None:
         return queue
-    import hashlib  # which loads OpenSSL: four milliseconds that only this option pays
-
     directory = Path(options.queue_dir)
     system.make_directory(directory)
     if system.real_path(directory) == system.real_path(queue.parent):
         return queue
-    journal = system.real_path(queue.parent) + "/" + queue.name
-    number = f".{files.segment.number}" if files.segment.number > 1 else ""
-    return directory / f".deia-{hashlib.blake2b(os.fsencode(journal), digest_size=16).hexdigest()}{number}.queue"
+    return directory / ring_name(queue, files.segment.number)
 
 
 def _earlier_rings(files: SessionFiles) -> list[Path]:

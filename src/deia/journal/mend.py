@@ -12,8 +12,9 @@ from pathlib import Path
 
 from deia import system
 from deia.errors import JournalError, NotASessionLogError
+from deia.journal.aside import set_aside
 from deia.journal.damage import DamageLog
-from deia.journal.reader import EventReader, require_file
+from deia.journal.reader import EventReader
 from deia.journal.recovery import Recovery, lock_session, recover_locked, remove_queue
 from deia.journal.segments import Segment, first_journal, segments_of
 from deia.queue.layout import queue_path
@@ -81,7 +82,7 @@ def _require_session_log(journal: Path) -> None:
     """Refuse what is no session log: cutting its end, or emptying it, would be damage."""
     reader = EventReader(journal, DamageLog().add)
     try:
-        require_file(journal)
+        system.close(system.open_existing(journal))  # a file, and no link to one
     except FileNotFoundError:
         system.lstat(queue_path(journal))  # a journal that was removed comes back out of its queue file, and only so
         return
@@ -124,7 +125,7 @@ def _take_out_unreadable(segment: Segment) -> tuple[int, Path | None]:
         system.unlink(new)  # of a mending that died
     try:
         _write_readable(segment, new)
-        aside = _set_aside(journal)
+        aside = set_aside(journal, journal.with_name(f"{journal.name}.damaged"))
         system.rename(new, journal)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -145,7 +146,8 @@ def _write_readable(segment: Segment, new: Path) -> None:
         batch = bytearray(_read(source, segment.header_bytes, 0))
         at = 0
         for record, _ in EventReader(journal, DamageLog().add, alone=True).entries():
-            batch += _read(source, record.length, record.offset)
+            line = _read(source, record.length, record.offset)
+            batch += line if line.endswith(b"\n") else line + b"\n"  # two of them stood in one
             if len(batch) >= _COPY_BYTES:
                 at = system.write_all(target, bytes(batch), at)
                 batch.clear()
@@ -158,40 +160,3 @@ def _read(fd: int, length: int, offset: int) -> bytes:
     if len(data) < length:  # by somebody who ignores the lock; half a line must not pass for a whole one
         raise OSError(f"the file became shorter while it was copied: {length - len(data)} bytes are missing")
     return data
-
-
-def _set_aside(journal: Path) -> Path:
-    """Give the journal a second name, the first free one, under which it stays when the mended one takes its place."""
-    number = 0
-    while True:
-        number += 1
-        aside = journal.with_name(f"{journal.name}.damaged-{number}")
-        try:
-            system.link(journal, aside)
-        except FileExistsError:
-            if not _is_same(journal, aside):
-                continue
-        except OSError:  # a file system without second names
-            try:
-                _copy(journal, aside)
-            except FileExistsError:
-                continue
-        return aside
-
-
-def _is_same(journal: Path, aside: Path) -> bool:
-    """Whether an earlier mending died after this step and before the next."""
-    here, there = system.lstat(journal), system.lstat(aside)
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
-
-
-def _copy(journal: Path, aside: Path) -> None:
-    with contextlib.ExitStack() as stack:
-        target = system.open_new(aside)
-        stack.callback(system.close, target)
-        source = system.open_existing(journal)
-        stack.callback(system.close, source)
-        at = 0
-        while data := system.pread(source, _COPY_BYTES, at):
-            at = system.write_all(target, data, at)
-        system.sync(target)

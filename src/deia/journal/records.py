@@ -14,15 +14,14 @@ from deia import system
 from deia.journal import salvage
 from deia.journal.continuity import Continuity
 from deia.journal.damage import Damage, DamageKind, OnDamage
+from deia.journal.glue import BOM, Part, is_torn, parts_of
 from deia.journal.scan import RawLine
 from deia.journal.segments import Segment, first_journal, is_first_line, segments_of
 from deia.journal.source import Source
 from deia.line import VERSION
-from deia.queue.window import Window
 
 logger = logging.getLogger(__name__)
 
-_BOM = b"\xef\xbb\xbf"
 _JSON_NAMES = {
     list: "an array",
     str: "text",
@@ -39,7 +38,7 @@ class Record(NamedTuple):
     Attributes:
         number: Line number, from 1.
         offset: Byte offset of its first byte, in the uncompressed file.
-        length: Its bytes, newline included.
+        length: Its bytes, newline included (there is none where two lines stand in one).
         fields: The object.
     """
 
@@ -76,15 +75,30 @@ class RecordReader:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], on_damage: OnDamage, *, strict: bool = False, alone: bool = False
+        self,
+        path: str | os.PathLike[str],
+        on_damage: OnDamage,
+        *,
+        strict: bool = False,
+        alone: bool = False,
+        queue: bool = True,
     ) -> None:
-        """Read the session log at `path`; if `alone`, only that one of its files, whatever the others repeat."""
+        """Read the session log at `path`.
+
+        Args:
+            path: The session's first file, or another.
+            on_damage: Gets every problem.
+            strict: Whether the first problem is raised.
+            alone: Whether to read only that one of its files, whatever the others repeat.
+            queue: Whether to look into the queue file, too.
+        """
         self.path = os.fspath(path)
         self._resolved = Path(system.real_path(self.path))
         self.journal = first_journal(self._resolved)
         self.segments: list[Segment] = []
         self._alone = alone
-        self.source = Source(self.path, self.journal)
+        self._with_queue = queue
+        self.source = Source(self.path, self.journal, queue=queue)
         self._bytes_before = 0
         self._repeated_to: int | None = None
         self.continuity = Continuity()
@@ -93,7 +107,7 @@ class RecordReader:
         self.problems = 0
         self._on_damage = on_damage
         self._strict = strict
-        self._line = RawLine(1, 0, 0, b"", ended=False)
+        self._line = RawLine(1, 0, 0, 0, b"", ended=False)
         self._unreadable = 0
         self._first_blank: RawLine | None = None
         self._blanks = 0
@@ -129,29 +143,33 @@ class RecordReader:
             self._report_at_end("unreadable", source.stream_problem)
         if source.queue_problem is not None:
             self._report_at_end("queue", f"the queue file cannot be read: {source.queue_problem}")
+        unfinished = source.unfinished
+        if unfinished is not None and _is_damage(unfinished):
+            self._line = unfinished._replace(ended=True)  # as recovery will have it
+            wrong = f"{unfinished.length} bytes without a newline"
+            yield from self._read_parts(unfinished, parts_of(unfinished.data), wrong)
+            unfinished = None
         window = None if source.offsets_tell or self._is_part else source.window
         if window is not None and window.data and not salvage.belongs(window, self.journal.name, self.continuity):
             whose = f"agent {window.header.agent_id!r}, session {window.header.session_id!r}"
             self._report_at_end("queue", f"the queue file is not of this session but of {whose}; it is not read")
             window = None
-        following = self._salvage(window) if window is not None else []
+        of_ours = window is not None and window.header.base == (self.segments[-1].offset or 0)
+        following = []
+        if window is not None and of_ours:  # else it is of the segment before, and all of it is in this one
+            following = salvage.lines_that_follow(window, self.continuity, self._end()[1], source.reread)
         self.salvaged_bytes = sum(map(len, following))
-        if source.unfinished is not None and not _goes_on(source.unfinished, following):
-            yield from self._judge_end(source.unfinished)
+        if unfinished is not None and not _goes_on(unfinished, following):
+            yield from self._judge_end(unfinished)
         yield from self._read(self._place(following))
-        if window is not None and (unused := salvage.lines_beyond_a_gap(window, self._highest(window), self._end()[1])):
+        if window is None or not window.data:
+            return
+        if unused := salvage.lines_beyond_a_gap(window, self.continuity, self._end()[1]):
             self._report_at_end(
                 "queue", f"{unused} lines of the queue file do not go on where the journal ends; not read"
             )
-
-    def _salvage(self, window: Window) -> list[bytes]:
-        """Return the window's lines that go on where the journal's end; its offsets do not tell."""
-        if window.header.base != (self.segments[-1].offset or 0):
-            return []  # it is of the segment before, and all of it is in this one
-        return salvage.lines_that_follow(window, self._highest(window), self._end()[1], self.source.reread)
-
-    def _highest(self, window: Window) -> int:
-        return self.continuity.highest(window.header.session_id) or 0
+        elif of_ours and (missing := window.committed - self._end()[1]) > 0:
+            self._report_at_end("queue", f"the queue file tells of {missing} bytes more, which no file holds as lines")
 
     def _read_files(self) -> Iterator[Record]:
         """Read file after file, each up to where a later one repeats it; the end of the last one is left to judge."""
@@ -191,7 +209,7 @@ class RecordReader:
     def _read_to(self, cut: Segment, records: Iterator[Record]) -> Iterator[Record]:
         """Yield a file's records as far as a later segment does not repeat them."""
         assert cut.after_seq is not None
-        while (self.continuity.highest(cut.session_id) or 0) < cut.after_seq:
+        while self.continuity.borne_out(cut.session_id) < cut.after_seq:
             record = next(records, None)
             if record is None:
                 return
@@ -204,7 +222,7 @@ class RecordReader:
         again = bool(self.segments) and self.segments[-1] == segment
         if again:
             self._bytes_before += before.journal_bytes
-            self.source = Source(before.path, self.journal)
+            self.source = Source(before.path, self.journal, queue=self._with_queue)
             self.source.begin_at(*self._end())
             self.source.see(before)
             return
@@ -215,9 +233,9 @@ class RecordReader:
                 self._report_torn(before.unfinished)
             self._bytes_before += before.journal_bytes
         self.segments.append(segment)
-        self.source = Source(self._shown(segment), self.journal)
+        self.source = Source(self._shown(segment), self.journal, queue=self._with_queue)
         self.source.see(before)
-        self._line = RawLine(1, 0, 0, b"", ended=False)
+        self._line = RawLine(1, 0, 0, 0, b"", ended=False)
         self._first_blank, self._blanks = None, 0
         if segment.number > 1:
             self._begin_later(segment)
@@ -230,7 +248,7 @@ class RecordReader:
             if problem is not None:
                 self.report(*problem, 1, 0)
         self._unreadable = 0
-        self._repeated_to = self.continuity.highest(segment.session_id) or 0
+        self._repeated_to = self.continuity.borne_out(segment.session_id)
 
     def _shown(self, segment: Segment) -> str:
         """Return a file's path in the form in which the session log's was given."""
@@ -254,20 +272,18 @@ class RecordReader:
         loads = orjson.loads
         for line in lines:
             self._line = line
-            before = line.nuls
+            before = line.skipped
             try:
                 value = loads(line.data)
             except orjson.JSONDecodeError as error:
-                if not line.nuls and not line.data.strip():
+                if not line.skipped and not line.data.strip():
                     self._first_blank = self._first_blank or line
                     self._blanks += 1
                     continue
                 found = _parse_odd(line.data)
-                if found is None:
-                    nuls = line.nuls + line.data.count(b"\0")
-                    self._report_unreadable(
-                        line, _nul_bytes(nuls) if nuls else f"not JSON: {error.msg} (character {error.pos + 1})"
-                    )
+                parts = parts_of(line.data) if found is None or b"\0" in line.data else []
+                if found is None or len(parts) > 1:
+                    yield from self._read_parts(line, parts, _what_is_wrong(line, error))
                     continue
                 value, skipped = found
                 before += skipped
@@ -276,13 +292,31 @@ class RecordReader:
                 continue
             if before and (nuls := line.nuls + line.data.count(b"\0")):
                 self._report_unreadable(line, f"{_nul_bytes(nuls)}, before a whole line")
-            if self._blanks:
-                self._report_blanks()
-            record = Record(line.number, line.offset + before, line.length - before, value)
-            if self._repeated_to is not None and self._is_repeated(record):
-                continue
-            self._check(record)
-            yield record
+            record = self._record(line.number, line.offset + before, line.length - before, value)
+            if record is not None:
+                yield record
+
+    def _read_parts(self, line: RawLine, parts: list[Part], wrong: str) -> Iterator[Record]:
+        """Report a line that does not parse, and yield the whole ones that stand in it."""
+        if parts:
+            wrong += f"; {len(parts)} whole {'line' if len(parts) == 1 else 'lines'} in it can be read"
+        self._report_unreadable(line, wrong)
+        for part in parts:
+            is_last = part.end == len(line.data)
+            length = part.end - part.start + (line.ended if is_last else 0)
+            record = self._record(line.number, line.offset + line.skipped + part.start, length, part.fields)
+            if record is not None:
+                yield record
+
+    def _record(self, number: int, offset: int, length: int, fields: dict[str, Any]) -> Record | None:
+        """Return a line as a record, after its problems were reported; None where it was read already."""
+        if self._blanks:
+            self._report_blanks()
+        record = Record(number, offset, length, fields)
+        if self._repeated_to is not None and self._is_repeated(record):
+            return None
+        self._check(record)
+        return record
 
     def _report_unreadable(self, line: RawLine, reason: str) -> None:
         if self._blanks:
@@ -322,9 +356,9 @@ class RecordReader:
 
     def _judge_end(self, line: RawLine) -> Iterator[Record]:
         """Decide about bytes after the last newline: a line of the original format, or what a crash left of ours."""
-        if not line.nuls and not line.data.strip():
+        if not line.skipped and not line.data.strip():
             return
-        if not line.nuls and not self.source.has_queue and _is_whole_original_line(line.data):
+        if not line.skipped and not self.source.has_queue and _is_whole_original_line(line.data):
             yield from self._read([line])
             return
         self._report_torn(line)
@@ -333,14 +367,14 @@ class RecordReader:
         if self._blanks:
             self._report_blanks()
         self.torn_bytes += line.length
-        what = f"{line.length} bytes without a newline" if line.data else _nul_bytes(line.nuls)
+        what = _nul_bytes(line.nuls) if line.nuls == line.length else f"{line.length} bytes without a newline"
         self.report("torn", f"a torn end: {what}", line.number, line.offset)
 
     def _place(self, lines: list[bytes]) -> Iterator[RawLine]:
         """Give lines of the window the places that recovery would give them."""
         number, offset = self._end()
         for data in lines:
-            yield RawLine(number, offset, 0, data[:-1], ended=True)
+            yield RawLine(number, offset, 0, 0, data[:-1], ended=True)
             number += 1
             offset += len(data)
 
@@ -362,7 +396,7 @@ def _parse_odd(data: bytes) -> tuple[Any, int] | None:
     Returns:
         The value, and how many bytes stood before it; None where nothing parses.
     """
-    rest = data.rpartition(b"\0")[2].removeprefix(_BOM)
+    rest = data.rpartition(b"\0")[2].removeprefix(BOM)
     try:
         return orjson.loads(rest), len(data) - len(rest)
     except orjson.JSONDecodeError:
@@ -371,15 +405,31 @@ def _parse_odd(data: bytes) -> tuple[Any, int] | None:
 
 def _is_whole_original_line(data: bytes) -> bool:
     try:
-        fields = orjson.loads(data.removeprefix(_BOM))
+        fields = orjson.loads(data.removeprefix(BOM))
     except orjson.JSONDecodeError:
         return False
     return isinstance(fields, dict) and is_original(fields)
 
 
+def _what_is_wrong(line: RawLine, error: orjson.JSONDecodeError) -> str:
+    """Say why a line cannot be parsed."""
+    if nuls := line.nuls + line.data.count(b"\0"):
+        return _nul_bytes(nuls)
+    if line.skipped:
+        return f"not a line: {line.length} bytes up to its end"
+    return f"not JSON: {error.msg} (character {error.pos + 1})"
+
+
+def _is_damage(unfinished: RawLine) -> bool:
+    """Whether the bytes after the last newline are no torn end: too long for a line, or none that a crash leaves."""
+    return (not unfinished.data and not unfinished.nuls) or not is_torn(
+        unfinished.data, behind_nuls=unfinished.nuls > 0
+    )
+
+
 def _goes_on(unfinished: RawLine, lines: list[bytes]) -> bool:
     """Whether the window has the whole of a line that the journal has the beginning of."""
-    return bool(lines) and not unfinished.nuls and lines[0].startswith(unfinished.data)
+    return bool(lines) and not unfinished.skipped and lines[0].startswith(unfinished.data)
 
 
 def _nul_bytes(count: int) -> str:

@@ -5,6 +5,7 @@ May die anywhere and be done again: it writes the same bytes at the same offsets
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,15 @@ import orjson
 
 from deia import system
 from deia.errors import SessionLockedError
-from deia.journal.salvage import lines_that_follow
+from deia.journal.aside import set_aside
+from deia.journal.damage import DamageLog
+from deia.journal.glue import is_torn
+from deia.journal.salvage import belongs, lines_beyond_a_gap, lines_that_follow
+from deia.journal.scan import LONGEST_LINE_BYTES
 from deia.journal.segments import Segment, is_there, segments_of
 from deia.queue.layout import HEADER_BYTES, Header, UnreadableQueueError, queue_path
-from deia.queue.window import Window, read_window
+from deia.queue.pointer import ring_behind
+from deia.queue.window import Window, is_repeated, read_window
 
 _CHUNK = 64 * 1024
 
@@ -57,9 +63,19 @@ def recover(journal: Path) -> Recovery:
     try:
         found = recover_locked(journal)
         remove_queue(queue)
+    except BaseException:
+        remove_if_empty(fd, queue)
+        raise
     finally:
         system.close(fd)
     return found
+
+
+def remove_if_empty(lock: int, queue: Path) -> None:
+    """Take back a lock file that was made for nothing: the session could then not be opened, or recovered."""
+    if system.fstat(lock).st_size == 0:
+        with contextlib.suppress(FileNotFoundError):
+            system.unlink(queue)
 
 
 def lock_session(
@@ -122,12 +138,13 @@ def recover_locked(journal: Path) -> Recovery:
         journal: The session's first file. What is recovered belongs to the last one that is there.
     """
     queue = queue_path(journal)
+    name = queue.with_name(f"{queue.name}.aside")
     aside = None
     window: Window | None = None
     try:
         window = read_window(journal)
     except UnreadableQueueError:
-        aside = _set_aside(pointer_target(queue) or queue)
+        aside = set_aside(ring_behind(queue) or queue, name)
     last = _last_segment(journal)
     if window is None or not window.header.ring_bytes:
         return Recovery(0, _cut_torn_end(last.path), aside, window.dropped if window is not None else 0)
@@ -137,12 +154,12 @@ def recover_locked(journal: Path) -> Recovery:
         status = system.fstat(fd)
         size = status.st_size
         tail = window.beyond(status, size)
-        if tail is None:
-            lost, recovered, complete = _salvage(fd, size, window, last)
+        if tail is None or is_repeated(tail, fd, size) or not _is_possible(fd, size, window.committed):
+            lost, recovered, complete = _salvage(journal, fd, size, window, last)
             if not complete:
-                aside = _set_aside(window.path)
+                aside = set_aside(window.path, name)
         else:
-            lost = _cut_unfinished(fd, size, window.committed)
+            lost = _cut(fd, size, max(window.committed, _end_of_lines(fd, size)))
             recovered = len(tail)
             system.write_all(fd, tail, size)
         if lost or recovered:
@@ -153,39 +170,20 @@ def recover_locked(journal: Path) -> Recovery:
 
 
 def remove_queue(queue: Path) -> None:
-    """Remove a session's queue file, and the ring it points to, while its lock is held."""
-    target = pointer_target(queue)
-    for path in (target, queue):
+    """Remove a session's queue file, its ring elsewhere, and what an opener that died left, while its lock is held."""
+    ring = ring_behind(queue)
+    for path in (ring, queue.with_name(f"{queue.name}.new"), queue):
         if path is not None:
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 system.unlink(path)
-            except FileNotFoundError:
-                continue  # a ring on a tmpfs is gone after a reboot; the other one goes all the same
 
 
-def pointer_target(queue: Path) -> Path | None:
-    """Where the ring lies, if the file beside the journal only points to it."""
-    try:
-        fd = system.open_existing(queue)
-    except FileNotFoundError:
-        return None
-    try:
-        target = Header.unpack(system.pread(fd, HEADER_BYTES, 0)).target
-    except UnreadableQueueError:
-        return None
-    finally:
-        system.close(fd)
-    return Path(target) if target is not None else None
-
-
-def _cut_unfinished(fd: int, size: int, committed: int) -> int:
-    """Cut what a direct write left beyond `committed`, but for a line that it had finished."""
-    if size <= committed:
-        return 0
-    keep = max(committed, _end_of_lines(fd, size))
-    if keep < size:
-        system.ftruncate(fd, keep)
-    return size - keep
+def _is_possible(fd: int, size: int, committed: int) -> bool:
+    """Whether a journal can be ahead of `committed`, if it is: by one line, whole or not, that was written directly."""
+    if size < committed:
+        return True
+    end = _end_of_lines(fd, size)
+    return committed == end or (end > 0 and committed == _end_of_lines(fd, end - 1))
 
 
 def _cut_torn_end(journal: Path) -> int:
@@ -199,12 +197,12 @@ def _cut_torn_end(journal: Path) -> int:
         keep = _end_of_lines(fd, size)
         if keep == size:
             return 0
-        if _is_original_line(system.pread(fd, size - keep, keep)):
+        if _is_original_line(_read_tail(fd, size, keep)):
             system.write_all(fd, b"\n", size)
             return 0
-        system.ftruncate(fd, keep)
+        lost = _cut(fd, size, keep)
         system.sync(fd)
-        return size - keep
+        return lost
     finally:
         system.close(fd)
 
@@ -216,6 +214,25 @@ def _is_original_line(tail: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return isinstance(fields, dict) and "v" not in fields
+
+
+def _cut(fd: int, size: int, keep: int) -> int:
+    """Cut a torn end; return how many bytes that was.
+
+    What cannot be one is ended by a newline instead: it stays, as damage, and a reader takes from it what is whole.
+    """
+    if size <= keep:
+        return 0
+    _, nul, tail = _read_tail(fd, size, keep).rpartition(b"\0")
+    if size - keep > LONGEST_LINE_BYTES or not is_torn(tail, behind_nuls=bool(nul)):
+        system.write_all(fd, b"\n", size)
+        return 0
+    system.ftruncate(fd, keep)
+    return size - keep
+
+
+def _read_tail(fd: int, size: int, start: int) -> bytes:
+    return system.pread(fd, min(size - start, LONGEST_LINE_BYTES), start)
 
 
 def _end_of_lines(fd: int, size: int) -> int:
@@ -246,57 +263,26 @@ def _has_lines(path: Path) -> bool:
         system.close(fd)
 
 
-def _salvage(fd: int, size: int, window: Window, segment: Segment) -> tuple[int, int, bool]:
+def _salvage(journal: Path, fd: int, size: int, window: Window, segment: Segment) -> tuple[int, int, bool]:
     """Append the lines of an untrusted window that go on where the journal's whole lines end.
 
     Returns:
         Bytes cut, bytes appended, and whether the window held nothing beyond that.
     """
-    keep = _end_of_lines(fd, size)
-    if keep < size:
-        system.ftruncate(fd, keep)
-    last_seq = _last_seq(fd, keep) or segment.after_seq or 0
-    of_ours = window.header.base == (
-        segment.offset or 0
-    )  # else it is of the segment before, and all of it is in this one
-    lines = b"".join(lines_that_follow(window, last_seq, keep, partial(system.pread, fd)) if of_ours else ())
-    end = system.write_all(fd, lines, keep)
-    complete = window.header.base + window.committed <= (segment.offset or 0) + end
-    return size - keep, len(lines), complete
+    from deia.journal.records import RecordReader  # which a session without such a past never needs
 
-
-def _last_seq(fd: int, end: int) -> int:
-    """`seq` of the last line that has one, looking back from `end`."""
-    while end:
-        start = _end_of_lines(fd, end - 1)
-        try:
-            fields = orjson.loads(system.pread(fd, end - start, start))
-        except orjson.JSONDecodeError:
-            fields = None
-        if isinstance(fields, dict) and isinstance(fields.get("seq"), int):
-            return int(fields["seq"])
-        end = start
-    return 0
-
-
-def _set_aside(queue: Path) -> Path:
-    """Copy a queue file beside itself, under the first free name; the file itself stays, for it is the lock."""
-    source = system.open_existing(queue)
-    try:
-        data = system.pread(source, system.fstat(source).st_size, 0)
-    finally:
-        system.close(source)
-    number = 1
-    while True:
-        aside = queue.with_name(f"{queue.name}.aside-{number}")
-        try:
-            fd = system.open_new(aside)
-        except FileExistsError:
-            number += 1
-            continue
-        try:
-            system.write_all(fd, data, 0)
-            system.sync(fd)
-        finally:
-            system.close(fd)
-        return aside
+    reader = RecordReader(segment.path, DamageLog().add, queue=False, alone=True)
+    for _ in reader.records():
+        pass
+    continuity = reader.continuity
+    lost = _cut(fd, size, _end_of_lines(fd, size))
+    end = _end_of_lines(fd, system.fstat(fd).st_size)
+    offset = segment.offset or 0
+    if window.header.base != offset:  # it is of the segment before, and all of it is in this one
+        return lost, 0, window.header.base + window.committed <= offset + end
+    following = []
+    if belongs(window, journal.name, continuity):
+        following = lines_that_follow(window, continuity, end, partial(system.pread, fd))
+    written = system.write_all(fd, b"".join(following), end)
+    complete = written >= window.committed and not lines_beyond_a_gap(window, continuity, written, len(following))
+    return lost, written - end, complete

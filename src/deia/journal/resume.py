@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deia.events import AnyEvent, FileEvent, SessionEvent, TaskEvent, ToolEvent
-from deia.journal.reader import read_entries
+from deia.journal.reader import EventReader
 
 
 @dataclass
@@ -15,7 +15,7 @@ class Past:
     """The state of a session at the end of its journal.
 
     Attributes:
-        seq: `seq` of the last line.
+        seq: `seq` that the next line follows.
         run: Number of the last run; 0 where there is no line at all.
         recorded_s: Seconds recorded: each run's, from its `session_start` to its last line.
         dropped: Events dropped on purpose, as far as the journal tells.
@@ -42,7 +42,6 @@ class Past:
 
     def see(self, event: AnyEvent) -> None:
         """Take account of the next event."""
-        self.seq = max(self.seq, event.seq or 0)
         if isinstance(event, ToolEvent):
             self.tool_calls += 1
         elif isinstance(event, FileEvent):
@@ -60,12 +59,13 @@ class Past:
             self.dropped += event.dropped or 0
 
 
-def read_past(journal: Path) -> Past:
+def read_past(journal: Path, session_id: str) -> Past:
     """Read a session's journal once, from its beginning to its end."""
     past = Past()
     problems: Counter[str] = Counter()
     began = last = None
-    for entry in read_entries(journal, on_damage=lambda damage: problems.update((damage.kind,))):
+    reader = EventReader(journal, lambda damage: problems.update((damage.kind,)))
+    for entry in reader.entries():
         event = entry.event
         past.run = past.run or 1
         past.see(event)
@@ -76,6 +76,7 @@ def read_past(journal: Path) -> Past:
             last = event.timestamp
             began = last if began is None else began
     past.recorded_s += _length(began, last)
+    past.seq = reader.continuity.goes_on_after(session_id) or 0
     past.problems = problems.total() - problems["torn"]
     return past
 

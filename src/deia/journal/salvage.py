@@ -8,11 +8,13 @@ what the journal has one lap before, or several, and the line that it is a part 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import orjson
 
 from deia import system
 from deia.journal.continuity import Continuity
+from deia.journal.glue import parts_of
 from deia.queue.layout import HEADER_BYTES
 from deia.queue.window import Window
 
@@ -38,72 +40,92 @@ def belongs(window: Window, journal_name: str, continuity: Continuity) -> bool:
     """Whether a window is of the session that a journal holds: by its lines, or by its name while it has none."""
     header = window.header
     if continuity.sessions:
-        return continuity.highest(header.session_id) is not None
+        return continuity.goes_on_after(header.session_id) is not None
     return journal_name == f"{header.agent_id}_{header.session_id}.jsonl"
 
 
-def lines_that_follow(window: Window, last_seq: int, end: int, read: Read) -> list[bytes]:
+def lines_that_follow(window: Window, continuity: Continuity, end: int, read: Read) -> list[bytes]:
     """Return the window's whole lines that go on where the journal's end.
 
     Args:
         window: The window.
-        last_seq: `seq` of the journal's last line, 0 where there is none.
+        continuity: What was seen of the journal.
         end: Where the journal's whole lines end.
         read: Reads the journal.
     """
-    may_be_mixed = not any(window.header.boot_id) or window.header.boot_id != system.boot_id()
+    seq = continuity.goes_on_after(window.header.session_id) or 0
+    boot_id = window.header.boot_id
+    may_be_mixed = not any(boot_id) or boot_id != system.boot_id()
     found: list[bytes] = []
     if window.start <= end <= window.committed:
-        for line in _whole_lines(window.data[end - window.start :]):
-            if _seq_of_ours(line, window) != last_seq + 1:
+        for piece in window.data[end - window.start :].split(b"\n")[:-1]:
+            line = piece.rpartition(b"\0")[2] + b"\n"
+            if (line, seq + 1) not in _lines_of_ours([piece], window):
                 break
             if may_be_mixed and _is_mixed(window, end, line, read):
                 return found
             found.append(line)
-            last_seq += 1
+            seq += 1
             end += len(line)
-    if found or (any(window.header.boot_id) and may_be_mixed):
+    if may_be_mixed and (found or any(boot_id)):
         return found
-    # The journal was edited, so that nothing is at its place any more; but the kernel that stored it all has not died.
-    for line in _whole_lines(window.data):
-        if _seq_of_ours(line, window) == last_seq + 1:
-            found.append(line)
-            last_seq += 1
+    # The journal was edited, or `committed` is damaged, so that nothing is at its place any more; but the kernel that
+    # stored it all has not died.
+    lines = _lines_after(window, seq)
+    while following := lines.get(seq := seq + 1):
+        found.append(following)
     return found
 
 
-def lines_beyond_a_gap(window: Window, highest: int, end: int) -> int:
-    """Count the window's lines of this session that nothing read so far goes up to.
+def lines_beyond_a_gap(window: Window, continuity: Continuity, end: int, following: int = 0) -> int:
+    """Count the window's lines of this session that nothing goes up to: not the journal, nor so many lines after it.
 
     Args:
         window: The window.
-        highest: The highest `seq` so far.
+        continuity: What was seen of the journal.
         end: Where the journal's lines, and those of the window that follow them, end.
+        following: How many of the window's lines follow that `continuity` has not seen.
     """
     if end == window.committed:  # what seems to be beyond is the line of a call that had not returned
         return 0
-    return sum((_seq_of_ours(line, window) or 0) > highest for line in _whole_lines(window.data))
+    return len(_lines_after(window, (continuity.goes_on_after(window.header.session_id) or 0) + following))
 
 
-def _whole_lines(data: bytes) -> Iterator[bytes]:
-    """Yield what ends with a newline, without the NULs before it: the ring was never written there."""
-    *lines, _ = data.split(b"\n")
-    return (line.rpartition(b"\0")[2] + b"\n" for line in lines)
+def _lines_after(window: Window, seq: int) -> dict[int, bytes]:
+    """Return the whole lines of the window's session with a higher `seq` than that, wherever in the ring they lie."""
+    pieces = (window.data + window.rest).split(b"\n")
+    last = pieces.pop()
+    if pieces:
+        pieces.append(last + pieces[0])  # the ring is a circle: cut anywhere, one line is in two pieces
+    lines: dict[int, bytes] = {}
+    for line, number in _lines_of_ours(pieces, window):
+        if number > seq:
+            lines.setdefault(number, line)
+    return lines
 
 
-def _seq_of_ours(line: bytes, window: Window) -> int | None:
-    """Return the `seq` of a line of the window's session; None for anything else: the window begins inside a line."""
+def _lines_of_ours(pieces: list[bytes], window: Window) -> Iterator[tuple[bytes, int]]:
+    """Yield the whole lines of the window's session that stand between newlines, each with its `seq`."""
+    header = window.header
+    for piece in pieces:
+        for line, fields in _whole_lines(piece):
+            seq = fields.get("seq")
+            ids = (fields.get("agent_id"), fields.get("session_id"))
+            if type(seq) is int and ids == (header.agent_id, header.session_id):
+                yield line + b"\n", seq
+
+
+def _whole_lines(piece: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Yield what can be read of the bytes between two newlines; the oldest line's beginning was overwritten."""
+    line = piece.rpartition(b"\0")[2]  # zeros where nothing was written yet
     try:
         fields = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return None
-    if not isinstance(fields, dict):
-        return None
-    header = window.header
-    if (fields.get("agent_id"), fields.get("session_id")) != (header.agent_id, header.session_id):
-        return None
-    seq = fields.get("seq")
-    return seq if isinstance(seq, int) else None
+        for part in parts_of(line):
+            yield line[part.start : part.end], part.fields
+    else:
+        if isinstance(fields, dict):
+            yield line, fields
 
 
 def _is_mixed(window: Window, offset: int, line: bytes, read: Read) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import orjson
 
 from deia import system
+from deia.journal.unpack import GZIP_MAGIC
 from deia.line import VERSION
 
 SwitchReason = Literal["size", "sync-failed", "removed", "replaced", "truncated", "queue-removed"]
@@ -28,8 +29,6 @@ _SUFFIX = ".jsonl"
 
 _FIRST_LINES_BYTES = 64 * 1024
 """How much of a file is looked at for its first lines: a segment's own takes less than 1 KiB."""
-
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -187,7 +186,7 @@ def _read(path: Path, number: int, stem: str) -> Segment | None:
 def _beginning(path: Path) -> bytes:
     with system.open_for_reading(path) as file:
         content = file.read(_FIRST_LINES_BYTES) or b""
-    if content.startswith(_GZIP_MAGIC):
+    if content.startswith(GZIP_MAGIC):
         try:
             return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(content, _FIRST_LINES_BYTES)
         except zlib.error:

@@ -5,7 +5,6 @@ The order of reading is the format page's ("Reading"): the window first, then th
 
 from __future__ import annotations
 
-import gzip
 import os
 import stat
 import sys
@@ -16,13 +15,11 @@ from pathlib import Path
 
 from deia import system
 from deia.journal.scan import LineScanner, RawLine
-from deia.queue.window import Window, read_window
+from deia.journal.unpack import GZIP_MAGIC, unpack
+from deia.queue.window import Window, is_repeated, read_window
 
 CHUNK_BYTES = 256 * 1024
 """Large enough that the cost per read does not show, small enough for the cache."""
-
-_GZIP_MAGIC = b"\x1f\x8b"
-"""A JSON text cannot begin like this, so the content decides and not the name."""
 
 
 class Source:
@@ -41,7 +38,8 @@ class Source:
         offsets_tell: Whether the window's offsets said what belongs after the journal.
     """
 
-    def __init__(self, path: str | os.PathLike[str], journal: Path | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], journal: Path | None = None, *, queue: bool = True) -> None:
+        self._with_queue = queue
         self.path = os.fspath(path)
         self.journal = Path(system.real_path(self.path)) if journal is None else journal
         self._looked = False
@@ -72,7 +70,7 @@ class Source:
         if not self._looked:
             self.look()
         with BufferedReader(system.open_for_reading(self.path), CHUNK_BYTES) as file:
-            self.compressed = file.peek(2)[:2] == _GZIP_MAGIC
+            self.compressed = file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
             if self.compressed:
                 yield from self._unpack(file)
             else:
@@ -96,6 +94,8 @@ class Source:
     def look(self) -> None:
         """Copy the window; before the journal is read, and before a reader finds out which files there are."""
         self._looked = True
+        if not self._with_queue:
+            return
         try:
             self.window = read_window(self.journal)
             self.queue_problem = None
@@ -118,7 +118,7 @@ class Source:
 
         As of now, for a writer may be faster than we are. An end in the middle of a line is a crash's, or that of a
         writer who is at it; so the window is looked at again, for as long as that gets on, and a live session shows no
-        torn line.
+        torn line. So it is where the journal is ahead of the window.
         """
         status = system.fstat(file.fileno())
         limit = status.st_size if stat.S_ISREG(status.st_mode) else sys.maxsize
@@ -131,13 +131,14 @@ class Source:
                 end += len(chunk)
                 self.journal_bytes += len(chunk)
                 yield from self._scanner.feed(chunk)
-            beyond = self.window.beyond(status, end) if self.window is not None else None
+            beyond = self._beyond(file.fileno(), status, end)
             self.offsets_tell = beyond is not None
             if beyond:
                 end += len(beyond)
                 self.window_bytes += len(beyond)
                 yield from self._scanner.feed(beyond)
-            if not self._scanner.pending or end == looked_at or not file.seekable():
+            ahead = self.window is not None and end > self.window.committed and self.window.trusts(status)
+            if not (self._scanner.pending or ahead) or end == looked_at or not file.seekable():
                 return
             looked_at = end
             # that line is read again from its first byte: what was read of it may be cut, and another line be there
@@ -151,16 +152,21 @@ class Source:
                 limit = self.window.committed  # a line ends there, and it is all we need
             file.seek(end)
 
+    def _beyond(self, journal: int, status: os.stat_result, end: int) -> bytes | None:
+        """Return what the window has beyond the end of the journal; None where offsets do not tell."""
+        window = self.window
+        if window is None:
+            return None
+        if end >= window.committed and window.committed not in (self._scanner.previous, self._scanner.offset):
+            return None  # one line at most is written before it is committed: the word is damaged
+        beyond = window.beyond(status, end)
+        return None if beyond and is_repeated(beyond, journal, end) else beyond
+
     def _unpack(self, file: BufferedReader[FileIO]) -> Iterator[RawLine]:
         """Read a compressed log, as far as it can be unpacked."""
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            while chunk := self._unpack_chunk(unpacked):
+        try:
+            for chunk in unpack(file):
                 self.journal_bytes += len(chunk)
                 yield from self._scanner.feed(chunk)
-
-    def _unpack_chunk(self, unpacked: gzip.GzipFile) -> bytes:
-        try:
-            return unpacked.read1(CHUNK_BYTES)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (EOFError, zlib.error) as error:
             self.stream_problem = f"the compressed data is cut or damaged: {error}"
-            return b""

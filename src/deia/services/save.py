@@ -40,10 +40,9 @@ _Part = tuple[Path, int, int | None]
 
 def _copy(source: Path, target: Path, end: int | None) -> None:
     """Copy a session up to `end`, where a line ends, into one file under a temporary name, and rename it."""
-    new = target.with_name(f".{target.stem}.saving-{os.urandom(2).hex()}")
-    fd = system.open_or_create(new)
+    new = target.with_name(f".{target.stem}.saving-{os.urandom(4).hex()}")
+    fd = system.open_new(new)  # never a file that somebody else has put there, with a mode of his own
     try:
-        system.ftruncate(fd, 0)
         offset = 0
         for part in _parts(source, end):
             offset = _copy_part(part, fd, offset)
