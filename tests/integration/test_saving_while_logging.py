@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from deia import SessionLogger, system
+from deia import SessionLogger, ToolEvent, read_events, system
+from deia.errors import SessionLockedError
 from support.lines import assert_sound, lines_of
 from support.waiting import Worker
 
@@ -75,3 +76,19 @@ def test_every_copy_made_under_load_is_a_beginning_of_the_journal(tmp_path: Path
     assert all(copy.endswith(b"\n") and whole.startswith(copy) for copy in copies)
     assert [len(copy) for copy in copies] == sorted(len(copy) for copy in copies)
     assert_sound(logger.path)
+
+
+def test_saving_over_a_session_that_another_logger_has_open_is_refused(tmp_path: Path) -> None:
+    """Two sessions of the same ids in two directories: neither takes the other's file away."""
+    logger = SessionLogger("agent", "s", output_dir=tmp_path / "one")
+    other = SessionLogger("agent", "s", output_dir=tmp_path / "two")
+    logger.log_tool_call("mine", {}, 1)
+    other.log_tool_call("before", {}, 1)
+    with pytest.raises(SessionLockedError):
+        logger.save_session(tmp_path / "two")
+    other.log_tool_call("after", {}, 1)
+    other.close()
+    assert [event.name for event in read_events(other.path) if isinstance(event, ToolEvent)] == ["before", "after"]
+    assert logger.save_session(tmp_path / "two") == other.path
+    assert [event.name for event in read_events(other.path) if isinstance(event, ToolEvent)] == ["mine"]
+    logger.close()

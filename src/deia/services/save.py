@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from deia import system
 from deia.bus.session import Session
 from deia.journal.files import make_directory
+from deia.journal.recovery import lock_session
 from deia.journal.segments import is_there, segments_of
 from deia.queue.layout import queue_path
 
@@ -30,8 +33,27 @@ def save(session: Session, directory: Path, timeout_s: float, *, disabled: bool)
     if system.real_path(session.path.parent) == system.real_path(directory):
         system.close(system.open_or_create(target))
         return target
-    _copy(session.path, target, end)
+    with _left_alone(target):
+        _copy(session.path, target, end)
     return target
+
+
+@contextlib.contextmanager
+def _left_alone(target: Path) -> Iterator[None]:
+    """Keep a session of the same name in that directory from being opened meanwhile.
+
+    Raises:
+        SessionLockedError: A logger has it open: what it writes would go to a file that has no name any more.
+    """
+    queue = queue_path(target)
+    if not system.exists(queue):
+        yield
+        return
+    lock, _ = lock_session(queue)
+    try:
+        yield
+    finally:
+        system.close(lock)
 
 
 _Part = tuple[Path, int, int | None]

@@ -432,6 +432,7 @@ class SessionLogger:
         Raises:
             FlushTimeoutError: The writer is alive but behind.
             WriterFailedError: The journal cannot be written; its cause is the system's error.
+            SessionLockedError: Another logger records a session of these ids in that directory.
             OSError: The copy cannot be written.
         """
         from deia.services.save import save
