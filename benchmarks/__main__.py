@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypeVar
 
-from benchmarks import appends, compare, figures, overhead, page, tables
+from benchmarks import appends, compare, figures, overhead, page, peer_figures, peer_runs, peer_tables, tables
 from benchmarks.results import read_result, result_name, write_result
+
+Settings = TypeVar("Settings", overhead.Settings, peer_runs.Settings)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,6 +54,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_overhead)
 
+    command = commands.add_parser(
+        "peers", parents=[single], help="the same event, recorded by what one would otherwise use"
+    )
+    command.add_argument("--rounds", type=int, metavar="N", help="processes of each peer in each mode")
+    command.add_argument("--calls", type=int, metavar="N", help="calls of a process in the tight loop")
+    command.add_argument("--paced-calls", type=int, metavar="N", help="calls of a process at the paced rate")
+    command.add_argument("--rate", type=float, metavar="HZ", help="paced calls per second")
+    command.add_argument("--deaths", type=int, metavar="N", help="rounds in which processes are killed")
+    command.add_argument(
+        "--peer", action="append", metavar="NAME", help="only these (and the floor), or one of your own: module:Class"
+    )
+    command.set_defaults(run=_peers)
+
     command = commands.add_parser("appends", parents=[single], help="what one append costs in each way there is")
     command.set_defaults(run=_appends)
 
@@ -74,12 +90,23 @@ def _say(text: str) -> None:
     print(f"… {text}", file=sys.stderr, flush=True)
 
 
+def _settings(options: argparse.Namespace, quick: Settings, usual: Settings) -> Settings:
+    """Return how much is to be measured: the options of the same names, where they were given."""
+    given = {name: value for name, value in vars(options).items() if name in asdict(usual) and value is not None}
+    return replace(quick if options.quick else usual, **given)
+
+
+def _peers(options: argparse.Namespace) -> int:
+    settings = _settings(options, peer_runs.QUICK, peer_runs.Settings())
+    result = peer_runs.run(settings, options.directory, peers=options.peer, say=_say)
+    print(peer_tables.peers(result))
+    if options.json is not None:
+        write_result(result, options.json)
+    return 1 if peer_figures.failures(result) else 0
+
+
 def _overhead(options: argparse.Namespace) -> int:
-    given = {name: getattr(options, name) for name in ("pairs", "calls", "paced_calls", "rate")}
-    settings = replace(
-        overhead.QUICK if options.quick else overhead.Settings(),
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    settings = _settings(options, overhead.QUICK, overhead.Settings())
     result = overhead.run(settings, options.directory, own_peers=options.peer, say=_say)
     print(tables.overhead(result))
     if options.json is not None:
