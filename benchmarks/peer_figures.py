@@ -18,7 +18,7 @@ OURS = ("sync", "awaited")
 """How the names of our own rows begin: they must lose nothing, and the command fails if they do."""
 
 _PACE_KEPT = 0.95
-"""A peer that records fewer than this share of the paced rate was called late, one call after the other."""
+"""A peer that takes fewer calls than this share of the paced rate was called late, one call after the other."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Missing:
     Attributes:
         missing: Events that were not there.
         acknowledged: Calls that had returned.
-        damaged: Whatever else was wrong: records that could not be read, stood there twice or out of order, gaps in `seq`.
+        damaged: Whatever else was wrong: records that cannot be read, stand twice or out of order, gaps in `seq`.
     """
 
     missing: int
@@ -78,6 +78,11 @@ class Standing:
     calls: dict[str, Calls] = field(default_factory=dict)
     missing: dict[str, Missing] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is Deia."""
+        return self.peer.startswith(OURS)
 
     @property
     def survives_kill(self) -> bool:
@@ -143,7 +148,7 @@ def _calls(result: Result, mode: str, runs: list[Result]) -> Calls:
         rss_kib=middle("rss_kib") if "rss_kib" in runs[0] else None,
         ratio=ratio("median_ns"),
         tail_ratio=ratio("p999_ns"),
-        kept_pace=mode == "tight" or middle("events_per_s") >= _PACE_KEPT * result["settings"]["rate"],
+        kept_pace=mode == "tight" or middle("calls_per_s") >= _PACE_KEPT * result["settings"]["rate"],
     )
 
 
@@ -151,7 +156,7 @@ def failures(result: Result) -> list[str]:
     """Return one sentence for each loss of our own."""
     told = []
     for standing in standings(result):
-        if standing.peer.startswith(OURS):
+        if standing.is_ours:
             told.extend(f"{standing.label}, {sentence}" for sentence in standing.lost)
             told.extend(
                 f"{standing.label}, {end}: {found.missing:,} missing and {found.damaged:,} damaged of "

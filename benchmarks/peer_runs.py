@@ -55,9 +55,7 @@ class Settings:
     seed: int = 20_250_101
 
 
-QUICK = Settings(
-    rounds=1, calls=1_000, paced_calls=200, warmup=50, budget_s=0.5, deaths=1, death_calls=500
-)
+QUICK = Settings(rounds=1, calls=300, paced_calls=100, warmup=20, deaths=1, death_calls=200)
 """Enough to see that each peer works; its figures mean nothing."""
 
 _ENDS = {"killed, tight": (True, False), "killed, paced": (True, True), "exited, tight": (False, False)}

@@ -114,7 +114,12 @@ def starting(result: Result) -> str:
             then = max(run["max_ns"] for run in runs)
             usual = median(run["median_ns"] for run in runs)
             rows.append(
-                [f"first call, {peer}", f"{_ms(median(first))} (worst {_ms(max(first))})", microseconds(usual), _ms(then)]
+                [
+                    f"first call, {peer}",
+                    f"{_ms(median(first))} (worst {_ms(max(first))})",
+                    microseconds(usual),
+                    _ms(then),
+                ]
             )
     return table(["Once per process", "median ms", "the calls after it, median µs", "their worst ms"], rows)
 

@@ -14,7 +14,6 @@ import orjson
 
 from benchmarks.event import TOOL
 
-
 WRONG = ("lost", "dropped", "repeated", "out_of_order", "seq_gaps", "unreadable")
 """Fields of a verification that are 0 where nothing is wrong."""
 
