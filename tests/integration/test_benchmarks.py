@@ -20,7 +20,7 @@ from benchmarks.timing import histogram, percentile
 from benchmarks.verification import verify
 
 LOSSY = '''
-from benchmarks.peers import Floor
+from benchmarks.peers.bounds import Floor
 
 class Lossy(Floor):
     """Says nothing of every hundredth call."""
@@ -256,7 +256,7 @@ def test_the_page_is_made_from_results_and_keeps_the_rows_where_we_lose(result: 
     """Every peer, target and loss of a result stands on the page, as does the comparison of appends."""
     write_result(result, tmp_path / "overhead.json")
     write_result(appends.run(tmp_path, **appends.QUICK), tmp_path / "appends.json")
-    text = page.make_page(page.load_results(tmp_path))
+    text = page.make_pages(page.load_results(tmp_path))[page.PAGE]
     for expected in ("tight, original", "paced, awaited", "sync / floor, p99.9, paced", "22 lost", "anyio portal"):
         assert expected in text
     assert tables.title(result) in text
@@ -273,7 +273,7 @@ def test_recording_keeps_both_results_and_makes_the_page(
     monkeypatch.setattr(command_line.appends, "run", lambda directory: small)
     assert command_line.main(["record", "--directory", str(tmp_path)]) == 1
     assert sorted(page.RESULTS.iterdir()) == [page.RESULTS / result_name(small), page.RESULTS / result_name(result)]
-    assert page.PAGE.read_text() == page.make_page(page.load_results(page.RESULTS))
+    assert page.PAGE.read_text() == page.make_pages(page.load_results(page.RESULTS))[page.PAGE]
     assert command_line.main(["table", "--check"]) == 0
 
 
