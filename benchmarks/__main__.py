@@ -43,25 +43,24 @@ def _parser() -> argparse.ArgumentParser:
     single.add_argument("--json", type=Path, metavar="FILE", help="keep the raw result")
     single.add_argument("--quick", action="store_true", help="seconds instead of minutes; the figures mean nothing")
 
+    looped = argparse.ArgumentParser(add_help=False, parents=[single])
+    looped.add_argument("--calls", type=int, metavar="N", help="calls of a process in the tight loop")
+    looped.add_argument("--paced-calls", type=int, metavar="N", help="calls of a process at the paced rate")
+    looped.add_argument("--rate", type=float, metavar="HZ", help="paced calls per second")
+
     command = commands.add_parser(
-        "overhead", parents=[single], help="what a log call costs its caller, against the floor"
+        "overhead", parents=[looped], help="what a log call costs its caller, against the floor"
     )
     command.add_argument("--pairs", type=int, metavar="N", help="pairs of processes per comparison")
-    command.add_argument("--calls", type=int, metavar="N", help="calls of a process in the tight loop")
-    command.add_argument("--paced-calls", type=int, metavar="N", help="calls of a process at the paced rate")
-    command.add_argument("--rate", type=float, metavar="HZ", help="paced calls per second")
     command.add_argument(
         "--peer", action="append", default=[], metavar="MODULE:CLASS", help="compare a peer of your own with the floor"
     )
     command.set_defaults(run=_overhead)
 
     command = commands.add_parser(
-        "peers", parents=[single], help="the same event, recorded by what one would otherwise use"
+        "peers", parents=[looped], help="the same event, recorded by what one would otherwise use"
     )
     command.add_argument("--rounds", type=int, metavar="N", help="processes of each peer in each mode")
-    command.add_argument("--calls", type=int, metavar="N", help="calls of a process in the tight loop")
-    command.add_argument("--paced-calls", type=int, metavar="N", help="calls of a process at the paced rate")
-    command.add_argument("--rate", type=float, metavar="HZ", help="paced calls per second")
     command.add_argument("--deaths", type=int, metavar="N", help="rounds in which processes are killed")
     command.add_argument(
         "--peer", action="append", metavar="NAME", help="only these (and the floor), or one of your own: module:Class"

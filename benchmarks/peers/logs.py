@@ -83,11 +83,10 @@ class LoggingQueue(LoggingFile):
         return super().close()
 
 
-class Picologging(Peer):
+class Picologging(LoggingFile):
     """`picologging.FileHandler`."""
 
     label = "picologging, FileHandler"
-    durability = LoggingFile.durability
     needs = ("picologging",)
 
     def __init__(self, directory: Path) -> None:
@@ -107,20 +106,3 @@ class Picologging(Peer):
         self.log = picologging.getLogger("events")
         self.log.setLevel(picologging.INFO)
         self.log.addHandler(self.file)
-
-    def log_tool_call(self, tool_name: str, params: Params, duration_ms: int) -> None:
-        """Log the fields."""
-        self.log.info(self.numbered.tool(tool_name, params, duration_ms))
-
-    def start(self) -> None:
-        """Log the task's start."""
-        self.log.info(self.numbered.task())
-
-    def flush(self) -> None:
-        """Flush the file."""
-        self.file.flush()
-
-    def close(self) -> int:
-        """Close the file."""
-        self.file.close()
-        return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import os
 import re
 import subprocess
 import sys
@@ -21,7 +20,8 @@ from benchmarks import charts, page, peer_figures, peer_runs, peer_tables
 from benchmarks.conditions import ROOT
 from benchmarks.peers import PEERS, find_peer
 from benchmarks.processes import run_to_death, run_verified
-from benchmarks.results import read_result, write_result
+from benchmarks.results import write_result
+from support.benchmark_runs import QuickRun, quick_run
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -131,35 +131,21 @@ def test_group_of_dependencies_installs_every_peer() -> None:
 
 
 @pytest.fixture(scope="module")
-def quick_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
-    """The quick form with peers that need no installation, and three of the test's own: what it said, its result."""
-    directory = tmp_path_factory.mktemp("peers")
-    (directory / "own.py").write_text(OWN_PEERS)
-    measured = directory / "measured"
-    measured.mkdir()
+def peers_run(tmp_path_factory: pytest.TempPathFactory) -> QuickRun:
+    """The quick form with peers that need no installation, and three of the test's own."""
     chosen = ("sync", "awaited", "bare", "logging-queue", "own:Lossy", "own:Missing", "own:Elsewhere")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks", "peers", "--quick", "--calls", "500"),
-            *("--directory", str(measured), "--json", str(directory / "result.json")),
-            *(argument for peer in chosen for argument in ("--peer", peer)),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(directory), os.environ.get("PYTHONPATH", "")])},
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
+    return quick_run(
+        tmp_path_factory.mktemp("peers"),
+        ("own", OWN_PEERS),
+        *("peers", "--calls", "500"),
+        *(argument for peer in chosen for argument in ("--peer", peer)),
     )
-    assert (directory / "result.json").exists(), done.stderr
-    assert list(measured.iterdir()) == []
-    return done, read_result(directory / "result.json")
 
 
 @pytest.fixture
-def result(quick_run: tuple[object, dict[str, Any]]) -> dict[str, Any]:
+def result(peers_run: QuickRun) -> dict[str, Any]:
     """A raw result that a test may change."""
-    return copy.deepcopy(quick_run[1])
+    return copy.deepcopy(peers_run[1])
 
 
 def test_raw_result_says_under_what_conditions_it_was_measured(result: dict[str, Any]) -> None:
@@ -204,10 +190,10 @@ def test_nothing_of_ours_is_missing_after_a_kill_or_an_exit(result: dict[str, An
 
 
 def test_peer_that_cannot_be_had_is_left_out_by_name_with_the_reason(
-    quick_run: tuple[subprocess.CompletedProcess[str], dict[str, Any]],
+    peers_run: QuickRun,
 ) -> None:
     """It takes part in no figure, and the tables tell of it."""
-    done, result = quick_run
+    done, result = peers_run
     assert result["left_out"] == {
         "own:Missing": "a_module_that_nobody_has is not installed",
         "own:Elsewhere": "runs on another system",
@@ -216,10 +202,10 @@ def test_peer_that_cannot_be_had_is_left_out_by_name_with_the_reason(
 
 
 def test_lossy_peer_is_named_and_takes_part_in_no_figure_of_the_mode(
-    quick_run: tuple[subprocess.CompletedProcess[str], dict[str, Any]],
+    peers_run: QuickRun,
 ) -> None:
     """A peer that drops events must not look fast; the command fails only for losses of our own."""
-    done, result = quick_run
+    done, result = peers_run
     lossy = next(row for row in peer_figures.standings(result) if row.peer == "own:Lossy")
     assert lossy.calls.keys() == {"paced"}
     assert lossy.lost == ["tight, round 1: 3 lost of 520 calls"]
