@@ -84,10 +84,22 @@ class Standing:
         """Whether it is Deia."""
         return self.peer.startswith(OURS)
 
+    def after(self, end: str) -> Missing | None:
+        """Return what was missing after all ends whose names begin with `end`; None where there was none."""
+        ends = [found for name, found in self.missing.items() if name.startswith(end)]
+        if not ends:
+            return None
+        return Missing(
+            sum(found.missing for found in ends),
+            sum(found.acknowledged for found in ends),
+            sum(found.damaged for found in ends),
+        )
+
     @property
     def survives_kill(self) -> bool:
         """Whether nothing was missing after any SIGKILL."""
-        return not any(found.missing for end, found in self.missing.items() if end.startswith("killed"))
+        killed = self.after("killed")
+        return killed is None or not killed.missing
 
 
 def standings(result: Result) -> list[Standing]:

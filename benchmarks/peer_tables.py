@@ -29,7 +29,7 @@ def peers(result: Result) -> str:
         lost(found),
         left_out(result),
         ours(result),
-        table(["Peer", "what a returned call survives"], ([row.label, row.durability] for row in found)),
+        table(["Peer", "what a returned call survives"], ([row.label, row.durability] for row in found), left=2),
     ]
     return "\n\n".join(filter(None, parts))
 
@@ -47,8 +47,8 @@ def overview(found: list[Standing]) -> str:
                 microseconds(paced.p999_ns) if paced else _NONE,
                 _times(paced.tail_ratio if paced else None),
                 f"{tight.events_per_s:,.0f}" if tight else _NONE,
-                _share(row.missing.get("killed, tight")),
-                _share(row.missing.get("exited, tight")),
+                _share(row.after("killed")),
+                _share(row.after("exited")),
             ]
         )
     head = ["At a glance", "median µs, tight", "/ floor", "p99.9 µs, paced", "/ floor", "events/s to file"]
@@ -77,7 +77,7 @@ def _calls(calls: Calls) -> list[str]:
 
 def _late(found: list[Standing]) -> str:
     late = [row.label for row in found if "paced" in row.calls and not row.calls["paced"].kept_pace]
-    return f"Slower than the pace, so called one after the other: {', '.join(late)}." if late else ""
+    return f"Slower than the pace, so called one after the other: {'; '.join(late)}." if late else ""
 
 
 def missing(found: list[Standing]) -> str:
@@ -101,7 +101,8 @@ def _count(found: Missing | None) -> str:
 def _share(found: Missing | None) -> str:
     if found is None:
         return _NONE
-    return f"{100 * found.missing / found.acknowledged:.1f} %" if found.missing else "0"
+    percent = 100 * found.missing / found.acknowledged
+    return f"{percent:.1f} %" if percent >= 1 else f"{percent:.2g} %" if percent else "0"
 
 
 def space(found: list[Standing]) -> str:

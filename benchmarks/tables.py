@@ -13,20 +13,20 @@ Result = dict[str, Any]
 _FIGURE_NAMES = {"median_ns": "median", "p99_ns": "p99", "p999_ns": "p99.9"}
 
 
-def table(head: list[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a Markdown table, padded; the first column to the left, all others to the right."""
+def table(head: list[str], rows: Iterable[Iterable[str]], *, left: int = 1) -> str:
+    """Return a Markdown table, padded; the first `left` columns to the left, all others to the right."""
     cells = [head, *map(list, rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
 
     def line(row: list[str]) -> str:
-        first, *rest = (
-            cell.ljust(width) if not at else cell.rjust(width)
+        padded = (
+            cell.ljust(width) if at < left else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        return "| " + " | ".join([first, *rest]) + " |"
+        return "| " + " | ".join(padded) + " |"
 
-    rule = "| " + " | ".join(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]) + " |"
-    return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])
+    rules = ("-" * width if at < left else "-" * (width - 1) + ":" for at, width in enumerate(widths))
+    return "\n".join([line(cells[0]), line(list(rules)), *map(line, cells[1:])])
 
 
 def title(result: Result) -> str:
@@ -165,7 +165,7 @@ def losses(result: Result) -> str:
 
 def durability(result: Result) -> str:
     """Say what each peer's returned call survives."""
-    return table(["Peer", "what a returned call survives"], result["durability"].items())
+    return table(["Peer", "what a returned call survives"], result["durability"].items(), left=2)
 
 
 def timer(result: Result) -> str:
