@@ -53,7 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--pairs", type=int, metavar="N", help="pairs of processes per comparison")
     command.add_argument(
-        "--peer", action="append", default=[], metavar="MODULE:CLASS", help="compare a peer of your own with the floor"
+        "--peer",
+        action="append",
+        default=[],
+        metavar="PEER",
+        help="compare one more with the floor, by name or module:Class",
     )
     command.set_defaults(run=_overhead)
 

@@ -166,7 +166,7 @@ def _calls(result: Result, mode: str, runs: list[Result]) -> Calls:
 
 def failures(result: Result) -> list[str]:
     """Return one sentence for each loss of our own."""
-    told = []
+    told: list[str] = []
     for standing in standings(result):
         if standing.is_ours:
             told.extend(f"{standing.label}, {sentence}" for sentence in standing.lost)

@@ -55,7 +55,7 @@ class Bubus(AwaitedPeer):
     def __init__(self, directory: Path) -> None:
         from bubus import BaseEvent, EventBus
 
-        class ToolEvent(BaseEvent):  # type: ignore[misc, type-arg]  # a type that is known only here
+        class ToolEvent(BaseEvent):  # type: ignore[misc]  # a type that is known only here
             """A tool call."""
 
             name: str
