@@ -14,8 +14,8 @@ from benchmarks.verification import WRONG
 
 Result = dict[str, Any]
 
-OURS = ("sync", "awaited")
-"""How the names of our own rows begin: they must lose nothing, and the command fails if they do."""
+OURS = "Deia"
+"""How the labels of our own rows begin: they must lose nothing, and the command fails if they do."""
 
 _PACE_KEPT = 0.95
 """A peer that takes fewer calls than this share of the paced rate was called late, one call after the other."""
@@ -82,7 +82,7 @@ class Standing:
     @property
     def is_ours(self) -> bool:
         """Whether it is Deia."""
-        return self.peer.startswith(OURS)
+        return self.label.startswith(OURS)
 
     def after(self, end: str) -> Missing | None:
         """Return what was missing after all ends whose names begin with `end`; None where there was none."""
