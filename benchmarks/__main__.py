@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
-from benchmarks import appends, compare, figures, overhead, page, tables
+from benchmarks import appends, compare, figures, overhead, page, peer_figures, peer_runs, peer_tables, tables
 from benchmarks.results import read_result, result_name, write_result
+
+Result = dict[str, Any]
+Settings = TypeVar("Settings", overhead.Settings, peer_runs.Settings)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,27 +43,49 @@ def _parser() -> argparse.ArgumentParser:
     single.add_argument("--json", type=Path, metavar="FILE", help="keep the raw result")
     single.add_argument("--quick", action="store_true", help="seconds instead of minutes; the figures mean nothing")
 
+    looped = argparse.ArgumentParser(add_help=False, parents=[single])
+    looped.add_argument("--calls", type=int, metavar="N", help="calls of a process in the tight loop")
+    looped.add_argument("--paced-calls", type=int, metavar="N", help="calls of a process at the paced rate")
+    looped.add_argument("--rate", type=float, metavar="HZ", help="paced calls per second")
+
     command = commands.add_parser(
-        "overhead", parents=[single], help="what a log call costs its caller, against the floor"
+        "overhead", parents=[looped], help="what a log call costs its caller, against the floor"
     )
     command.add_argument("--pairs", type=int, metavar="N", help="pairs of processes per comparison")
-    command.add_argument("--calls", type=int, metavar="N", help="calls of a process in the tight loop")
-    command.add_argument("--paced-calls", type=int, metavar="N", help="calls of a process at the paced rate")
-    command.add_argument("--rate", type=float, metavar="HZ", help="paced calls per second")
     command.add_argument(
-        "--peer", action="append", default=[], metavar="MODULE:CLASS", help="compare a peer of your own with the floor"
+        "--peer",
+        action="append",
+        default=[],
+        metavar="PEER",
+        help="compare one more with the floor, by name or module:Class",
     )
     command.set_defaults(run=_overhead)
+
+    command = commands.add_parser(
+        "peers", parents=[looped], help="the same event, recorded by what one would otherwise use"
+    )
+    command.add_argument("--rounds", type=int, metavar="N", help="processes of each peer in each mode")
+    command.add_argument("--deaths", type=int, metavar="N", help="rounds in which processes are killed")
+    command.add_argument(
+        "--peer", action="append", metavar="NAME", help="only these (and the floor), or one of your own: module:Class"
+    )
+    command.set_defaults(run=_peers)
 
     command = commands.add_parser("appends", parents=[single], help="what one append costs in each way there is")
     command.set_defaults(run=_appends)
 
     command = commands.add_parser(
-        "record", parents=[measuring], help="both into benchmarks/results/, and the page anew"
+        "record", parents=[measuring], help="measure in full, into benchmarks/results/, and make the page anew"
+    )
+    command.add_argument(
+        "--only",
+        action="append",
+        choices=["overhead", "appends", "peers"],
+        help="one of them; may be given again (default: overhead and appends, which need no peers)",
     )
     command.set_defaults(run=_record)
 
-    command = commands.add_parser("table", help="docs/reference/benchmarks.md from benchmarks/results/")
+    command = commands.add_parser("table", help="docs/reference/benchmarks.md and its charts from benchmarks/results/")
     command.add_argument("--check", action="store_true", help="only tell whether it is up to date")
     command.set_defaults(run=_table)
 
@@ -74,51 +100,72 @@ def _say(text: str) -> None:
     print(f"… {text}", file=sys.stderr, flush=True)
 
 
+def _settings(options: argparse.Namespace, quick: Settings, usual: Settings) -> Settings:
+    """Return how much is to be measured: the options of the same names, where they were given."""
+    given = {name: value for name, value in vars(options).items() if name in asdict(usual) and value is not None}
+    return replace(quick if options.quick else usual, **given)
+
+
+def _show(result: Result, keep: Path | None) -> int:
+    """Print a result's tables, keep it where a path is given, and return the exit code."""
+    lost: list[str] = []
+    if result["benchmark"] == "overhead":
+        text, lost = tables.overhead(result), figures.losses(result)
+    elif result["benchmark"] == "peers":
+        text, lost = peer_tables.peers(result), peer_figures.failures(result)
+    else:
+        text = tables.appends(result)
+    print(text)
+    if keep is not None:
+        write_result(result, keep)
+    return 1 if lost else 0
+
+
+def _peers(options: argparse.Namespace) -> int:
+    settings = _settings(options, peer_runs.QUICK, peer_runs.Settings())
+    return _show(peer_runs.run(settings, options.directory, peers=options.peer, say=_say), options.json)
+
+
 def _overhead(options: argparse.Namespace) -> int:
-    given = {name: getattr(options, name) for name in ("pairs", "calls", "paced_calls", "rate")}
-    settings = replace(
-        overhead.QUICK if options.quick else overhead.Settings(),
-        **{name: value for name, value in given.items() if value is not None},
-    )
-    result = overhead.run(settings, options.directory, own_peers=options.peer, say=_say)
-    print(tables.overhead(result))
-    if options.json is not None:
-        write_result(result, options.json)
-    return 1 if figures.losses(result) else 0
+    settings = _settings(options, overhead.QUICK, overhead.Settings())
+    return _show(overhead.run(settings, options.directory, own_peers=options.peer, say=_say), options.json)
 
 
 def _appends(options: argparse.Namespace) -> int:
-    result = appends.run(options.directory, **(appends.QUICK if options.quick else {}))
-    print(tables.appends(result))
-    if options.json is not None:
-        write_result(result, options.json)
-    return 0
+    return _show(appends.run(options.directory, **(appends.QUICK if options.quick else {})), options.json)
 
 
 def _record(options: argparse.Namespace) -> int:
     code = 0
     page.RESULTS.mkdir(exist_ok=True)
-    for result in (overhead.run(overhead.Settings(), options.directory, say=_say), appends.run(options.directory)):
-        write_result(result, page.RESULTS / result_name(result))
-        if result["benchmark"] == "overhead":
-            print(tables.overhead(result))
-            code = 1 if figures.losses(result) else 0
-    page.PAGE.write_text(page.make_page(page.load_results()), encoding="utf-8")
+    for name in options.only or ("overhead", "appends"):
+        result = _in_full(name, options.directory)
+        code = max(code, _show(result, page.RESULTS / result_name(result)))
+    page.write_pages(page.make_pages(page.load_results()))
     return code
 
 
+def _in_full(benchmark: str, directory: Path) -> Result:
+    if benchmark == "overhead":
+        return overhead.run(overhead.Settings(), directory, say=_say)
+    if benchmark == "peers":
+        return peer_runs.run(peer_runs.Settings(), directory, say=_say)
+    return appends.run(directory)
+
+
 def _table(options: argparse.Namespace) -> int:
-    made = page.make_page(page.load_results())
+    made = page.make_pages(page.load_results())
     if not options.check:
-        page.PAGE.write_text(made, encoding="utf-8")
+        page.write_pages(made)
         return 0
-    if page.PAGE.exists() and page.PAGE.read_text(encoding="utf-8") == made:
-        return 0
-    print(
-        "docs/reference/benchmarks.md is not made from benchmarks/results/: run `python -m benchmarks table`",
-        file=sys.stderr,
-    )
-    return 1
+    stale = page.out_of_date(made)
+    for path in stale:
+        print(
+            f"docs/reference/{path.relative_to(page.PAGE.parent)} is not what benchmarks/results/ makes: "
+            "run `python -m benchmarks table`",
+            file=sys.stderr,
+        )
+    return 1 if stale else 0
 
 
 def _compare(options: argparse.Namespace) -> int:

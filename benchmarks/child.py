@@ -6,7 +6,8 @@ process would repeat that luck and call it precision.
 
 from __future__ import annotations
 
-import asyncio
+import os
+import signal
 import sys
 from array import array
 from collections.abc import Callable
@@ -17,7 +18,9 @@ from typing import Any
 import orjson
 
 from benchmarks.event import TOOL, params
-from benchmarks.peers import AwaitedPeer, Peer, find_peer
+from benchmarks.loops import run_under
+from benchmarks.memory import resident
+from benchmarks.peers import AwaitedPeer, LeftOutError, Peer, find_peer
 from benchmarks.timing import Plan, describe, time_awaited_calls, time_calls, timer_cost_ns
 
 Job = dict[str, Any]
@@ -30,42 +33,40 @@ def repetition(job: Job) -> Job:
     peer = kind(Path(job["directory"]))
     timer_ns = timer_cost_ns()
     if isinstance(peer, AwaitedPeer):
-        samples, elapsed_ns, dropped = asyncio.run(_repeat_awaited(peer, plan))
+        measured, samples = run_under(peer.loop, _repeat_awaited, peer, plan)
     else:
-        samples, elapsed_ns, dropped = _repeat(peer, plan)
-    return {
-        "path": str(peer.path),
-        "has_seq": peer.has_seq,
-        "durability": peer.durability,
-        "timer_ns": timer_ns,
-        "dropped": dropped,
-        "events_per_s": round(plan.calls / elapsed_ns * 1e9),
-        **describe(samples),
-    }
+        measured, samples = _repeat(peer, plan)
+    return {"path": str(peer.path), "timer_ns": timer_ns, **measured, **describe(samples)}
 
 
-def _repeat(peer: Peer, plan: Plan) -> tuple[array[int], int, int]:
+def _repeat(peer: Peer, plan: Plan) -> tuple[Job, array[int]]:
     peer.start()
     for number in range(plan.warmup):
         peer.log_tool_call(TOOL, params(), number)
     peer.flush()  # the background is up, and begins the timed calls with nothing to do
     began = clock()
     samples = time_calls(peer.log_tool_call, plan)
+    called = clock()
     peer.flush()
-    elapsed_ns = clock() - began
-    return samples, elapsed_ns, peer.close()
+    return {**_whole(plan, began, called), "dropped": peer.close()}, samples
 
 
-async def _repeat_awaited(peer: AwaitedPeer, plan: Plan) -> tuple[array[int], int, int]:
+async def _repeat_awaited(peer: AwaitedPeer, plan: Plan) -> tuple[Job, array[int]]:
     await peer.start()
     for number in range(plan.warmup):
         await peer.log_tool_call(TOOL, params(), number)
     await peer.flush()
     began = clock()
     samples = await time_awaited_calls(peer.log_tool_call, plan)
+    called = clock()
     await peer.flush()
-    elapsed_ns = clock() - began
-    return samples, elapsed_ns, await peer.close()
+    return {**_whole(plan, began, called), "dropped": await peer.close()}, samples
+
+
+def _whole(plan: Plan, began: int, called: int) -> Job:
+    """Return how fast the calls came, and how fast all was in its file, as of now; and the memory it took."""
+    calls_per_s, events_per_s = (round(plan.calls / (end - began) * 1e9) for end in (called, clock()))
+    return {"calls_per_s": calls_per_s, "events_per_s": events_per_s, **resident()}
 
 
 def first_call(job: Job) -> Job:
@@ -73,14 +74,14 @@ def first_call(job: Job) -> Job:
     plan = Plan(job["calls"], warmup=1, rate=job["rate"])
     peer = find_peer(job["peer"])(Path(job["directory"]))
     if isinstance(peer, AwaitedPeer):
-        first_ns, samples = asyncio.run(_first_awaited(peer, plan))
+        first_ns, samples = run_under(peer.loop, _first_awaited, peer, plan)
     else:
         before = clock()
         peer.log_tool_call(TOOL, params(), 0)
         first_ns = clock() - before
         samples = time_calls(peer.log_tool_call, plan)
         peer.close()
-    return {"path": str(peer.path), "has_seq": peer.has_seq, "first_ns": first_ns, **describe(samples)}
+    return {"path": str(peer.path), "first_ns": first_ns, **describe(samples)}
 
 
 async def _first_awaited(peer: AwaitedPeer, plan: Plan) -> tuple[int, array[int]]:
@@ -99,13 +100,66 @@ def long_session(job: Job) -> Job:
     return grow(Path(job["directory"]), job["sizes"], job["looks"], job["copies"])
 
 
+def probe(job: Job) -> Job:
+    """Make a few calls of one peer, and tell what one takes; or why there will be none here."""
+    try:
+        peer = find_peer(job["peer"])(Path(job["directory"]))
+        if isinstance(peer, AwaitedPeer):
+            measured, _ = run_under(peer.loop, _repeat_awaited, peer, Plan(job["calls"], job["warmup"]))
+        else:
+            measured, _ = _repeat(peer, Plan(job["calls"], job["warmup"]))
+    except ModuleNotFoundError as error:
+        return {"left_out": f"{error.name} is not installed"}
+    except LeftOutError as error:
+        return {"left_out": str(error)}
+    return {"path": str(peer.path), **measured}
+
+
+_DYING: list[Peer | AwaitedPeer] = []
+"""Keeps the peer until the interpreter exits, as an agent's module keeps its logger."""
+
+
+def death(job: Job) -> Job:
+    """Make a peer's calls, and end without closing it: by SIGKILL right after the last one, or as a program ends.
+
+    Where to look for what it left is told beforehand, so that nothing stands between the last call and the end.
+    """
+    peer = find_peer(job["peer"])(Path(job["directory"]))
+    _DYING.append(peer)
+    plan = Plan(job["calls"], 0, job["rate"])
+    _answer({"path": str(peer.path)})
+    if isinstance(peer, AwaitedPeer):
+        run_under(peer.loop, _die_awaited, peer, plan, job["kill"])
+    else:
+        peer.start()
+        time_calls(peer.log_tool_call, plan)
+        if job["kill"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+async def _die_awaited(peer: AwaitedPeer, plan: Plan, kill: bool) -> None:
+    await peer.start()
+    await time_awaited_calls(peer.log_tool_call, plan)
+    if kill:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 JOBS: dict[str, Callable[[Job], Job]] = {
     "repetition": repetition,
     "first_call": first_call,
     "long_session": long_session,
+    "probe": probe,
+    "death": death,
 }
+
+
+def _answer(answer: Job) -> None:
+    if answer:
+        sys.stdout.buffer.write(orjson.dumps(answer))
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":
     request = orjson.loads(sys.argv[1])
-    sys.stdout.buffer.write(orjson.dumps(JOBS[request["job"]](request)))
+    _answer(JOBS[request["job"]](request))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from benchmarks.verification import WRONG
+
 Result = dict[str, Any]
 
 SAME = 1.25
@@ -202,7 +204,11 @@ def losses(result: Result) -> list[str]:
     told = []
     for name, run in runs:
         if not run["verified"]:
-            wrong = ("lost", "dropped", "repeated", "out_of_order", "seq_gaps", "unreadable")
-            counts = ", ".join(f"{run['verification'][key]:,} {key}" for key in wrong if run["verification"][key])
-            told.append(f"{name}: {counts} of {run['verification']['calls']:,} calls")
+            told.append(f"{name}: {what_is_wrong(run['verification'])}")
     return told
+
+
+def what_is_wrong(verification: Result) -> str:
+    """Say in what a verification failed."""
+    counts = ", ".join(f"{verification[key]:,} {key}" for key in WRONG if verification[key])
+    return f"{counts} of {verification['calls']:,} calls"

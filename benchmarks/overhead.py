@@ -5,22 +5,16 @@ Every figure comes from processes of their own, and every ratio from a pair of t
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from benchmarks.conditions import ROOT, conditions
+from benchmarks.conditions import conditions
 from benchmarks.peers import find_peer
-from benchmarks.verification import verify
+from benchmarks.processes import run_child, run_python, run_verified, workplace
 from deia.options import Options
 
 TIGHT = [
@@ -31,8 +25,6 @@ TIGHT = [
 
 PACED = [("floor", "sync"), ("floor", "unredacted"), ("floor", "awaited"), ("floor", "original")]
 """Pairs at the paced rate."""
-
-_CHILD_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True)
@@ -124,27 +116,6 @@ def run(
     return result
 
 
-def run_child(job: dict[str, Any]) -> Result:
-    """Do one job of `benchmarks.child` in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.child", orjson.dumps(job).decode()]
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("DEIA_")}  # shipped defaults
-    done = subprocess.run(command, cwd=ROOT, env=plain, stdout=subprocess.PIPE, timeout=_CHILD_TIMEOUT_S, check=True)
-    answer: Result = orjson.loads(done.stdout)
-    return answer
-
-
-def _verified(job: dict[str, Any], directory: Path, calls: int) -> Result:
-    """Do a job in a directory that goes away with it, and read the file it left."""
-    with tempfile.TemporaryDirectory(prefix="deia-benchmark-", dir=directory) as place:
-        answer = run_child({**job, "directory": place})
-        found = verify(Path(answer.pop("path")), calls, has_seq=answer.pop("has_seq"))
-    events = calls - found.lost
-    answer["bytes_per_event"] = round(found.event_bytes / events, 1) if events else None
-    answer["verified"] = found.ok
-    answer["verification"] = asdict(found)
-    return answer
-
-
 def _pairs(
     settings: Settings,
     directory: Path,
@@ -164,9 +135,8 @@ def _pairs(
             shuffle(peers := [base, subject])
             for peer in peers:
                 job = {"job": "repetition", "peer": peer, "calls": calls, "warmup": settings.warmup, "rate": rate}
-                answer = _verified(job, directory, settings.warmup + calls)
+                answer = run_verified(job, directory, settings.warmup + calls)
                 where = {"mode": mode, "base": base, "subject": subject, "pair": pair, "peer": peer, "events": calls}
-                answer.pop("durability")
                 repetitions.append({**where, **answer})
     return repetitions
 
@@ -176,7 +146,7 @@ def _first_calls(settings: Settings, directory: Path) -> list[Result]:
     for _ in range(settings.starts):
         for peer in ("sync", "awaited"):
             job = {"job": "first_call", "peer": peer, "calls": settings.start_calls, "rate": settings.rate}
-            found.append({"peer": peer, **_verified(job, directory, settings.start_calls + 1)})
+            found.append({"peer": peer, **run_verified(job, directory, settings.start_calls + 1)})
     return found
 
 
@@ -197,21 +167,18 @@ def _imports(settings: Settings, shuffle: Callable[[list[Any]], None]) -> list[d
 
 
 def _import_ns(statement: str) -> int:
-    code = f"from time import perf_counter_ns as c; a = c()\n{statement}\nprint(c() - a)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, timeout=_CHILD_TIMEOUT_S, check=True, text=True
-    )
-    return int(done.stdout)
+    return int(run_python(f"from time import perf_counter_ns as c; a = c()\n{statement}\nprint(c() - a)"))
 
 
 def _long_session(settings: Settings, directory: Path) -> Result:
     job = {
         "job": "long_session",
+        "peer": "sync",
         "sizes": settings.sizes,
         "looks": settings.looks,
         "copies": settings.copies,
     }
-    return _verified(job, directory, settings.sizes[-1])
+    return run_verified(job, directory, settings.sizes[-1])
 
 
 def _shipped_options() -> Result:
@@ -221,7 +188,7 @@ def _shipped_options() -> Result:
 def _sample(directory: Path) -> Result:
     """Return a line as the sync logger writes it, and its size."""
     job = {"job": "repetition", "peer": "sync", "calls": 11, "warmup": 0, "rate": None}
-    with tempfile.TemporaryDirectory(prefix="deia-benchmark-", dir=directory) as place:
-        path = Path(run_child({**job, "directory": place})["path"])
+    with workplace(directory) as place:
+        path = Path(run_child({**job, "directory": str(place)})["path"])
         line = path.read_bytes().splitlines(keepends=True)[-1]
     return {"line": line.decode(), "bytes": len(line)}

@@ -1,13 +1,13 @@
-"""`docs/reference/benchmarks.md`, made from the files in `benchmarks/results/` and from nothing else."""
+"""`docs/reference/benchmarks.md` and its charts, made from the files in `benchmarks/results/` and nothing else."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from benchmarks import tables
+from benchmarks import charts, peer_tables, tables
 from benchmarks.conditions import ROOT
-from benchmarks.results import read_result
+from benchmarks.results import read_result, result_name
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
@@ -19,6 +19,7 @@ _HEAD = """\
 
 What a log call costs its caller, and what else is promised in numbers. Every figure on this page comes from a raw
 result in `benchmarks/results/`; how it is measured, and how to measure it again, stands in `benchmarks/README.md`.
+`deia bench` measures the shortest form of it on your own machine.
 
 The *floor* is the least that anyone would write by hand for the same promise: take the clock, count, encode the line,
 one `write`. The *original* design appends an object to a list in memory: it is the fastest at the call, it keeps every
@@ -34,19 +35,61 @@ What the design rests on: an event costs its encoding and a copy, as long as it 
 """
 
 
+_PEERS = """\
+## Beside what one would otherwise use
+
+The same event, recorded by each: one line of JSON, or the store's own record, read back with the store's own reader
+after each process. The floor is write-through. What each peer is, and how it was set up, stands in `benchmarks/peers/`;
+rows stand by what a call costs, ours wherever they fall.
+"""
+
+
 def load_results(directory: Path | None = None) -> list[dict[str, Any]]:
     """Return all results of a directory (`benchmarks/results/`), by file name."""
     return [read_result(path) for path in sorted((directory or RESULTS).glob("*.json"))]
 
 
-def make_page(results: list[dict[str, Any]]) -> str:
-    """Return the page; optimised interpreters come first, for they are what users have."""
+def make_pages(results: list[dict[str, Any]]) -> dict[Path, str]:
+    """Return the page and its charts, by path; optimised interpreters come first, for they are what users have."""
     results = sorted(results, key=lambda result: (not result["python"]["optimised"], result["python"]["version"]))
+    made = {}
     parts = [_HEAD]
-    overheads = [result for result in results if result["benchmark"] == "overhead"]
-    parts.extend(f"## {tables.title(result)}\n\n{tables.overhead(result)}\n" for result in overheads)
-    appends = [result for result in results if result["benchmark"] == "appends"]
-    if appends:
+    parts.extend(f"## {tables.title(result)}\n\n{tables.overhead(result)}\n" for result in _of(results, "overhead"))
+    if peers := _of(results, "peers"):
+        parts.append(_PEERS)
+    for result in peers:
+        parts.append(f"### {tables.title(result)}\n")
+        for name, svg in charts.charts(result).items():
+            path = _charts() / f"{Path(result_name(result)).stem}-{name}.svg"
+            made[path] = svg
+            parts.append(f"![{charts.TITLES[name]}](charts/{path.name})\n")
+        parts.append(f"{peer_tables.peers(result)}\n")
+    if appends := _of(results, "appends"):
         parts.append(_APPENDS)
         parts.extend(f"### {tables.title(result)}\n\n{tables.appends(result)}\n" for result in appends)
-    return "\n".join(parts)
+    return {PAGE: "\n".join(parts), **made}
+
+
+def _of(results: list[dict[str, Any]], benchmark: str) -> list[dict[str, Any]]:
+    return [result for result in results if result["benchmark"] == benchmark]
+
+
+def _charts() -> Path:
+    return PAGE.parent / "charts"
+
+
+def write_pages(made: dict[Path, str]) -> None:
+    """Write them, and remove the charts that are made no more."""
+    for path, text in made.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    for path in _charts().glob("*.svg"):
+        if path not in made:
+            path.unlink()
+
+
+def out_of_date(made: dict[Path, str]) -> list[Path]:
+    """Return the files that are missing, that differ, or that are made no more."""
+    there = {path for path in (PAGE, *_charts().glob("*.svg")) if path.exists()}
+    differing = {path for path, text in made.items() if path not in there or path.read_text(encoding="utf-8") != text}
+    return sorted(differing | (there - made.keys()))

@@ -12,6 +12,7 @@ from time import perf_counter_ns as clock
 from typing import Any
 
 from benchmarks.event import AGENT_ID, SESSION_ID, TASK, TOOL, params
+from benchmarks.memory import resident
 from deia import SessionLogger
 
 _TIMEOUT_S = 60.0
@@ -46,13 +47,13 @@ def grow(directory: Path, sizes: list[int], looks: int, copies: int) -> dict[str
             long.log_tool_call(TOOL, params(), number)
         logged = size
         long.sync(timeout_s=_TIMEOUT_S)
-        memory = _memory()
+        memory = resident()
         looked = _look({"short": short, "long": long}, directory / "elsewhere", looks, copies)
         steps.append({"events": size, "file_bytes": long.path.stat().st_size, **memory, **looked})
     path = long.path
     for logger in (short, long):
         logger.close(timeout_s=_TIMEOUT_S)
-    return {"path": str(path), "has_seq": True, "dropped": long.statistics().dropped, "steps": steps}
+    return {"path": str(path), "dropped": long.statistics().dropped, "steps": steps}
 
 
 def _look(loggers: dict[str, SessionLogger], elsewhere: Path, looks: int, copies: int) -> dict[str, dict[str, float]]:
@@ -89,16 +90,3 @@ def _sync(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _memory() -> dict[str, int]:
-    """Resident memory in KiB: all of it, and the part that is this process's own (heap and stacks).
-
-    The mapped ring is in the first only. Empty where there is no /proc.
-    """
-    try:
-        status = Path("/proc/self/status").read_text()
-    except FileNotFoundError:
-        return {}
-    fields = dict(line.split(":", 1) for line in status.splitlines())
-    return {"rss_kib": int(fields["VmRSS"].split()[0]), "own_kib": int(fields["RssAnon"].split()[0])}

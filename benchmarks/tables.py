@@ -13,20 +13,20 @@ Result = dict[str, Any]
 _FIGURE_NAMES = {"median_ns": "median", "p99_ns": "p99", "p999_ns": "p99.9"}
 
 
-def table(head: list[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a Markdown table, padded; the first column to the left, all others to the right."""
+def table(head: list[str], rows: Iterable[Iterable[str]], *, left: int = 1) -> str:
+    """Return a Markdown table, padded; the first `left` columns to the left, all others to the right."""
     cells = [head, *map(list, rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
 
     def line(row: list[str]) -> str:
-        first, *rest = (
-            cell.ljust(width) if not at else cell.rjust(width)
+        padded = (
+            cell.ljust(width) if at < left else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        return "| " + " | ".join([first, *rest]) + " |"
+        return "| " + " | ".join(padded) + " |"
 
-    rule = "| " + " | ".join(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]) + " |"
-    return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])
+    rules = ("-" * width if at < left else "-" * (width - 1) + ":" for at, width in enumerate(widths))
+    return "\n".join([line(cells[0]), line(list(rules)), *map(line, cells[1:])])
 
 
 def title(result: Result) -> str:
@@ -72,7 +72,7 @@ def callers_side(result: Result) -> str:
             [
                 f"{row.mode}, {row.peer}",
                 str(row.repetitions),
-                *(_us(value) for value in (row.median_ns, row.p99_ns, row.p999_ns, row.max_ns)),
+                *(microseconds(value) for value in (row.median_ns, row.p99_ns, row.p999_ns, row.max_ns)),
                 f"{row.events_per_s:,.0f}",
                 f"{row.bytes_per_event:.1f}",
             ]
@@ -114,7 +114,12 @@ def starting(result: Result) -> str:
             then = max(run["max_ns"] for run in runs)
             usual = median(run["median_ns"] for run in runs)
             rows.append(
-                [f"first call, {peer}", f"{_ms(median(first))} (worst {_ms(max(first))})", _us(usual), _ms(then)]
+                [
+                    f"first call, {peer}",
+                    f"{_ms(median(first))} (worst {_ms(max(first))})",
+                    microseconds(usual),
+                    _ms(then),
+                ]
             )
     return table(["Once per process", "median ms", "the calls after it, median µs", "their worst ms"], rows)
 
@@ -129,8 +134,8 @@ def long_session(result: Result) -> str:
         )
         return [
             name,
-            _us(times["summary_ns"]),
-            _us(times["save_own_ns"]),
+            microseconds(times["summary_ns"]),
+            microseconds(times["save_own_ns"]),
             *(_ms(times[key]) for key in ("save_elsewhere_ns", "plain_copy_ns", "sync_of_copy_ns")),
             *memory,
         ]
@@ -160,7 +165,7 @@ def losses(result: Result) -> str:
 
 def durability(result: Result) -> str:
     """Say what each peer's returned call survives."""
-    return table(["Peer", "what a returned call survives"], result["durability"].items())
+    return table(["Peer", "what a returned call survives"], result["durability"].items(), left=2)
 
 
 def timer(result: Result) -> str:
@@ -193,14 +198,15 @@ def overhead(result: Result) -> str:
 def appends(result: Result) -> str:
     """Return a result of `benchmarks.appends`."""
     rows = (
-        [row["what"], f"{row['appends']:,}", *(_us(row[key]) for key in ("median_ns", "p99_ns", "max_ns"))]
+        [row["what"], f"{row['appends']:,}", *(microseconds(row[key]) for key in ("median_ns", "p99_ns", "max_ns"))]
         for row in result["rows"]
     )
     parts = [circumstances(result), table(["One append", "appends a round", "median µs", "p99 µs", "max µs"], rows)]
     return "\n\n".join(parts)
 
 
-def _us(nanoseconds: float) -> str:
+def microseconds(nanoseconds: float) -> str:
+    """Return nanoseconds as microseconds."""
     return f"{nanoseconds / 1e3:,.2f}"
 
 

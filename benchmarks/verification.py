@@ -1,16 +1,21 @@
-"""Whether a run's file holds every event exactly once, in order.
+"""Whether what a run left holds every event exactly once, in order.
 
-It is read with nothing of Deia, so that the verification cannot share its errors.
+A file of lines is read with nothing of Deia, so that the verification cannot share its errors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from benchmarks.event import TOOL
+
+WRONG = ("lost", "dropped", "repeated", "out_of_order", "seq_gaps", "unreadable")
+"""Fields of a verification that are 0 where nothing is wrong."""
 
 
 @dataclass
@@ -46,13 +51,33 @@ class Verification:
     @property
     def ok(self) -> bool:
         """Whether every call has exactly one line, in order, without a gap or damage."""
-        return not (self.lost or self.repeated or self.out_of_order or self.seq_gaps or self.unreadable or self.dropped)
+        return not any(getattr(self, wrong) for wrong in WRONG)
 
 
-def verify(path: Path, calls: int, *, has_seq: bool = True) -> Verification:
-    """Read the file of a run of `calls` tool calls, numbered from 0 by their `duration_ms`.
+def read_lines(path: Path) -> Iterable[bytes]:
+    """Yield the lines of a file."""
+    with path.open("rb") as file:
+        yield from file
 
-    Where there is no file, all of them are lost.
+
+def verify(
+    path: Path,
+    calls: int,
+    *,
+    has_seq: bool = True,
+    lines: Callable[[Path], Iterable[bytes]] = read_lines,
+    fields_of: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> Verification:
+    """Read what a run of `calls` tool calls left, numbered from 0 by their `duration_ms`.
+
+    Where there is nothing at `path`, all of them are lost.
+
+    Args:
+        path: A file, or the directory of a store.
+        calls: How many calls returned.
+        has_seq: Whether each line has a `seq`.
+        lines: Yields each record as a line of JSON.
+        fields_of: Returns a record's fields under the names of the design.
     """
     found = Verification(calls)
     if not path.exists():
@@ -61,33 +86,32 @@ def verify(path: Path, calls: int, *, has_seq: bool = True) -> Verification:
     seen = bytearray(calls)
     newest = -1
     last_seq = 0
-    with path.open("rb") as file:
-        for line in file:
-            found.lines += 1
-            found.bytes += len(line)
-            try:
-                fields = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                found.unreadable += 1
-                continue
-            if not line.endswith(b"\n"):
-                found.unreadable += 1
-            if has_seq:
-                seq = fields.get("seq")
-                found.seq_gaps += seq != last_seq + 1
-                last_seq = seq if isinstance(seq, int) else last_seq + 1
-            if fields.get("type") == "SessionEvent":
-                found.dropped += fields.get("dropped", 0)
-            if fields.get("type") != "ToolEvent" or fields["name"] != TOOL:
-                continue
-            number = fields["duration_ms"]
-            found.event_bytes += len(line)
-            found.longest_event_bytes = max(found.longest_event_bytes, len(line))
-            if not 0 <= number < calls or seen[number]:
-                found.repeated += 1
-                continue
-            seen[number] = 1
-            found.out_of_order += number < newest
-            newest = max(newest, number)
+    for line in lines(path):
+        found.lines += 1
+        found.bytes += len(line)
+        try:
+            fields = fields_of(orjson.loads(line))
+        except orjson.JSONDecodeError:
+            found.unreadable += 1
+            continue
+        if not line.endswith(b"\n"):
+            found.unreadable += 1
+        if has_seq:
+            seq = fields.get("seq")
+            found.seq_gaps += seq != last_seq + 1
+            last_seq = seq if isinstance(seq, int) else last_seq + 1
+        if fields.get("type") == "SessionEvent":
+            found.dropped += fields.get("dropped", 0)
+        if fields.get("type") != "ToolEvent" or fields["name"] != TOOL:
+            continue
+        number = fields["duration_ms"]
+        found.event_bytes += len(line)
+        found.longest_event_bytes = max(found.longest_event_bytes, len(line))
+        if not 0 <= number < calls or seen[number]:
+            found.repeated += 1
+            continue
+        seen[number] = 1
+        found.out_of_order += number < newest
+        newest = max(newest, number)
     found.lost = seen.count(0)
     return found

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,10 @@ from benchmarks.conditions import ROOT
 from benchmarks.results import read_result, result_name, write_result
 from benchmarks.timing import histogram, percentile
 from benchmarks.verification import verify
+from support.benchmark_runs import QuickRun, quick_run
 
 LOSSY = '''
-from benchmarks.peers import Floor
+from benchmarks.peers.bounds import Floor
 
 class Lossy(Floor):
     """Says nothing of every hundredth call."""
@@ -38,33 +37,15 @@ class Lossy(Floor):
 
 
 @pytest.fixture(scope="module")
-def quick_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
-    """The quick form with a lossy peer in it: what it printed, and its raw result."""
-    directory = tmp_path_factory.mktemp("benchmark")
-    (directory / "lossy.py").write_text(LOSSY)
-    measured = directory / "measured"
-    measured.mkdir()
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks", "overhead", "--quick", "--peer", "lossy:Lossy"),
-            *("--directory", str(measured), "--json", str(directory / "result.json")),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(directory), os.environ.get("PYTHONPATH", "")])},
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
-    assert (directory / "result.json").exists(), done.stderr
-    assert list(measured.iterdir()) == []
-    return done, read_result(directory / "result.json")
+def overhead_run(tmp_path_factory: pytest.TempPathFactory) -> QuickRun:
+    """The quick form with a lossy peer in it."""
+    return quick_run(tmp_path_factory.mktemp("benchmark"), ("lossy", LOSSY), "overhead", "--peer", "lossy:Lossy")
 
 
 @pytest.fixture
-def result(quick_run: tuple[object, dict[str, Any]]) -> dict[str, Any]:
+def result(overhead_run: QuickRun) -> dict[str, Any]:
     """A raw result that a test may change."""
-    return copy.deepcopy(quick_run[1])
+    return copy.deepcopy(overhead_run[1])
 
 
 def test_a_raw_result_says_under_what_conditions_it_was_measured(result: dict[str, Any]) -> None:
@@ -127,10 +108,10 @@ def test_the_tool_event_fits_into_200_bytes(result: dict[str, Any]) -> None:
 
 
 def test_a_lossy_peer_is_reported_and_left_out_of_the_figures(
-    quick_run: tuple[subprocess.CompletedProcess[str], dict[str, Any]],
+    overhead_run: QuickRun,
 ) -> None:
     """Lost events are told with their number and fail the command; they never make a peer look fast."""
-    done, result = quick_run
+    done, result = overhead_run
     assert done.returncode == 1
     assert figures.losses(result) == [
         "lossy:Lossy, tight, pair 1: 22 lost of 2,200 calls",
@@ -256,7 +237,7 @@ def test_the_page_is_made_from_results_and_keeps_the_rows_where_we_lose(result: 
     """Every peer, target and loss of a result stands on the page, as does the comparison of appends."""
     write_result(result, tmp_path / "overhead.json")
     write_result(appends.run(tmp_path, **appends.QUICK), tmp_path / "appends.json")
-    text = page.make_page(page.load_results(tmp_path))
+    text = page.make_pages(page.load_results(tmp_path))[page.PAGE]
     for expected in ("tight, original", "paced, awaited", "sync / floor, p99.9, paced", "22 lost", "anyio portal"):
         assert expected in text
     assert tables.title(result) in text
@@ -273,7 +254,7 @@ def test_recording_keeps_both_results_and_makes_the_page(
     monkeypatch.setattr(command_line.appends, "run", lambda directory: small)
     assert command_line.main(["record", "--directory", str(tmp_path)]) == 1
     assert sorted(page.RESULTS.iterdir()) == [page.RESULTS / result_name(small), page.RESULTS / result_name(result)]
-    assert page.PAGE.read_text() == page.make_page(page.load_results(page.RESULTS))
+    assert page.PAGE.read_text() == page.make_pages(page.load_results(page.RESULTS))[page.PAGE]
     assert command_line.main(["table", "--check"]) == 0
 
 

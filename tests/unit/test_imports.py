@@ -122,6 +122,7 @@ METHODS = frozenset(
 """Methods by which a Path does the same."""
 
 EXCEPTIONS = {
+    ("deia.cli.bench", ...): "the measurement stands beside the package, and so do its clocks, files and write-through",
     ("deia.cli.demo", ...): "the demonstration is an agent at work: a user of the package, not a part of it",
     ("deia.cli.paths", "os.path.exists"): "looks for session logs by the names that a user gave",
     ("deia.cli.paths", "os.path.isdir"): "the same",

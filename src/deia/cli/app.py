@@ -12,6 +12,7 @@ import click
 
 from deia import __version__
 from deia.cli.analyze import analyze
+from deia.cli.bench.command import bench
 from deia.cli.check import check
 from deia.cli.demo.command import demo
 from deia.cli.output import Output
@@ -37,7 +38,7 @@ def commands(context: click.Context) -> None:
         context.exit(WRONG_USAGE)  # as a missing command is
 
 
-for _command in (analyze, summary, check, recover, demo):
+for _command in (analyze, summary, check, recover, demo, bench):
     commands.add_command(_command)
 
 

@@ -16,6 +16,7 @@ from deia import SessionLogger, read_events
 from deia.cli.demo.plan import Plan, make_plan
 from deia.cli.demo.proof import Acknowledgement, Proof, Recording
 from deia.cli.demo.recorder import FAILED, Job
+from deia.cli.processes import environment
 from deia.errors import DeiaError
 
 AGENT_ID = "deia-demo"
@@ -142,7 +143,7 @@ def _record(job: Job, watcher: Watcher, before: int, *, kill_at: int | None = No
     process = subprocess.Popen(
         [sys.executable, "-m", "deia.cli.demo.recorder", job.to_json()],
         cwd=job.workspace,  # `-m` looks for modules there first; nothing of the user's is in this one
-        env=_environment(),
+        env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -170,10 +171,3 @@ def _record(job: Job, watcher: Watcher, before: int, *, kill_at: int | None = No
     if process.returncode != 0 and not killed:
         raise DemoFailedError(f"the recording process failed: {failure or f'exit code {process.returncode}'}")
     return acknowledged
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment of a recording process: it finds what this process imports, and it does record."""
-    environment = {name: value for name, value in os.environ.items() if name != "DEIA_DISABLED"}
-    environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
-    return environment
