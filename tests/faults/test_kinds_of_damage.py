@@ -260,10 +260,10 @@ def test_last_bytes_that_no_crash_leaves_are_kept_as_damage(journal: Path, conte
 
 MEASURED = """
 import resource, sys, tracemalloc
-from deia.journal.reader import read_records
+from deia.journal.records import RecordReader
 found = []
 base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-lengths = [record.length for record in read_records(sys.argv[1], on_damage=found.append)]
+lengths = [record.length for record in RecordReader(sys.argv[1], found.append).records()]
 print(len(lengths), max(lengths), [(damage.kind, damage.line) for damage in found],
       resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base)
 """

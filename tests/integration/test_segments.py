@@ -413,7 +413,9 @@ def test_truncated_file_is_made_good_from_the_ring_as_far_as_that_goes(tmp_path:
     logger.close()
     found = numbers_of(logger.path)
     report = check(logger.path)
-    assert list(report.damage_counts) == ["torn", "gap"]
+    assert (
+        report.damage_counts.keys() <= {"torn", "gap"} and report.damage_counts["gap"] == 1
+    )  # it may end at a newline
     assert found[-1] == 1000 and found == sorted(set(found))
     assert 1001 - len(found) < 1000 - (64 * 1024) // 900, "the ring's content is there"
 

@@ -15,9 +15,9 @@ from typing import Any, NoReturn
 
 from deia import SessionLogger, system
 from deia.journal.damage import Damage
-from deia.journal.reader import read_records
 from deia.queue.layout import HEADER_BYTES, Header, queue_path
 from support.processes import run
+from support.records import read_records
 
 AGENT, SESSION = "agent-ä", "damaged"
 
