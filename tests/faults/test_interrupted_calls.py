@@ -152,7 +152,7 @@ print(json.dumps([tried, problems]))
         ("first", 11),
         ("second", 1),
         ("flushed", 1),
-        ("flushed odd", 29),
+        ("flushed odd", 97),
         ("second write", 5),
         ("flushed long", 5),
         ("second long", 11),
