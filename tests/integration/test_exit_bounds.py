@@ -80,7 +80,7 @@ def failing_pwrite(fd, data, offset):
     if bytes(data).startswith(b'{"type"'):
         raise OSError(5, "the disk is broken")
     return pwrite(fd, data, offset)
-logger = SessionLogger("agent", "s", output_dir=sys.argv[1], queue_mode=sys.argv[2])
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1], queue_mode=sys.argv[2], exit_timeout_s=0.5)
 logger.log_file_read("written")
 logger.flush()
 system.pwrite = failing_pwrite

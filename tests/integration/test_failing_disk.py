@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from deia import SessionLogger, system
+from deia import FileEvent, SessionLogger, read_events, system
 from deia.errors import WriterFailedError
 from support.held_writer import HeldWriter
 from support.lines import assert_sound, lines_of
+from support.processes import run
 from support.waiting import PATIENCE_S, Worker, eventually
 
 RING_BYTES = 64 * 1024
@@ -119,3 +120,26 @@ def test_long_line_is_written_when_the_disk_is_well_again(tmp_path: Path, held_w
     logger.close()
     assert [line.get("name", "before") for line in lines_of(logger.path)] == ["before", "long", "long again"]
     assert_sound(logger.path)
+
+
+def test_what_only_memory_holds_is_tried_to_be_written_until_the_exit_has_no_more_time(tmp_path: Path) -> None:
+    """Mode `write` on a disk that takes nothing for a moment, at the very end: an exit does not give up at once."""
+    script = """
+import errno, sys, time
+from deia import FileEvent, SessionLogger, read_events, system
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1], queue_mode="write")
+logger.log_file_read("before")
+write, free = system.pwrite, time.monotonic() + 0.5
+
+def fill(fd, data, offset):
+    if time.monotonic() < free:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    return write(fd, data, offset)
+
+system.pwrite = fill
+for number in range(10):
+    logger.log_file_read(f"{number}")
+"""
+    run(script, tmp_path, cwd=tmp_path)
+    paths = [event.path for event in read_events(tmp_path / "agent_s.jsonl") if isinstance(event, FileEvent)]
+    assert paths == ["before", *map(str, range(10))]

@@ -38,6 +38,9 @@ from deia.statistics import Mode, Statistics
 if TYPE_CHECKING:
     from deia.bus.loop import Background, Bell
 
+_LAST_PAUSE_S = 0.05
+"""Between two attempts, at interpreter exit, to write what no queue file keeps: it is lost with the process."""
+
 State = Literal["unopened", "opening", "open", "closing", "closed", "disowned"]
 
 
@@ -442,6 +445,9 @@ class Session:
                 if writer.sync_error is None:
                     break
             if self.producer.flushed < self.producer.end:
+                if is_exiting() and writer.files.ring is None and system.monotonic() + _LAST_PAUSE_S < deadline:
+                    system.pause(_LAST_PAUSE_S)
+                    continue
                 break
             if (explicit or self.options.sync_policy != "never") and system.monotonic() < deadline:
                 writer.sync()
