@@ -305,8 +305,9 @@ def test_failed_fsync_is_told_once_and_made_good_in_another_file(
     told = second[0]
     assert (told["reason"], told["after_seq"], told["offset"]) == ("sync-failed", 1, durable)
     assert told["unsynced_bytes"] == logger.path.stat().st_size - durable
-    assert len(warnings_logged) == 1 and "agent_s.2.jsonl" in warnings_logged[0]
     logger.close()
+    eventually(lambda: bool(warnings_logged), "the thread that met the failure to say so")
+    assert len(warnings_logged) == 1 and "agent_s.2.jsonl" in warnings_logged[0]
     assert_sound(logger.path)
 
 

@@ -68,7 +68,6 @@ ROWS = (
     Row("error-on-sync", "EIO, ENOSPC, EINTR, injected into `fsync`", ACCEPTED),
     Row("error-on-open", "EMFILE, EIO, EACCES, ENOSPC, EINTR, injected while a session is opened", ACCEPTED),
     Row("error-elsewhere", "errors of `mmap`, `rename`, `flock`, `unlink`, `close`", ACCEPTED),
-    Row("operation-fails", "an error of any file operation of a run (simulated disk)", ACCEPTED),
     Row("short-writes", "writes that take a part of what they are given (simulated disk)", ACCEPTED),
     Row("operation-fails", "each file operation of a run fails, once and several in a row (simulated disk)", ACCEPTED),
     # The session goes on in another file
