@@ -31,6 +31,10 @@ _LONGEST_RETRY_S = 30.0
 _COPY_BYTES = 256 * 1024
 """Copied at a time, as one write of the writer's."""
 
+_DRAIN_S = 0.1
+"""How long a segment that is long enough is still written to; threads that never stop logging would keep it for ever.
+What is left is repeated in the next one."""
+
 _REST_BYTES = 64 * 1024
 """How much may be left to copy while appends are held up: 50 µs or so."""
 
@@ -163,7 +167,7 @@ class Segments:
                 writer.error = writer.sync_error
             reason = self._noted(files)
         if reason == "size":
-            writer.drain()
+            writer.drain(system.monotonic() + _DRAIN_S)
             writer.sync()
             reason = "size" if writer.sync_error is None else "sync-failed"
         if reason is None:
