@@ -116,6 +116,50 @@ def test_close_while_another_close_is_under_way_waits_for_it(tmp_path: Path, mon
     assert_sound(logger.path)
 
 
+def test_close_that_finds_the_queue_file_gone_by_another_close_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The second one looks where the files are while the first one removes them: that is no displaced session."""
+    logger = SessionLogger("agent", "s", output_dir=tmp_path, flush_interval_s=60, sync_policy="never")
+    logger.log_file_read("a")
+    logger.flush()
+    syncing, looking, removed, looked = (threading.Event() for _ in range(4))
+    sync, lstat, unlink = system.sync, system.lstat, system.unlink
+
+    def slow_sync(fd: int) -> None:
+        sync(fd)
+        if not syncing.is_set():
+            syncing.set()
+            looking.wait(PATIENCE_S)
+
+    def slow_look(path: str | os.PathLike[str]) -> os.stat_result:
+        if syncing.is_set() and not looking.is_set():
+            looking.set()
+            removed.wait(PATIENCE_S)
+            try:
+                return lstat(path)
+            finally:
+                threading.Timer(0.1, looked.set).start()
+        return lstat(path)
+
+    def slow_unlink(path: str | os.PathLike[str]) -> None:
+        unlink(path)
+        removed.set()
+        looked.wait(PATIENCE_S)
+
+    monkeypatch.setattr(system, "sync", slow_sync)
+    monkeypatch.setattr(system, "lstat", slow_look)
+    monkeypatch.setattr(system, "unlink", slow_unlink)
+    first = Worker(logger.close)
+    assert syncing.wait(PATIENCE_S)
+    logger.close()
+    first.finish()
+    assert logger.statistics().mode == "closed"
+    assert not caplog.records
+    assert paths_read(logger.path) == ["a"]
+    assert os.listdir(tmp_path) == ["agent_s.jsonl"]
+
+
 def test_forgotten_logger_is_closed_once_the_disk_recovers(tmp_path: Path, held_writer: HeldWriter) -> None:
     """A drain that failed when the logger became garbage is not the last: events and lock are not held for good."""
     logger = SessionLogger("agent", "s", output_dir=tmp_path, flush_interval_s=1.0)

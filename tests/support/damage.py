@@ -99,10 +99,13 @@ class Remains:
 
 
 def for_journal(queue: bytes, journal: Path, **fields: Any) -> bytes:
-    """Return a queue file with its header made for a journal; `trusted` false makes it of another file's inode."""
+    """Return a queue file with its header made for a journal; `trusted` false makes it of another file's inode.
+
+    One that no file made later will have either.
+    """
     page, ring = queue[:HEADER_BYTES], queue[HEADER_BYTES:]
     status = journal.stat()
-    inode = status.st_ino + (not fields.pop("trusted", True))
+    inode = status.st_ino + (0 if fields.pop("trusted", True) else 1 << 48)
     header = replace(Header.unpack(page), boot_id=system.boot_id(), device=status.st_dev, inode=inode, **fields)
     committed, dropped = struct.unpack_from("<Q", page, 128)[0], struct.unpack_from("<Q", page, 192)[0]
     return header.pack(committed=committed, dropped=dropped) + ring

@@ -79,9 +79,13 @@ class Segments:
         if files is None:
             return False
         try:
-            return files.displacement(self._session.producer.flushed) is not None
+            return self._displacement(files) is not None
         except OSError:  # whatever keeps it from being told, the next write meets it too
             return False
+
+    def _displacement(self, files: SessionFiles) -> SwitchReason | None:
+        reason = files.displacement(self._session.producer.flushed)
+        return reason if self._session.writer.files is files else None  # else they were closed under this look
 
     def go_on(self, *, urgent: bool = False) -> bool:
         """Go on in another segment if there is a reason; an error is noted, and it is tried again later.
@@ -161,7 +165,7 @@ class Segments:
             with session.lock:
                 self._complete()
             return True
-        reason = files.displacement(session.producer.flushed)
+        reason = self._displacement(files)
         if reason is None:
             if isinstance(writer.error, DisplacedError):  # by a write that was still on its way to the segment before
                 writer.error = writer.sync_error

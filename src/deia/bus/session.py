@@ -353,16 +353,23 @@ class Session:
         """
         writer = self.writer
         failures = writer.failures
+        failed: list[Exception] = []
         done = self.submit(job)
         done.add_done_callback(lambda _: self.progress.announce())
-        self.progress.wait_until(lambda: condition() or done.done() or writer.failures > failures, timeout_s)
+
+        def is_settled() -> bool:
+            if writer.failures > failures and (error := writer.error) is not None:  # no other attempt has mended it
+                failed.append(error)
+            return condition() or done.done() or bool(failed)
+
+        self.progress.wait_until(is_settled, timeout_s)
         self.say()
         if done.done():
             done.result()  # raises what the job raised
         if condition():
             return
         pending = self.producer.end - self.producer.flushed
-        error = writer.error if writer.failures > failures else writer.sync_error
+        error = failed[-1] if failed else writer.sync_error
         if error is not None:
             raise WriterFailedError(
                 f"the session log cannot be written: {self.path}: {error}", path=self.path, pending_bytes=pending
@@ -459,8 +466,9 @@ class Session:
                 ):
                     break
         self.progress.announce()
-        if self.state == "closing":
-            self.state = "open"  # the queue file goes on holding what could not be written
+        with self.lock:  # after another call of `finish` that is at it, too
+            if self.state == "closing":
+                self.state = "open"  # the queue file goes on holding what could not be written
         left = self.producer.end - self.producer.flushed
         if left and is_exiting() and writer.files is not None and writer.files.ring is None:
             self.warn("lost", "%d bytes of events are lost, the log could not be written: %s", left, self.path)
