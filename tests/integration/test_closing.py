@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,40 @@ def test_close_that_finds_the_queue_file_gone_by_another_close_is_no_failure(
     assert logger.statistics().mode == "closed"
     assert not caplog.records
     assert paths_read(logger.path) == ["a"]
+    assert os.listdir(tmp_path) == ["agent_s.jsonl"]
+
+
+def test_switch_that_begins_while_the_session_is_closed_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file was long enough, and the logger was closed before the next one was there: nobody has to hear of it."""
+    logger = SessionLogger(
+        "agent", "s", output_dir=tmp_path, flush_interval_s=60, sync_policy="never", max_segment_bytes=64 * 1024
+    )
+    logger.log_tool_call("long", {"text": "x" * 70_000}, 1)
+    closing, switching, closed = (threading.Event() for _ in range(3))
+    sync = system.sync
+
+    def slow_sync(fd: int) -> None:
+        sync(fd)
+        if not closing.is_set():
+            closing.set()
+            switching.wait(PATIENCE_S)
+        elif not switching.is_set():
+            switching.set()
+            closed.wait(PATIENCE_S)
+
+    monkeypatch.setattr(system, "sync", slow_sync)
+    logger._session.options = replace(logger._session.options, max_segment_bytes=None)  # no switch before that one
+    closer = Worker(logger.close)
+    assert closing.wait(PATIENCE_S)
+    logger._session.options = replace(logger._session.options, max_segment_bytes=64 * 1024)
+    worker = Worker(logger._session.segments.go_on)
+    closer.finish()
+    closed.set()
+    worker.finish()
+    assert switching.is_set()
+    assert logger.statistics().error is None and not caplog.records
     assert os.listdir(tmp_path) == ["agent_s.jsonl"]
 
 

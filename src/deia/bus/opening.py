@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from deia import line as lines
 from deia import system
-from deia.journal.files import SessionFiles, open_session
+from deia.journal.files import SessionFiles
+from deia.journal.opener import open_session
 from deia.journal.recovery import LOCK_ATTEMPTS
 from deia.queue.producer import COMPLETED, OTHER, READ, STARTED, WRITTEN
 from deia.queue.tasks import OpenTask

@@ -18,8 +18,9 @@ from deia import system
 from deia.bus.background import is_exiting
 from deia.bus.opening import RETRY_S
 from deia.errors import DeiaError
-from deia.journal.files import DisplacedError, SessionFiles, new_segment_name
+from deia.journal.files import DisplacedError, SessionFiles
 from deia.journal.next_segment import NextSegment, discard
+from deia.journal.opener import new_segment_name
 from deia.journal.segments import Segment, SwitchReason
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class Segments:
             try:
                 return self._go_on(urgent=urgent)
             except (OSError, DeiaError) as error:
+                if self._session.writer.files is None:
+                    return False  # it was closed meanwhile, after everything was written
                 self._failures += 1
                 self._retry_at = system.monotonic() + min(RETRY_S * 2**self._failures, _LONGEST_RETRY_S)
                 self._session.writer.failed(error)

@@ -11,24 +11,22 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from deia import line as lines
 from deia import system
 from deia.bus.appender import Appender
-from deia.bus.background import background, is_exiting, unwatch, watch
+from deia.bus.background import background, is_exiting, watch
+from deia.bus.closing import finish
 from deia.bus.drops import Drops
 from deia.bus.opening import keep_in_memory, open_files
 from deia.bus.progress import Progress
 from deia.bus.segments import Segments
 from deia.errors import (
     DeiaError,
-    FlushTimeoutError,
     LoggerClosedError,
     SessionLockedError,
-    WriterFailedError,
 )
 from deia.journal.writer import Writer
 from deia.options import Options
@@ -37,9 +35,6 @@ from deia.statistics import Mode, Statistics
 
 if TYPE_CHECKING:
     from deia.bus.loop import Background, Bell
-
-_LAST_PAUSE_S = 0.05
-"""Between two attempts, at interpreter exit, to write what no queue file keeps: it is lost with the process."""
 
 State = Literal["unopened", "opening", "open", "closing", "closed", "disowned"]
 
@@ -108,6 +103,11 @@ class Session:
         """The journal: its first file, if it goes on in others."""
         return self.directory / f"{self.agent_id}_{self.session_id}.jsonl"
 
+    @property
+    def whose(self) -> dict[str, Any]:
+        """The fields that every line of the session ends in."""
+        return {"agent_id": self.agent_id, "session_id": self.session_id, "v": lines.VERSION}
+
     def start_at(self, start_time: float) -> None:
         """Count times from another moment than the logger's construction, Unix seconds."""
         self.started += start_time - self.start_time
@@ -149,9 +149,7 @@ class Session:
                 **fields,
                 "seq": seq,
                 "timestamp": system.now(),
-                "agent_id": self.agent_id,
-                "session_id": self.session_id,
-                "v": lines.VERSION,
+                **self.whose,
             }
         )
         return Entry(line, OTHER)
@@ -163,7 +161,7 @@ class Session:
         if self.state == "disowned":
             return False  # an append that was under way at a `fork`: the parent records it
         if self.state in ("closing", "closed"):
-            raise self._closed()
+            raise self.closed_error()
         if self.state == "unopened":
             self.open()
         elif self.state == "open" and self.writer.files is None and system.monotonic() >= self.retry_at:
@@ -184,7 +182,7 @@ class Session:
         """
         with self.lock:
             if self.state in ("closing", "closed"):
-                raise self._closed()
+                raise self.closed_error()
             if self.state in ("opening", "disowned") or self.writer.files is not None:
                 return
             before = self.state
@@ -229,7 +227,8 @@ class Session:
         """The options to open with: at interpreter exit nobody is left to drain a ring."""
         return replace(self.options, queue_mode="write") if is_exiting() else self.options
 
-    def _closed(self) -> LoggerClosedError:
+    def closed_error(self) -> LoggerClosedError:
+        """What to raise where it is too late."""
         return LoggerClosedError(f"the logger of {self.path.name} is closed")
 
     # Between the producer and the consumer
@@ -291,7 +290,8 @@ class Session:
             done.set_result(job())
             return done
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Write what waits, and go on in another segment where that is due; an error is noted."""
         self.retry()
         with self.lock:
             self.writer.finish_direct()
@@ -300,101 +300,12 @@ class Session:
             self.writer.try_to_drain()
 
     def drain_and_sync(self) -> None:
-        self._drain()
+        self.drain()
         self.writer.sync()
         if self.segments.is_due:
             self.segments.go_on()
 
-    def _flush_now(self) -> None:
-        """Drain for someone who waits, to where readers look for it."""
-        if self.segments.is_displaced or self.segments.is_due:
-            self.segments.go_on(urgent=True)
-        self._drain()
-
-    def _sync_now(self) -> None:
-        self._flush_now()
-        self.writer.sync()
-        if self.writer.sync_error is not None:
-            self.segments.go_on(urgent=True)
-
-    # Wait
-
-    def flush(self, timeout_s: float) -> int:
-        """See `SessionLogger.flush`."""
-        target = self.producer.end
-        self._wait(lambda: self._is_filed() and self.producer.flushed >= target, self._flush_now, timeout_s)
-        return target
-
-    def sync(self, timeout_s: float) -> int:
-        """See `SessionLogger.sync`."""
-        target = self.producer.end
-        self._wait(lambda: self._is_filed() and self.writer.durable >= target, self._sync_now, timeout_s)
-        return target
-
-    def _is_filed(self) -> bool:
-        return self.state != "open" or self.writer.files is not None
-
-    def _wait(self, condition: Callable[[], bool], job: Callable[[], object], timeout_s: float) -> None:
-        if self.state in ("closing", "closed"):
-            raise self._closed()
-        if self.state in ("unopened", "disowned"):
-            return
-        files = self.writer.files
-        nowhere = files if self.segments.is_displaced else None
-        if nowhere is not None or not condition():
-            self._do(lambda: condition() and (nowhere is None or self.writer.files is not nowhere), job, timeout_s)
-
-    def _do(self, condition: Callable[[], bool], job: Callable[[], object], timeout_s: float) -> None:
-        """Have something done and wait for it.
-
-        Raises:
-            WriterFailedError: It, or another attempt made since, failed.
-            FlushTimeoutError: It took longer than `timeout_s`.
-        """
-        writer = self.writer
-        failures = writer.failures
-        failed: list[Exception] = []
-        done = self.submit(job)
-        done.add_done_callback(lambda _: self.progress.announce())
-
-        def is_settled() -> bool:
-            if writer.failures > failures and (error := writer.error) is not None:  # no other attempt has mended it
-                failed.append(error)
-            return condition() or done.done() or bool(failed)
-
-        self.progress.wait_until(is_settled, timeout_s)
-        self.say()
-        if done.done():
-            done.result()  # raises what the job raised
-        if condition():
-            return
-        pending = self.producer.end - self.producer.flushed
-        error = failed[-1] if failed else writer.sync_error
-        if error is not None:
-            raise WriterFailedError(
-                f"the session log cannot be written: {self.path}: {error}", path=self.path, pending_bytes=pending
-            ) from error
-        raise FlushTimeoutError(
-            f"the writer of {self.path.name} did not get there in {timeout_s} s; {pending} bytes wait",
-            pending_bytes=pending,
-        )
-
     # Close
-
-    def close(self, timeout_s: float) -> None:
-        """See `SessionLogger.close`."""
-        with self.lock:
-            if self.state == "unopened":
-                self.state = "closed"
-        if self.state not in ("closed", "disowned"):
-            deadline = system.monotonic() + timeout_s
-            self._do(lambda: self.state == "closed", partial(self.finish, deadline, explicit=True), timeout_s)
-            if self.writer.sync_error is not None:
-                raise WriterFailedError(
-                    f"the session log could not be synced: {self.path}: {self.writer.sync_error}",
-                    path=self.path,
-                    pending_bytes=0,
-                ) from self.writer.sync_error
 
     def abandon(self) -> None:
         """Drain and close without anyone waiting: the logger is garbage."""
@@ -410,104 +321,13 @@ class Session:
 
     def settle(self) -> None:
         """Drain and sync by the policy, before the end of the interpreter."""
-        self._drain()
+        self.drain()
         if self.options.sync_policy != "never":
             self.writer.sync()
 
-    def finish(self, deadline: float, *, explicit: bool = False) -> bool:
-        """Drain, sync and close, on this thread.
-
-        Args:
-            deadline: Monotonic seconds; what is not written by then stays in the queue file.
-            explicit: Whether `close` was called: it is synced whatever the policy, and no call may follow.
-
-        Returns:
-            Whether all is in the journal and the queue file is gone.
-        """
-        writer = self.writer
-        with self.lock:
-            if self.state not in ("open", "closing"):
-                return self.state in ("closed", "unopened")
-            self.retry()
-            waiting = self.producer.end - self.producer.flushed
-            if writer.files is None and waiting and is_exiting():
-                self.warn("lost", "%d bytes of events are lost, no log could be made: %s", waiting, self.path)
-            if explicit:
-                self.state = "closing"
-                self.producer.limit = -1
-        if explicit:
-            self.segments.settle()
-        while writer.files is not None:
-            with self.lock:
-                writer.finish_direct()
-            try:
-                writer.drain(deadline)
-            except OSError as error:
-                if writer.files is None:
-                    break  # another call of `finish` was first
-                writer.failed(error)
-            if self.segments.is_broken or (explicit and self.segments.is_displaced):
-                if self.segments.go_on(urgent=explicit):
-                    continue
-                if writer.sync_error is None:
-                    break
-            if self.producer.flushed < self.producer.end:
-                if is_exiting() and writer.files.ring is None and system.monotonic() + _LAST_PAUSE_S < deadline:
-                    system.pause(_LAST_PAUSE_S)
-                    continue
-                break
-            if (explicit or self.options.sync_policy != "never") and system.monotonic() < deadline:
-                writer.sync()
-                if writer.sync_error is not None and self.segments.go_on(urgent=explicit):
-                    continue
-            with self.lock:
-                if self.appender.tell_drops() and self._release(
-                    "closed" if explicit or not is_exiting() else "unopened"
-                ):
-                    break
-        self.progress.announce()
-        with self.lock:  # after another call of `finish` that is at it, too
-            if self.state == "closing":
-                self.state = "open"  # the queue file goes on holding what could not be written
-        left = self.producer.end - self.producer.flushed
-        if left and is_exiting() and writer.files is not None and writer.files.ring is None:
-            self.warn("lost", "%d bytes of events are lost, the log could not be written: %s", left, self.path)
-        return writer.files is None
-
-    def _release(self, afterwards: State) -> bool:
-        """Give up the files, all of it being written; False if something was appended meanwhile.
-
-        At interpreter exit a call may still come, from a later exit hook, a destructor or a daemon thread: the session
-        is opened again for it. One made inside this one, by a signal handler, is kept in memory until the files are
-        released.
-        """
-        producer, writer = self.producer, self.writer
-        end, files = producer.end, writer.files
-        if files is None:
-            return True  # another call of `finish` was first
-        producer.limit = -1
-        if (
-            producer.direct is not None
-            or producer.flushed < end
-            or not producer.rebase(end, end=end, seq=producer.seq, ring=None, ring_bytes=0, committed=None)
-        ):
-            return False
-        self.state = "opening"
-        writer.files = None
-        try:
-            files.release(remove=True)
-        except OSError as error:  # all is in the journal; a queue file that stays is recovered to nothing
-            self.warn("remove", "The queue file could not be removed: %s: %s", self.path, error)
-        for task in producer.open_tasks():
-            task.owner = None if afterwards == "closed" else producer.owner  # contexts keep tasks that are in them
-        self.state = afterwards
-        unwatch(self)
-        if self.bell is not None:
-            self.bell.ring()
-        if producer.end > end:
-            self.open()
-            return False
-        return True
+    def finish(self, deadline: float) -> None:
+        """Close without anyone having called `close`; what is not written at `deadline` stays in the queue file."""
+        finish(self, deadline)
 
     def disown(self) -> None:
         """Let go of everything in a forked child: the session is the parent's, and goes on there."""

@@ -16,15 +16,8 @@ from pathlib import Path
 
 from deia import system
 from deia.errors import ForeignJournalError
-from deia.journal.files import (
-    SessionFiles,
-    identity,
-    make_directory,
-    make_queue,
-    new_name,
-    new_segment_name,
-    place_queue,
-)
+from deia.journal.files import SessionFiles, identity
+from deia.journal.opener import make_directory, make_queue, new_name, new_segment_name, place_queue
 from deia.journal.recovery import Recovery, is_at, lock_session
 from deia.journal.segments import Segment, first_line, next_number, segment_path, segments_of
 from deia.options import Options

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from deia.bus.appender import Build, Done, Pending
+from deia.bus.session import Session
 from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
 from deia.services.session_logger import DEFAULT_TIMEOUT_S, SessionLogger
 from deia.statistics import Statistics
@@ -36,8 +37,9 @@ class _MustWait(Exception):
 class _Recorder(SessionLogger):
     """The sync logger, but for waiting: that is left to whoever awaits."""
 
-    def _append(self, build: Build, done: Done = None) -> None:
-        pending = self._session.appender.attempt(build, done)
+    @staticmethod
+    def _append(session: Session, build: Build, done: Done = None) -> None:
+        pending = session.appender.attempt(build, done)
         if pending is not None:
             raise _MustWait(build, done, pending)
 

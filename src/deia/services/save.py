@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deia import system
+from deia.bus.barriers import flush
 from deia.bus.session import Session
-from deia.journal.files import make_directory
+from deia.journal.opener import make_directory
 from deia.journal.recovery import lock_session
 from deia.journal.segments import is_there, segments_of
 from deia.queue.layout import queue_path
@@ -29,7 +30,7 @@ def save(session: Session, directory: Path, timeout_s: float, *, disabled: bool)
         if session.state == "open" and session.writer.files is None:
             session.move_to(directory)
     session.segments.rescue(directory)
-    end = session.flush(timeout_s) if session.state == "open" else None
+    end = flush(session, timeout_s) if session.state == "open" else None
     if system.real_path(session.path.parent) == system.real_path(directory):
         system.close(system.open_or_create(target))
         return target

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -19,19 +19,21 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from deia import errors
+from deia.bus import barriers
 from deia.bus.appender import Build, Done
 from deia.bus.session import Session
 from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
-from deia.line import VERSION, encode, encode_mapping, plain_fields
+from deia.line import encode, encode_mapping, plain_fields
 from deia.options import Options
 from deia.plain import has_nonfinite, plain
 from deia.queue.layout import HEADER_BYTES
-from deia.queue.producer import CALLED, COMPLETED, OTHER, READ, STARTED, WRITTEN, Entry, Producer
-from deia.queue.tasks import OpenTask, current, innermost, leave
+from deia.queue.producer import CALLED, COMPLETED, READ, WRITTEN, Entry, Producer
+from deia.queue.tasks import current, innermost
 from deia.redaction.suspicion import AFTER_PARAMS, known
 from deia.services import arguments
 from deia.services.ids import checked_id, checked_pair, new_session_id
 from deia.services.screen import Screen
+from deia.services.tasks import Tasks
 from deia.statistics import Statistics
 from deia.system import monotonic, now, raised_by_signal_handler
 
@@ -130,10 +132,11 @@ class SessionLogger:
         self._session = session
         self._producer = session.producer
         # the end of every line, encoded once: it stands in the place of the agent's id and brings two more fields along
-        self._whose = orjson.Fragment(_dumps(_whose(session))[len(b'{"agent_id":') : -1])
+        self._whose = orjson.Fragment(_dumps(session.whose)[len(b'{"agent_id":') : -1])
         self._warned_of_duration = False
         options = session.options
         self._screen = Screen(session) if options.redact is not False or options.max_event_bytes is not None else None
+        self._tasks = Tasks(session, self._append, self._whose, self._screen, _warn)
         self._finalizer = weakref.finalize(self, Session.abandon, session)
         self._finalizer.atexit = False
         _loggers.add(self)
@@ -152,23 +155,7 @@ class SessionLogger:
             return
         if type(task_name) is not str or not task_name:
             task_name = arguments.text("task_name", task_name)
-        encoded = b"{}" if metadata is None else encode_mapping(metadata)
-        if self._screen is not None:
-            task_name, encoded = self._screen.task(task_name, encoded)
-        task = OpenTask(task_name, now(), monotonic(), encoded)
-        outer = current.get()
-        while outer is not None and outer.owner is None:
-            outer = outer.outer
-        task.outer = outer
-        parent = innermost(outer, producer.owner)
-        task.parent_id = None if parent is None else parent.task_id
-        self._append_task(producer, partial(self._start_entry, producer, task), partial(current.set, task))
-
-    def _start_entry(self, producer: Producer, task: OpenTask, seq: int) -> Entry:
-        task.task_id = seq
-        task.older = producer.tasks.get(task.name)
-        line = self._task_line(task, seq, None, task.metadata, {})
-        return Entry(line, STARTED, task.name, task, task, producer.owner)
+        self._tasks.start(task_name, b"{}" if metadata is None else encode_mapping(metadata))
 
     def log_task_complete(
         self, task_name: str, duration_ms: float | None = None, metadata: Mapping[str, Any] | None = None
@@ -188,11 +175,7 @@ class SessionLogger:
         if type(task_name) is not str or not task_name:
             task_name = arguments.text("task_name", task_name)
         duration = {} if duration_ms is None else self._duration(duration_ms)
-        encoded = b"{}" if metadata is None else encode_mapping(metadata)
-        if self._screen is not None:
-            task_name, encoded = self._screen.task(task_name, encoded)
-        build = _Completion(self, producer, task_name, duration, encoded)
-        self._append_task(producer, build, build.done)
+        self._tasks.complete(task_name, duration, b"{}" if metadata is None else encode_mapping(metadata))
 
     def log_file_read(self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None) -> None:
         """Record that a file was read.
@@ -329,46 +312,18 @@ class SessionLogger:
 
     # How it is appended where the fast path does not do
 
-    def _append(self, build: Build, done: Done = None) -> None:
+    @staticmethod
+    def _append(session: Session, build: Build, done: Done = None) -> None:
         """Append by the slow path; `done` is called once it is recorded."""
-        self._session.appender.append(build, done)
+        session.appender.append(build, done)
 
     def _append_again(self, fields: dict[str, Any], counter: int, *, odd: bool = False) -> None:
         """Append an event by the slow path, encoded again; odd data is made plain once and for all before."""
-        fields = {**fields, **_whose(self._session)}
+        fields = {**fields, **self._session.whose}
         screen = self._screen
         if odd:
             fields = plain_fields(fields) if screen is None else screen.event(fields)
-        self._append(partial(_again, fields, counter, screen))
-
-    def _append_task(self, producer: Producer, build: Build, done: Callable[[], object]) -> None:
-        start, seq = producer.end, producer.seq
-        if producer.place(start, seq, build(seq + 1)):
-            done()
-        else:
-            self._append(build, done)
-
-    def _task_line(
-        self, task: OpenTask, seq: int, end_time: float | None, metadata: bytes, beside: dict[str, Any]
-    ) -> bytes:
-        fields = {
-            "type": "TaskEvent",
-            "name": task.name,
-            "start_time": task.start_time,
-            "end_time": end_time,
-            "metadata": orjson.Fragment(metadata),
-            **beside,
-            "task_id": task.task_id,
-            "parent_id": task.parent_id,
-            "seq": seq,
-            "timestamp": task.start_time if end_time is None else end_time,
-            "agent_id": self._whose,
-        }
-        try:
-            line = _dumps(fields, None, _NEWLINE)
-        except TypeError:  # lone surrogates in the name
-            line = encode({**fields, **_whose(self._session)})
-        return line if self._screen is None else self._screen.fit(line)
+        self._append(self._session, partial(_again, fields, counter, screen))
 
     def _duration(self, value: object) -> dict[str, Any]:
         """The fields of a duration that is not simply a whole number: rounded, or 0 beside the given value."""
@@ -471,7 +426,7 @@ class SessionLogger:
             WriterFailedError: The journal cannot be written; its cause is the system's error.
             LoggerClosedError: `close` was called.
         """
-        return 0 if self._producer is None else self._session.flush(timeout_s)
+        return 0 if self._producer is None else barriers.flush(self._session, timeout_s)
 
     def sync(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
         """Wait until an fsync that covers every event logged before this call has returned: power may fail then.
@@ -487,7 +442,7 @@ class SessionLogger:
             WriterFailedError: The journal cannot be written, or an fsync has failed; its cause is the system's error.
             LoggerClosedError: `close` was called.
         """
-        return 0 if self._producer is None else self._session.sync(timeout_s)
+        return 0 if self._producer is None else barriers.sync(self._session, timeout_s)
 
     def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         """Flush, sync, and remove the queue file. May be called twice, and need not be called at all.
@@ -500,7 +455,7 @@ class SessionLogger:
             WriterFailedError: The journal cannot be written; its cause is the system's error.
         """
         if self._producer is not None:
-            self._session.close(timeout_s)
+            barriers.close(self._session, timeout_s)
 
     def statistics(self) -> Statistics:
         """Return the state of the recording: mode, offsets, what waits, what was dropped, what is wrong."""
@@ -584,61 +539,9 @@ class SessionLogger:
             self._producer = None
 
 
-class _Completion:
-    """The entry of a task's completion: which task that is shows only at the moment of its commit."""
-
-    def __init__(
-        self, face: SessionLogger, producer: Producer, name: str, duration: dict[str, Any], metadata: bytes
-    ) -> None:
-        self._face = face
-        self._producer = producer
-        self._name = name
-        self._duration = duration
-        self._metadata = metadata
-        self._end_time = now()
-        self._ended = monotonic()
-        self._orphan = False
-
-    def __call__(self, seq: int) -> Entry:
-        task = self._producer.tasks.get(self._name)
-        self._orphan = task is None
-        if task is None:
-            return self._orphan_entry(seq)
-        end_time = max(self._end_time, task.start_time)
-        beside = self._duration
-        if not beside:
-            # another process's monotonic clock says nothing here
-            elapsed = self._ended - task.started if task.started is not None else end_time - task.start_time
-            beside = {"duration_ms": round(max(elapsed, 0.0) * 1000)}
-        metadata = task.metadata
-        if self._metadata != b"{}":
-            metadata = orjson.dumps({**orjson.loads(metadata), **orjson.loads(self._metadata)})
-        if task.started is None and self._face._screen is not None:  # what an earlier run recorded may be anything
-            metadata = self._face._screen.metadata(metadata)
-        line = self._face._task_line(task, seq, end_time, metadata, beside)
-        return Entry(line, COMPLETED, self._name, task.older, task)
-
-    def _orphan_entry(self, seq: int) -> Entry:
-        duration_ms = self._duration.get("duration_ms", 0)
-        task = OpenTask(self._name, self._end_time - duration_ms / 1000, None, b"{}")
-        parent = innermost(current.get(), self._producer.owner)
-        task.parent_id = None if parent is None else parent.task_id
-        beside = {**(self._duration or {"duration_ms": None}), "orphan": True}
-        line = self._face._task_line(task, seq, self._end_time, self._metadata, beside)
-        return Entry(line, OTHER)
-
-    def done(self) -> None:
-        if self._orphan:
-            # one finished text, as callers of the original module's logger assert it
-            logger.warning(f"Task complete event logged without corresponding start event: {self._name}")  # noqa: G004
-        else:
-            self._producer.forget(self._name)
-            leave()
-
-
 _OWN = frozenset(
     (
-        *("_session", "_producer", "_whose", "_warned_of_duration", "_screen", "_finalizer"),
+        *("_session", "_producer", "_whose", "_warned_of_duration", "_screen", "_tasks", "_finalizer"),
         "_copied_from",
     )
 )
@@ -658,11 +561,6 @@ def _absolute(directory: str | os.PathLike[str]) -> Path:
         return Path(os.path.abspath(directory))
     except FileNotFoundError:  # the working directory was removed: no file can be made in it, and that is for later
         return Path(directory)
-
-
-def _whose(session: Session) -> dict[str, Any]:
-    """The fields that every line of a session ends in."""
-    return {"agent_id": session.agent_id, "session_id": session.session_id, "v": VERSION}
 
 
 def _again(fields: dict[str, Any], counter: int, screen: Screen | None, seq: int) -> Entry:
