@@ -27,7 +27,7 @@ JOURNAL, QUEUE, NEW, DIRECTORY = "agent_s.jsonl", ".agent_s.queue", ".agent_s.qu
 WRITES = [
     ("pwrite64:error=EIO:when=2..4", JOURNAL),
     ("pwrite64:error=ENOSPC:when=1..3", JOURNAL),
-    ("pwrite64:error=EDQUOT:when=3+7", JOURNAL),
+    ("pwrite64:error=EDQUOT:when=2+7", JOURNAL),
     ("pwrite64:error=EINTR:when=1+2", JOURNAL),
     ("pwrite64:retval=0:when=2..5", JOURNAL),  # the shortest of short writes
     ("write-mode pwrite64:error=EIO:when=5+9", JOURNAL),

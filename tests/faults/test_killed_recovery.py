@@ -95,5 +95,5 @@ def test_recovery_and_its_own_recovery_may_be_killed_at_any_step(
         second.restore()
         prove(journal, owed, losses, "sigkill-in-recovery", may_tear=True)
         number += stride
-    assert kills > amount(reduced=15, full=150)
+    assert kills > amount(reduced=15, full=100)
     assert not queue_path(journal).exists()

@@ -248,17 +248,23 @@ class Session:
             home.consume(self)
 
     def wake(self) -> None:
-        """Have the consumer drain now."""
-        if self.bell is not None:
+        """Have what is queued written now, by an I/O thread at once.
+
+        Not by way of the consumer's loop: each thread more that takes a turn holds up a busy caller once more.
+        """
+        if self.parked and self.bell is not None:
             self.bell.ring()
-        elif not is_exiting() and (self._early is None or self._early.done()):
-            self._early = self.submit(self._drain_early)  # the loop is not up yet
+        if not is_exiting() and (self._relief is None or self._relief.done()):
+            self._relief = self.submit(self._relieve)
 
-    def _drain_early(self) -> None:
+    _relief: Future[object] | None = None
+
+    def _relieve(self) -> None:
+        """Write what waits now; what comes meanwhile is too little to be worth a write."""
         self.urgent = False
-        self.writer.try_to_drain()
-
-    _early: Future[object] | None = None
+        self.writer.try_to_drain(self.producer.end)
+        if self.segments.is_due and self.bell is not None:
+            self.bell.ring()
 
     def park(self) -> bool:
         """Have the next append ring the consumer's bell; False if there is something to write after all."""
