@@ -15,7 +15,7 @@ import deia.bus.session
 from deia import FileEvent, SessionLogger, TaskEvent, ToolEvent, system
 from deia.errors import WriterFailedError
 from deia.events import AnyEvent
-from deia.services import session_logger
+from deia.services import session_logger, tasks
 from support.simulated_disk.disk import Image
 from support.simulated_disk.recording import Recorder
 from support.simulated_disk.world import World
@@ -60,7 +60,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     with monkeypatch.context() as patch:
         patch.setattr(deia.bus.session, "background", lambda: background)
-        for module in (system, session_logger):
+        for module in (system, session_logger, tasks):
             patch.setattr(module, "now", now)
         yield
 
