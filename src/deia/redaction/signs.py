@@ -8,32 +8,95 @@ looking behind.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from string import ascii_lowercase
 from typing import NamedTuple
 
+from deia.redaction.names import KEY_OF, KINDS, PASS_OF
 from deia.redaction.search import Search
 
-_ENDINGS = (
-    r"jwt",
-    r"word|ords|sswd|rase|cret|rets|oken|okie|kies|tial|ials|[^\"'\\]key|[^\"'\\]pwd",
-    r"word[0-9]|[^\"'\\]pass",
-    r"pikeys|i[_. -]keys",
-    r"rization",
+_OTHER = r"\x80-\xff"
+"""What is not ASCII, in a set: of the bytes of a line. (In patterns for text it is put otherwise, see `_sign`.)"""
+
+_TOKEN = rf"[\w{_OTHER}-]"
+_IN_NAME = rf"[_.{_OTHER}-]"
+_JOINT = rf"[_. {_OTHER}-]"
+
+
+def _by_length(words: Iterable[str]) -> Iterator[str]:
+    """Yield alternatives of a look behind, which have to be equally long."""
+    for _, equal in groupby(sorted(words, key=lambda word: (len(word), word)), len):
+        yield "|".join(equal)
+
+
+def _last_two(words: Iterable[str]) -> str:
+    return "|".join(sorted({word[-2:] for word in words}))
+
+
+_WHOLE = frozenset(
+    word for word in KINDS if not word.endswith(tuple(f"{c}{other}" for c in ascii_lowercase for other in KINDS))
 )
-"""How the names of secrets end, by length: alternatives of a look behind have to be equally long. No more than a
-filter; `names.kind_of` decides."""
 
 
-def _after_name(suffix: str, further: str = "") -> str:
-    """Return a pattern: the name of a secret, or one of `further` endings, stands before `suffix`, which ends here."""
-    # almost all that is none fails at one of its last three characters, and costs no more than that
-    quick = rf"(?<=(?i:[joraseki{further[:1]}p][wrdsetialyo{further[1:2]}][tdsenly0-9]){suffix})"
-    endings = [rf"(?<=(?i:{alternatives}){suffix})" for alternatives in (*_ENDINGS, *filter(None, [further]))]
-    return f"{quick}(?:{'|'.join(endings)})"
+def _behind(words: Iterable[str], *names: str) -> Iterator[str]:
+    """Yield names behind one of these words, or behind what may be more between the two than is looked at."""
+    for before in (f"(?:{_last_two(words)})", f"(?:{_last_two(words)}){_JOINT}", f"{_IN_NAME}{{2}}"):
+        for name in names:
+            yield before + name
+
+
+_ENDINGS = (
+    *_by_length(_WHOLE),
+    *_behind(KEY_OF, "key"),
+    *_behind(("api",), "keys"),
+    *_behind(PASS_OF, "pass", "pwd"),
+    "password[0-9]",
+)
+"""How the names of secrets end in a text. No more than a filter, `names.kind_of` decides; but each text that passes it
+and holds no secret costs a hundred times what the filter takes, so it asks for whole words."""
+
+_LOOSE_ENDINGS = (
+    *_by_length(_WHOLE),
+    *(f"{before}(?:{names})" for before in (r"[^\"]", r"[^{,:\[]\"") for names in ("key|pwd", "keys|pass")),
+    "value",
+)
+"""The same for keys of mappings, in which anything may stand between two words; and the `value` beside which a name
+may stand."""
+
+_QUICK = "(?<=[JORASKEIPjoraskeip][WRDSETIALYOwrdsetialyo][TDSENLYtdsenly0-9]{})"
+_LAST_THREE = frozenset(word[-3:] for word in (*_WHOLE, "key", "keys", "pass", "pwd", "value"))
+"""The last three characters of all of them, as three sets and then one by one: almost all that is none fails at one of
+these, and costs no more than that. (Both cases are spelled out: `re` asks a set faster than for either case.)"""
+
+
+def _after_name(suffix: str, endings: Iterable[str] = _ENDINGS, quick: str = _QUICK) -> str:
+    """Return a pattern: the name of a secret stands before `suffix`, which ends here."""
+    threes = "|".join("".join(f"[{c.upper()}{c}]" for c in three) for three in sorted(_LAST_THREE))
+    last_three = f"(?<=(?:{threes}|[Rr][Dd][0-9]){suffix})"
+    return f"{quick.format(suffix)}{last_three}(?:{'|'.join(f'(?<=(?i:{ending}){suffix})' for ending in endings)})"
 
 
 def _after_quoted_name(end: str, slashes: tuple[int, ...]) -> str:
     """Return the same for a name in quotes, themselves behind so many backslashes."""
     return "|".join(_after_name(r"\\" * count + end) for count in slashes)
+
+
+def _after_key(suffix: str) -> str:
+    """Return a pattern: as `_after_name`, for keys in JSON; `odd` are those that do not end in a letter.
+
+    What `kind_of` says of those (`Password:`, `password12`) is asked of itself.
+    """
+    quick = _QUICK.replace("]{", "UEue]{").replace("[JO", "[LlJO").replace("[WR", "[UuWR")
+    ends = (
+        r"[^A-Za-z\\]",
+        r"[^\\]\\\\",
+        r"\\\\\\\\",
+        r"\\[bfnrt]",
+        r"\\u00[01][a-f]",
+    )  # no end is a quote behind one backslash
+    odd = f"(?:{'|'.join(f'(?<={end}{suffix})' for end in ends)})(?P<odd>)"
+    return f"(?:{_after_name(suffix, _LOOSE_ENDINGS, quick)}|{odd})"
 
 
 class Sign(NamedTuple):
@@ -51,22 +114,38 @@ class Sign(NamedTuple):
 
 
 def _sign(character: str, pattern: str, in_line: str = "") -> Sign:
-    return Sign(character, Search(pattern), Search((in_line or pattern).encode()))
+    in_text = pattern.replace(_OTHER, r"\x80-\U0010ffff")
+    return Sign(character, Search(in_text), Search((in_line or pattern).encode()))
 
+
+_UNDERSCORE = rf"_{_TOKEN}{{16}}(?<=(?:h[pousr]|ve|st|ec|pm|hf|v1|at|ca|pa|ss|sk|r8|pi|tn|bp)_{_TOKEN}{{16}})"
+_BEFORE_HYPHEN = (
+    "sk",
+    "xox.",
+    "gl[a-z]{2}",
+    "gl[a-z]{3}",
+    "glsoat",
+    "pypi",
+    "xapp",
+    "GOCSPX",
+    "KEY",
+    "xai",
+    "pplx",
+    "tvly",
+)
+_HYPHEN = (
+    f"(?<=[a-zXY]-){_TOKEN}{{16}}(?:{'|'.join(f'(?<={before}-{_TOKEN}{{16}})' for before in _BEFORE_HYPHEN)})|----BEGIN"
+)
+# the name of an option ends before a space; one that ends in no letter is not read any further here
+_OPTION = rf"-[\w{_OTHER}]{_TOKEN}{{0,320}} (?:{_after_name(' ')}|(?<=[0-9_{_OTHER}] )|(?<=[A-Za-z0-9_]- ))"
 
 FORMS: dict[str, Sign] = {
-    "_": _sign("_", r"_(?:[A-Za-z0-9]{16}|[po]at_[\w-]{16})"),
-    "-": _sign(
-        "-",
-        r"-(?=[\w-]{5})(?:----BEGIN"
-        r"|-(?=[\w-]{0,60}(?i:word|passwd|phrase|secret|token|jwt|-key|pass|pwd|cookie|credentials) )"
-        r"|(?=[\w-]{16})(?:(?<=sk-)|(?<=xox.-)|(?<=gl[a-z]{2}-)|(?<=gl[a-z]{3}-)|(?<=glsoat-)|(?<=pypi-)"
-        r"|(?<=xapp-)|(?<=GOCSPX-)|(?<=KEY-)|(?<=xai-)|(?<=pplx-)|(?<=tvly-)))",
-    ),
-    "G": _sign("G", r"SG\.[\w-]{16}"),
-    "9": _sign("9", r"ya29\.[\w-]{16}"),
+    "_": _sign("_", _UNDERSCORE),
+    "-": _sign("-", f"-(?:{_HYPHEN})", f"-(?:{_HYPHEN}|{_OPTION})"),
+    "G": _sign("G", rf"SG\.{_TOKEN}{{16}}"),
+    "9": _sign("9", rf"ya29\.{_TOKEN}{{16}}"),
     "B": _sign("B", r"hooks\.slack\.com/services/T"),
-    "A": _sign("A", r"A(?:KIA|SIA|BIA|CCA|Iza|TATT3|(?<=[0-9]:A)A[\w-]{33})"),
+    "A": _sign("A", rf"A(?:KIA|SIA|BIA|CCA|Iza|TATT3|(?<=[0-9]:A)A{_TOKEN}{{33}})"),
     "J": _sign("J", r"J(?<=eyJ)"),
     "@": _sign("@", r"://[^/\s\"]*@"),
 }
@@ -80,12 +159,19 @@ NAMES: tuple[Sign, ...] = (
         f'"[] :=](?:{_after_quoted_name(chr(34) + "[] :=]", (0, 1, 3))})',
         f'\\\\"[] :=](?:{_after_quoted_name(chr(34) + "[] :=]", (1, 3, 7))})',
     ),
-    _sign("'", f"'[] :=](?:{_after_quoted_name(chr(39) + '[] :=]', (0, 1, 2))})"),
+    _sign(
+        "'",
+        f"'[] :=](?:{_after_quoted_name(chr(39) + '[] :=]', (0, 1, 2))})",
+        f"'[] :=](?:{_after_quoted_name(chr(39) + '[] :=]', (0, 2, 4))})",
+    ),
 )
 """Of `assignments`: the name before a secret, and what is between the two."""
 
-KEYS = Search(f'":{_after_name(chr(34) + ":", further="lue")}'.encode())
+KEYS = Search(f'":{_after_key(chr(34) + ":")}'.encode())
 """Of the keys of mappings, in JSON: the name of a secret, or the `value` beside which a name may stand."""
 
-PAIRS = Search(f'",{_after_name(chr(34) + ",")}'.encode())
+PAIRS = Search(f'",{_after_key(chr(34) + ",")}'.encode())
 """Of pairs, in JSON: a list of two, a secret's name the first."""
+
+JSON = Search(rb'"[\s\\\[{\x80-\xff](?<=[:,\[]".)(?:(?<=[\[{])|[\s\x80-\xffa-f0-9\\nrtu]*[\[{])')
+"""A text that may be JSON itself: how it begins."""
