@@ -42,7 +42,7 @@ class Screen:
         self.suspects_call = suspicion.in_tool_call if plainly else self._suspects_call
         self.suspects_path = suspicion.in_file_event if plainly else self._suspects_path
 
-    def _suspects_call(self, line: bytes, head: bytes, signs: bytes, params: dict[str, Any]) -> bool:
+    def _suspects_call(self, line: bytes, head: bytes, signs: bytes, params: dict[str, Any]) -> object:
         return (
             self._custom
             or (self._most is not None and len(line) > self._most)
