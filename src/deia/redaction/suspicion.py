@@ -51,8 +51,8 @@ ALL = b"\xff" * 256
 """The same where each event has to be looked at."""
 
 
-def in_tool_call(_: bytes, head: bytes, signs: bytes, params: dict[str, object]) -> bool:
-    """Whether a tool call may hold a secret.
+def in_tool_call(_: bytes, head: bytes, signs: bytes, params: dict[str, object]) -> object:
+    """Whether a tool call may hold a secret: what is returned is true, or is not.
 
     Args:
         _: Its line, which others than this one may ask for.
@@ -62,7 +62,7 @@ def in_tool_call(_: bytes, head: bytes, signs: bytes, params: dict[str, object])
     """
     # One function for all, as a call of another takes as long as two of these looks. `95 in` is a look at memory;
     # `b"_" in` takes thrice as long, and a search of `re` five times.
-    return bool(
+    return (
         not (known.issuperset(params) or _learn(params))
         or (
             _FREQUENT in signs
@@ -101,7 +101,7 @@ def in_file_event(line: bytes) -> bool:
     """Whether the line of a file event may hold a secret."""
     head = line.rpartition(b'","operation":"')[0] + b'"'
     signs = head.translate(SIGNS)
-    return not signs.isascii() and in_tool_call(line, head, signs, {})
+    return not signs.isascii() and bool(in_tool_call(line, head, signs, {}))
 
 
 def in_task(name: bytes, metadata: bytes) -> bool:
@@ -114,7 +114,7 @@ def in_task(name: bytes, metadata: bytes) -> bool:
 
 def _in_text(head: bytes) -> bool:
     """Whether encoded texts may hold a secret."""
-    return in_tool_call(b"", head, head.translate(SIGNS), {})
+    return bool(in_tool_call(b"", head, head.translate(SIGNS), {}))
 
 
 def _in_keys(data: bytes) -> bool:
