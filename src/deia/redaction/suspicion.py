@@ -99,7 +99,7 @@ def in_tool_call(_: bytes, head: bytes, signs: bytes, params: dict[str, object])
 
 def in_file_event(line: bytes) -> bool:
     """Whether the line of a file event may hold a secret."""
-    head = line.rpartition(b'","operation":"')[0] + b'"'
+    head = line.rpartition(b'","operation":"')[0]
     signs = head.translate(SIGNS)
     return not signs.isascii() and bool(in_tool_call(line, head, signs, {}))
 
