@@ -7,12 +7,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deia import SessionLogger
 from deia.queue.layout import queue_path
-from deia.redaction.names import kind_of
+from deia.redaction import suspicion
+from deia.redaction.names import ALLOWED, KEY_OF, KINDS, PASS_OF, kind_of
+from deia.redaction.redactor import Redactor
 from deia.redaction.text import find
 from support import planted
 from support.lines import lines_of
@@ -114,3 +117,86 @@ def test_log_without_secrets_is_the_same_with_and_without_redaction(params: dict
                 told.append(line)
             lines.append(told)
     assert lines[0] == lines[1]
+
+
+words = st.sampled_from(
+    [
+        *(*sorted(KINDS), *(f"{word}_key" for word in sorted(KEY_OF)), *(f"{word}-pwd" for word in sorted(PASS_OF))),
+        *(*sorted(ALLOWED)[:4], "api_keys", "x-api-key", "accessToken"),
+        *("value", "name", "key", "monkey", "keywords", "x1"),
+    ]
+)
+tails = st.sampled_from(
+    ["", "", "", "1", "12", "_1", ":", " :", "_", "-", ".", "²", "é", "\n", "\\", '"', "'", "(x)", "٣"]
+)
+
+
+@st.composite
+def names(draw: st.DrawFn) -> str:
+    """A secret's name in some case, with something before, between or after its words; or one that resembles it."""
+    name = draw(st.sampled_from([str, str.upper, str.title]))(draw(words))
+    name = name.replace("_", draw(st.sampled_from(["_", "_", "-", ".", "", "__", " ", "\\", "\t", "٣"])))
+    return draw(st.sampled_from(["", "", "db", "my_", "é", "2", "--"])) + name + draw(tails)
+
+
+@st.composite
+def near_secrets(draw: st.DrawFn) -> str:
+    """Texts made of secrets, of secrets that are damaged, and of names before what may be a value."""
+    parts = []
+    for _ in range(draw(st.integers(1, 3))):
+        if draw(st.booleans()):
+            text = draw(st.sampled_from(planted.ALL))[1]
+            at = draw(st.integers(0, len(text)))
+            insert = draw(st.sampled_from(["", "", "_", "-", ".", "é", "\n", "=", "@", "/"]))
+            parts.append(text[:at] + insert + text[at + draw(st.integers(0, 1)) :])
+        else:
+            before = draw(st.sampled_from(["", "--", "-H '", "\n", "\\n", "?", "{", '{"', "['", '"', "é", " ", "a"]))
+            sign = draw(
+                st.sampled_from(["=", " = ", ": ", ":", "': '", '": "', "'] = '", '\\": \\"', '", "', " ", "  "])
+            )
+            value = draw(
+                st.sampled_from(["hunter2", "abc123def", "'abc'", '"abc', "12345", "Bearer abcdef1", "s=1a; x=y"])
+            )
+            parts += [before, draw(names()), sign, value]
+    return "".join(parts)
+
+
+def _as_json(value: Any, manner: int) -> str:
+    """JSON as other programs write it."""
+    if manner == 0:
+        return json.dumps(value, indent=1)
+    return (
+        json.dumps(value, separators=(" , ", " : ")).replace("/", "\\/")
+        if manner == 1
+        else orjson.dumps(value).decode()
+    )
+
+
+anything = st.recursive(
+    near_secrets() | st.sampled_from([None, True, 1234, 1.5, "x"]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.tuples(names(), inner),
+        st.dictionaries(names() | st.sampled_from(["a", "b1"]), inner, max_size=2),
+        st.builds(lambda name, value: {"name": name, "value": value}, names(), inner),
+        st.builds(_as_json, inner, st.integers(0, 2)),
+    ),
+    max_leaves=4,
+)
+rules = Redactor(b"k" * 32)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "text", "b1"]), anything, max_size=2), near_secrets() | names())
+def test_quick_look_never_says_no_where_the_rules_find_something(given_params: dict[str, Any], name: str) -> None:
+    """By each of the three ways that an event takes: tool call, task and file."""
+    params = orjson.loads(orjson.dumps(given_params))
+    in_params, in_name = rules.data(params) != params, rules.data(name) != name
+    line = orjson.dumps({"type": "ToolEvent", "name": name, "params": params, "duration_ms": 5, "task_id": None})
+    head = line.rpartition(suspicion.AFTER_PARAMS)[0]
+    signs = head.translate(suspicion.SIGNS)
+    if in_params or in_name:
+        assert not (signs.isascii() and suspicion.known.issuperset(params))
+        assert suspicion.in_tool_call(line, head, signs, params)
+        assert suspicion.in_task(name.encode(), orjson.dumps(params))
+    if in_name:
+        assert suspicion.in_file_event(orjson.dumps({"type": "FileEvent", "path": name, "operation": "read"}))

@@ -247,6 +247,45 @@ def test_data_without_a_secret_is_left_alone(data: dict[str, object]) -> None:
     assert Redactor(KEY).data(data) == data
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"a": {"Password:": "swordfish"}},
+        {"a": {"password12": "swordfish"}},
+        {"a": {"api\\key": "swordfish"}},
+        {"a": {"token\n": "swordfish"}},
+        {"a": ["Authorization:", "swordfish"]},
+        {"json": '{"Password:": "swordfish"}'},
+        {"json": '["password", "swordfish"]'},
+        {"json": ' [ {"name": "API_TOKEN", "value": "swordfish"} ]\n'},
+        {"json": '{"url": "https:\\/\\/me:swordfish@db\\/x"}'},
+        {"json": '{"p\\u0061ssword": "swordfish"}'},
+        {"text": "tool --secrets swordfish1"},
+        {"text": "tool --apikey swordfish1"},
+        {"text": "tool --é-token swordfish1"},
+        {"text": "{'a': '{\\\\'password\\\\': swordfish1"},
+    ],
+)
+def test_quick_look_sees_names_with_odd_ends_and_what_json_in_a_text_hides(data: dict[str, object]) -> None:
+    """Each of these the rules know, and the quick look has to be as clever."""
+    assert suspicion.in_task(b"", json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "names.sort(key=len)\n    key = args[0]\n    keywords = {}\n    word = words[0]; partials = {}",
+        "self._has_negative_number_optionals = _GeneratorContextManager(bypass_x)",
+        "git log --oneline --no-pager -5 && python -m pytest -k 'not slow' -x",
+        "| --- | ---: |\n\n-----------------------------------------------------\n",
+    ],
+)
+def test_quick_look_passes_over_what_programs_are_full_of(text: str) -> None:
+    """A false alarm costs a hundred times what the look takes."""
+    line = json.dumps({"x": text}, separators=(",", ":")).encode()
+    assert not suspicion.in_tool_call(line, line, line.translate(suspicion.SIGNS), {})
+
+
 def test_equal_secrets_look_equal_and_another_key_shows_them_otherwise() -> None:
     """The hash tells which is which within a session, and nothing to whoever has not its key."""
     one, other = Redactor(KEY), Redactor(b"o" * 32)

@@ -25,6 +25,7 @@ class Screen:
     Attributes:
         signs: For the first look at a tool call, which its log call takes itself: `suspicion.SIGNS`, or `ALL`.
         suspects_call: Whether a tool call has to be looked at closely; see `suspicion.in_tool_call`.
+        suspects_path: Whether a file event has to be, by its line.
     """
 
     def __init__(self, session: Session) -> None:
@@ -39,16 +40,16 @@ class Screen:
         plainly = self._redacts and not self._custom and self._most is None
         self.signs = SIGNS if plainly else ALL
         self.suspects_call = suspicion.in_tool_call if plainly else self._suspects_call
+        self.suspects_path = suspicion.in_file_event if plainly else self._suspects_path
 
-    def _suspects_call(self, line: bytes, head: bytes, signs: bytes, params: dict[str, Any]) -> bool:
+    def _suspects_call(self, line: bytes, head: bytes, signs: bytes, params: dict[str, Any]) -> object:
         return (
             self._custom
             or (self._most is not None and len(line) > self._most)
             or (self._redacts and suspicion.in_tool_call(line, head, head.translate(SIGNS), params))
         )
 
-    def suspects_path(self, line: bytes) -> bool:
-        """Whether a file event has to be."""
+    def _suspects_path(self, line: bytes) -> bool:
         return (
             self._custom
             or (self._redacts and suspicion.in_file_event(line))
