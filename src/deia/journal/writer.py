@@ -46,16 +46,18 @@ class Writer:
         self.files = files
         self.error = self.sync_error = None
 
-    def drain(self, deadline: float | None = None) -> None:
-        """Write whatever is not in the journal yet.
+    def drain(self, deadline: float | None = None, target: int | None = None) -> None:
+        """Write whatever is not in the journal yet, what is committed meanwhile too.
 
         Args:
             deadline: Monotonic seconds after which no further batch is begun.
+            target: Session offset up to which it has to be written; threads that never stop logging would keep who
+                waits for more for ever.
 
         Raises:
             OSError: The journal cannot be written.
         """
-        while (files := self.files) is not None:
+        while (files := self.files) is not None and (target is None or self._producer.flushed < target):
             start, data = self._producer.copy_unflushed(BATCH_BYTES)
             if not data or (deadline is not None and system.monotonic() >= deadline):
                 return
@@ -63,9 +65,9 @@ class Writer:
                 self.wrote(files.write_all(data, start))
 
     def try_to_drain(self) -> None:
-        """The same; an error is noted."""
+        """Write what was committed before this call; an error is noted."""
         try:
-            self.drain()
+            self.drain(target=self._producer.end)
         except OSError as error:
             self.failed(error)
 
