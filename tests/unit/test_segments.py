@@ -5,12 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import socket
+import stat
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deia import read_events
+from deia import SessionLogger, read_events
 from deia.journal.check import check
 from deia.journal.damage import Damage
 from deia.journal.mend import mend
@@ -230,3 +234,83 @@ def test_queue_file_header_keeps_its_segments_offset(base: int, target: str | No
     kind = Kind.POINTER if target else Kind.RING
     header = Header(kind, 0 if target else 65536, bytes(16), 1, 2, 3, AGENT, SESSION, target, base)
     assert Header.unpack(header.pack()) == header
+
+
+def _make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(path))  # an absolute path may be too long for one
+
+
+def _make_device(path: Path) -> None:
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))  # /dev/zero's, which has no end
+    except PermissionError:
+        pytest.skip("only root may make a device")
+
+
+def _link_to_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _link_to_pipe(path: Path) -> None:
+    os.mkfifo(path.with_name("pipe"))
+    path.symlink_to("pipe")
+
+
+def _link_to_nothing(path: Path) -> None:
+    path.symlink_to("nothing")
+
+
+def _link_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def _link_to_log(path: Path) -> None:
+    other = Lines(session_id="another")
+    path.with_name("other").write_bytes(other.tool())
+    path.symlink_to("other")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such things in a directory there")
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "use",
+    [
+        _make_pipe,
+        _make_socket,
+        _make_device,
+        Path.mkdir,
+        _link_to_device,
+        _link_to_pipe,
+        _link_to_nothing,
+        _link_to_itself,
+        _link_to_log,
+    ],
+)
+def test_what_is_no_file_but_named_like_a_segment_holds_up_nobody(
+    use: Callable[[Path], None], journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers, `check`, recovery and openers pass it by, and a session that goes on takes the next number."""
+    monkeypatch.chdir(journal.parent)
+    journal.write_bytes(lines.tool())
+    other = segment_path(journal, 2)
+    use(other)
+    before = os.lstat(other)
+    assert segments_of(journal) == [Segment(journal)]
+    assert first_journal(other) == other
+    assert seqs_of(journal) == [1]
+    assert check(journal).damages == []
+    logger = SessionLogger(AGENT, SESSION, output_dir=journal.parent, sync_policy="never")
+    logger.log_file_read("a")
+    journal.unlink()
+    logger.flush()
+    assert logger.statistics().segment == 3
+    logger.close()
+    assert not mend(journal).changed
+    assert seqs_of(journal) == [1, 2, 3]
+    assert check(journal).damages == []
+    assert os.lstat(other).st_ino == before.st_ino

@@ -16,7 +16,7 @@ from deia.journal.aside import set_aside
 from deia.journal.damage import DamageLog
 from deia.journal.reader import EventReader
 from deia.journal.recovery import Recovery, lock_session, recover_locked, remove_queue
-from deia.journal.segments import Segment, first_journal, segments_of
+from deia.journal.segments import Segment, first_journal, is_there, segments_of
 from deia.queue.layout import queue_path
 
 _COPY_BYTES = 1024 * 1024
@@ -84,7 +84,10 @@ def _require_session_log(journal: Path) -> None:
     try:
         system.close(system.open_existing(journal))  # a file, and no link to one
     except FileNotFoundError:
-        system.lstat(queue_path(journal))  # a journal that was removed comes back out of its queue file, and only so
+        if not is_there(journal):  # nor any later segment, which would have said whose it is
+            system.lstat(
+                queue_path(journal)
+            )  # a journal that was removed comes back out of its queue file, and only so
         return
     found = next(reader.entries(), None) is not None
     source = reader.source

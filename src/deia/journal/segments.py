@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import stat
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,12 +156,19 @@ def _read(path: Path, number: int, stem: str) -> Segment | None:
     """Read a file's first lines; None where they are not those of this session's segment.
 
     One whose very first line is damaged is told by the next that can be read. An empty file is none yet, and one that
-    begins with an event is a copy that somebody made.
+    begins with an event is a copy that somebody made. What is no file is none either, and is not opened: that of a pipe
+    would wait for a writer.
     """
     try:
+        if not stat.S_ISREG(system.stat(path).st_mode):
+            return None
         content = _beginning(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link that leads to itself
+            return None
+        raise
     skipped = 0
     for line in content.split(b"\n")[:-1]:
         try:
