@@ -223,12 +223,17 @@ def _cut(fd: int, size: int, keep: int) -> int:
     """
     if size <= keep:
         return 0
-    _, nul, tail = _read_tail(fd, size, keep).rpartition(b"\0")
-    if size - keep > LONGEST_LINE_BYTES or not is_torn(tail, behind_nuls=bool(nul)):
+    if not _is_torn_from(fd, size, keep):
         system.write_all(fd, b"\n", size)
         return 0
     system.ftruncate(fd, keep)
     return size - keep
+
+
+def _is_torn_from(fd: int, size: int, start: int) -> bool:
+    """Whether what stands after the last newline, which is at `start`, can be a torn end."""
+    _, nul, tail = _read_tail(fd, size, start).rpartition(b"\0")
+    return size - start <= LONGEST_LINE_BYTES and is_torn(tail, behind_nuls=bool(nul))
 
 
 def _read_tail(fd: int, size: int, start: int) -> bytes:
@@ -248,17 +253,21 @@ def _end_of_lines(fd: int, size: int) -> int:
 
 
 def _last_segment(journal: Path) -> Segment:
-    """Return the file in which a session goes on; one of which a loss of power left no whole line is removed."""
+    """Return the file in which a session goes on; one of which a loss of power left no whole line is removed.
+
+    Not one that holds damage: that stays, as it does at the end of other files.
+    """
     segments = segments_of(journal)
-    while segments and segments[-1].number > 1 and not _has_lines(segments[-1].path):
+    while segments and segments[-1].number > 1 and _is_all_torn(segments[-1].path):
         system.unlink(segments.pop().path)
     return segments[-1] if segments else Segment(journal)
 
 
-def _has_lines(path: Path) -> bool:
+def _is_all_torn(path: Path) -> bool:
     fd = system.open_existing(path)
     try:
-        return _end_of_lines(fd, system.fstat(fd).st_size) > 0
+        size = system.fstat(fd).st_size
+        return not _end_of_lines(fd, size) and _is_torn_from(fd, size, 0)
     finally:
         system.close(fd)
 
