@@ -70,6 +70,7 @@ def mend(path: str | os.PathLike[str]) -> MendReport:
     lock, _ = lock_session(queue)
     try:
         recovery = recover_locked(journal)
+        recovery.require_sync()
         try:
             removed, asides = _mend_files(journal)
         finally:

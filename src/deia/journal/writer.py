@@ -39,6 +39,7 @@ class Writer:
         """Write to these files from now on; nobody knows yet how much of what they hold is durable."""
         self.files = files
         self.durable = 0
+        self.sync_error = self.sync_error or files.recovery.sync_error
         self.error = self.sync_error
 
     def go_on(self, files: SessionFiles) -> None:

@@ -417,6 +417,20 @@ def failed_syncs(run: Run) -> None:
     run.file("f4")
 
 
+def failed_sync_of_a_recovery(run: Run) -> None:
+    """Die, and have the fsync fail that makes durable what was recovered; what a later one promises is there."""
+    run.file("f1")
+    run.sync()
+    run.tool("t1", 3_000)
+    run.drain_a_part(700)
+    run.tool("t2", 900)
+    run.die()
+    with run.failing_sync():
+        run.file("f2")
+    run.sync()
+    run.tool("t3", 900)
+
+
 def short(run: Run) -> None:
     """Little enough to try everything."""
     run.file("f1")
@@ -447,6 +461,7 @@ SCENES: dict[str, tuple[Scene, dict[str, Any]]] = {
     "failed syncs": (failed_syncs, {}),
     "failed syncs, always": (failed_syncs, {"sync_policy": "always"}),
     "failed syncs, lines written through": (failed_syncs, {"queue_mode": "write"}),
+    "failed sync of a recovery": (failed_sync_of_a_recovery, {}),
     "never, lines written through": (written_through, {"sync_policy": "never", "queue_mode": "write"}),
 }
 """Name → the run, and the options of its loggers. A new feature that changes files adds a run of its own here."""
