@@ -17,7 +17,7 @@ from support.losses import Losses, Tally
 from support.simulated_disk.crashes import Examiner, power_losses
 from support.simulated_disk.faults import Counting, Failing, Short
 from support.simulated_disk.oracle import Reading
-from support.simulated_disk.scenes import Recording, one_thread, record_with_faults
+from support.simulated_disk.scenes import SEGMENT_BYTES, Recording, one_thread, record_with_faults
 from support.simulated_disk.world import World, scratch_directory
 
 pytestmark = pytest.mark.timeout(amount(reduced=180, full=1800))
@@ -28,6 +28,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "never": {"sync_policy": "never"},
     "written through": {"queue_mode": "write"},
     "ring elsewhere": {"queue_dir": "queue"},
+    "segments": {"max_segment_bytes": SEGMENT_BYTES},
 }
 
 every_option = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)

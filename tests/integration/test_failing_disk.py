@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from deia import FileEvent, SessionLogger, read_events, system
 from deia.errors import WriterFailedError
+from deia.journal.mend import mend
+from deia.journal.recovery import recover
+from deia.queue.layout import queue_path
 from support.held_writer import HeldWriter
 from support.lines import assert_sound, lines_of
 from support.processes import run
@@ -143,3 +147,26 @@ for number in range(10):
     run(script, tmp_path, cwd=tmp_path)
     paths = [event.path for event in read_events(tmp_path / "agent_s.jsonl") if isinstance(event, FileEvent)]
     assert paths == ["before", *map(str, range(10))]
+
+
+@pytest.mark.parametrize("way", [recover, mend])
+def test_recovery_whose_fsync_fails_says_so_and_leaves_the_queue_file(
+    way: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it brought into the journal may not be on the disk; it can be done again."""
+    logger = SessionLogger("agent", "s", output_dir=tmp_path, flush_interval_s=60)
+    logger.log_file_read("a")
+    logger._session.disown()  # as a killed process leaves it
+
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(system, "sync", fail)
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            way(logger.path)
+    assert queue_path(logger.path).exists()
+    way(logger.path)
+    assert not queue_path(logger.path).exists()
+    assert [line["path"] for line in lines_of(logger.path)] == ["a"]
+    assert_sound(logger.path)

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from deia import SessionLogger
+from deia import SessionLogger, system
 from deia.bus import progress
 from deia.bus.background import background
 from deia.bus.progress import Progress
@@ -42,6 +42,29 @@ def test_large_event_is_recorded_while_others_log_without_pause(tmp_path: Path) 
     assert logger.statistics().dropped == 0
     assert logger.get_session_summary().tool_calls_count == 1
     logger.close()
+
+
+def test_sync_returns_though_threads_never_stop_logging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each write is overtaken by one more line; what was logged before the call is all that is waited for."""
+    logger = SessionLogger("agent", "s", output_dir=tmp_path, flush_interval_s=60, sync_policy="never")
+    most, logged = 1000, 0
+    real = system.pwrite
+
+    def overtaken_pwrite(*arguments: Any) -> int:
+        nonlocal logged
+        written = real(*arguments)
+        if logged < most:
+            Worker(lambda: logger.log_file_read("meanwhile")).finish()
+            logged += 1
+        return written
+
+    logger.log_file_read("before")
+    monkeypatch.setattr(system, "pwrite", overtaken_pwrite)
+    logger.sync()
+    assert 0 < logged < most, "it returned once nobody logged any more"
+    monkeypatch.setattr(system, "pwrite", real)
+    logger.close()
+    assert_sound(logger.path)
 
 
 def test_long_line_on_a_stalled_disk_holds_no_other_caller(tmp_path: Path, held_writer: HeldWriter) -> None:

@@ -23,6 +23,7 @@ from support.causes import CAUSES, REASONS
 from support.lines import assert_gapless, assert_sound, lines_of, seqs_of
 from support.losses import Losses, Tally
 from support.processes import kill_after, run, start
+from support.simulated_disk.scenes import one_thread
 from support.waiting import PATIENCE_S, Worker, eventually
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
@@ -183,6 +184,41 @@ def test_eight_threads_log_while_their_session_goes_on_in_file_after_file(tmp_pa
         assert isinstance(event, deia.ToolEvent)
         numbers.setdefault(event.name, []).append(event.params["number"])
     assert numbers == {f"{thread}": list(range(count)) for thread, count in enumerate(logged)}
+    assert_sound(logger.path)
+
+
+def test_segment_that_is_long_enough_is_left_though_threads_never_stop_logging(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each write of its last lines is overtaken by one more; after a while that is enough, and nothing is lost."""
+    time_s, write_s, most = 0.0, 0.01, 1000
+    logged = 0
+    real = system.pwrite
+
+    def slow_pwrite(*arguments: Any) -> int:
+        nonlocal time_s, logged
+        written = real(*arguments)
+        time_s += write_s
+        is_held_up = logger._session.segments.next is not None  # in the last moment of the switch
+        if logger.statistics().segment == 1 and not is_held_up and logged < most:
+            Worker(lambda: logger.log_file_read(f"{logged}")).finish()
+            logged += 1
+        return written
+
+    with one_thread(monkeypatch):
+        monkeypatch.setattr(system, "monotonic", lambda: time_s)
+        logger = SessionLogger("agent", "s", output_dir=tmp_path, max_segment_bytes=64 * 1024, sync_policy="never")
+        for _ in range(100):
+            logger.log_file_read(PAD)
+        monkeypatch.setattr(system, "pwrite", slow_pwrite)
+        logger._session.drain()
+        assert logger.statistics().segment == 2
+        assert 0 < logged < most, "it was left once nobody logged any more"
+        logger.close()
+    assert [event.path for event in read_events(logger.path) if isinstance(event, deia.FileEvent)] == [
+        *[PAD] * 100,
+        *map(str, range(logged)),
+    ]
     assert_sound(logger.path)
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import socket
+import stat
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deia import read_events
+from deia import SessionLogger, read_events
 from deia.journal.check import check
 from deia.journal.damage import Damage
 from deia.journal.mend import mend
+from deia.journal.recovery import recover
 from deia.journal.segments import Segment, first_journal, first_line, is_there, next_number, segment_path, segments_of
 from deia.queue.layout import Header, Kind
 from support.journals import AGENT, SESSION, Lines, encode, journal_path
@@ -230,3 +235,156 @@ def test_queue_file_header_keeps_its_segments_offset(base: int, target: str | No
     kind = Kind.POINTER if target else Kind.RING
     header = Header(kind, 0 if target else 65536, bytes(16), 1, 2, 3, AGENT, SESSION, target, base)
     assert Header.unpack(header.pack()) == header
+
+
+DAMAGED: dict[str, Callable[[bytes, bytes], bytes]] = {
+    "first line damaged": lambda second, third: b"\0" + header(2, 1)[1:] + second + third,
+    "first line replaced": lambda second, third: b"anything\n" + second + third,
+    "first newline lost": lambda second, third: header(2, 1)[:-1] + second + third,
+    "all newlines lost": lambda second, third: header(2, 1)[:-1] + second[:-1] + third[:-1],
+    "first line lost, all newlines too": lambda second, third: b"anything" + second[:-1] + third[:-1],
+}
+"""What may have happened to a segment of which every event can still be read."""
+
+
+def by_opening(journal: Path) -> None:
+    """Open the session again, and log two lines more: one that says so, and an event."""
+    logger = SessionLogger(AGENT, SESSION, output_dir=journal.parent, sync_policy="never")
+    logger.log_file_read("a")
+    logger.close()
+
+
+@pytest.mark.parametrize("way", [mend, recover, by_opening])
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_damaged_segment_keeps_every_event_that_can_be_read(
+    damage: str, way: Callable[[Path], object], journal: Path, lines: Lines
+) -> None:
+    """Recovering it takes none away, mending gives it a first line again, and none is read twice."""
+    journal.write_bytes(lines.tool())
+    segment_path(journal, 2).write_bytes(DAMAGED[damage](lines.tool(), lines.tool()))
+    assert seqs_of(journal) == [1, 2, 3]
+    way(journal)
+    assert seqs_of(journal) == ([1, 2, 3, 4, 5] if way is by_opening else [1, 2, 3])
+    damages = {} if way is mend else {"unreadable": 1}
+    assert check(journal).damage_counts == damages
+    if way is mend:
+        fields = lines_of(segment_path(journal, 2))[0]
+        assert (fields["event"], fields["after_seq"], fields["session_id"]) == ("segment", 1, SESSION)
+        assert not mend(journal).changed
+    by_opening(journal)
+    assert seqs_of(journal)[:3] == [1, 2, 3]
+    assert check(journal).damage_counts == damages
+
+
+@pytest.mark.parametrize("way", [recover, by_opening])
+def test_segment_without_a_whole_line_is_kept_where_it_holds_damage(
+    way: Callable[[Path], object], journal: Path, lines: Lines
+) -> None:
+    """It is ended by a newline, as damage at the end of any file; mending sets it aside."""
+    journal.write_bytes(lines.tool())
+    later = segment_path(journal, 2)
+    later.write_bytes(b"anything")
+    way(journal)
+    assert later.read_bytes().startswith(b"anything\n")
+    found = seqs_of(journal)
+    assert found == ([1, 2, 3] if way is by_opening else [1])
+    assert check(journal).damage_counts == {"unreadable": 1}
+    mend(journal)
+    assert seqs_of(journal) == found
+    assert check(journal).damages == []
+    assert later.with_name(f"{later.name}.damaged-1").read_bytes().startswith(b"anything\n")
+
+
+@pytest.mark.parametrize(
+    "torn", [b"\0" * 100, header(2, 1)[:50], header(2, 1)[:-1], header(2, 1)[:50] + b"\0" * 50, b""]
+)
+def test_segment_of_which_a_loss_of_power_left_no_whole_line_is_removed(
+    torn: bytes, journal: Path, lines: Lines
+) -> None:
+    """Nothing was in it yet that the file before does not have, or that was owed."""
+    journal.write_bytes(lines.tool())
+    segment_path(journal, 2).write_bytes(torn)
+    by_opening(journal)
+    assert seqs_of(journal) == [1, 2, 3]
+    assert check(journal).damages == []
+    assert segments_of(journal) == [Segment(journal)]
+
+
+def _make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(path))  # an absolute path may be too long for one
+
+
+def _make_device(path: Path) -> None:
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))  # /dev/zero's, which has no end
+    except PermissionError:
+        pytest.skip("only root may make a device")
+
+
+def _link_to_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _link_to_pipe(path: Path) -> None:
+    os.mkfifo(path.with_name("pipe"))
+    path.symlink_to("pipe")
+
+
+def _link_to_nothing(path: Path) -> None:
+    path.symlink_to("nothing")
+
+
+def _link_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def _link_to_log(path: Path) -> None:
+    other = Lines(session_id="another")
+    path.with_name("other").write_bytes(other.tool())
+    path.symlink_to("other")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such things in a directory there")
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "use",
+    [
+        _make_pipe,
+        _make_socket,
+        _make_device,
+        Path.mkdir,
+        _link_to_device,
+        _link_to_pipe,
+        _link_to_nothing,
+        _link_to_itself,
+        _link_to_log,
+    ],
+)
+def test_what_is_no_file_but_named_like_a_segment_holds_up_nobody(
+    use: Callable[[Path], None], journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers, `check`, recovery and openers pass it by, and a session that goes on takes the next number."""
+    monkeypatch.chdir(journal.parent)
+    journal.write_bytes(lines.tool())
+    other = segment_path(journal, 2)
+    use(other)
+    before = os.lstat(other)
+    assert segments_of(journal) == [Segment(journal)]
+    assert first_journal(other) == other
+    assert seqs_of(journal) == [1]
+    assert check(journal).damages == []
+    logger = SessionLogger(AGENT, SESSION, output_dir=journal.parent, sync_policy="never")
+    logger.log_file_read("a")
+    journal.unlink()
+    logger.flush()
+    assert logger.statistics().segment == 3
+    logger.close()
+    assert not mend(journal).changed
+    assert seqs_of(journal) == [1, 2, 3]
+    assert check(journal).damages == []
+    assert os.lstat(other).st_ino == before.st_ino

@@ -198,11 +198,12 @@ class Segments:
         new: NextSegment | None = None
         try:
             content = _Content(session, old)
+            written = producer.flushed  # may be durable where it is: to be so here, too, before this hides it
             segment = content.plan(reason)
             begin = segment.offset or 0
             new = NextSegment(old, session.path, session.agent_id, session.session_id, segment, opened)
             self._copied = begin
-            while self._copied < producer.end - _REST_BYTES:
+            while self._copied < max(written, producer.end - _REST_BYTES):
                 self._copy(new, content, producer.end)
             if reason == "sync-failed" or session.options.sync_policy != "never":
                 new.sync()

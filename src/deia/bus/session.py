@@ -262,7 +262,7 @@ class Session:
     def _relieve(self) -> None:
         """Write what waits now; what comes meanwhile is too little to be worth a write."""
         self.urgent = False
-        self.writer.try_to_drain(self.producer.end)
+        self.writer.try_to_drain()
         if self.segments.is_due and self.bell is not None:
             self.bell.ring()
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from deia import system
 from deia.errors import JournalError, NotASessionLogError
@@ -16,7 +17,7 @@ from deia.journal.aside import set_aside
 from deia.journal.damage import DamageLog
 from deia.journal.reader import EventReader
 from deia.journal.recovery import Recovery, lock_session, recover_locked, remove_queue
-from deia.journal.segments import Segment, first_journal, segments_of
+from deia.journal.segments import Segment, first_journal, first_line, is_there, segments_of
 from deia.queue.layout import queue_path
 
 _COPY_BYTES = 1024 * 1024
@@ -69,6 +70,7 @@ def mend(path: str | os.PathLike[str]) -> MendReport:
     lock, _ = lock_session(queue)
     try:
         recovery = recover_locked(journal)
+        recovery.require_sync()
         try:
             removed, asides = _mend_files(journal)
         finally:
@@ -84,7 +86,10 @@ def _require_session_log(journal: Path) -> None:
     try:
         system.close(system.open_existing(journal))  # a file, and no link to one
     except FileNotFoundError:
-        system.lstat(queue_path(journal))  # a journal that was removed comes back out of its queue file, and only so
+        if not is_there(journal):  # nor any later segment, which would have said whose it is
+            system.lstat(
+                queue_path(journal)
+            )  # a journal that was removed comes back out of its queue file, and only so
         return
     found = next(reader.entries(), None) is not None
     source = reader.source
@@ -143,16 +148,37 @@ def _write_readable(segment: Segment, new: Path) -> None:
         stack.callback(system.close, source)
         target = system.open_new(new)
         stack.callback(system.close, target)
-        batch = bytearray(_read(source, segment.header_bytes, 0))
+        batch = bytearray(_whole(_read(source, segment.header_bytes, 0)) if segment.header_bytes else b"")
         at = 0
         for record, _ in EventReader(journal, DamageLog().add, alone=True).entries():
-            line = _read(source, record.length, record.offset)
-            batch += line if line.endswith(b"\n") else line + b"\n"  # two of them stood in one
+            if segment.number > 1 and not (batch or at):
+                batch += _new_first_line(segment, record.fields)
+            batch += _whole(_read(source, record.length, record.offset))
             if len(batch) >= _COPY_BYTES:
                 at = system.write_all(target, bytes(batch), at)
                 batch.clear()
         system.write_all(target, bytes(batch), at)
         system.sync(target)
+
+
+def _whole(line: bytes) -> bytes:
+    """Return a line with its newline, which it has lost where two of them stood in one."""
+    return line if line.endswith(b"\n") else line + b"\n"
+
+
+def _new_first_line(segment: Segment, fields: dict[str, Any]) -> bytes:
+    """Return another first line for a segment whose own cannot be read: without one it would be nobody's.
+
+    Args:
+        segment: What is known of it.
+        fields: Its first event.
+    """
+    seq = fields.get("seq")
+    after_seq = segment.after_seq
+    if after_seq is None:
+        after_seq = max(0, seq - 1) if type(seq) is int else 0
+    segment = replace(segment, after_seq=after_seq, offset=segment.offset or 0)
+    return first_line(str(fields.get("agent_id")), str(fields.get("session_id")), segment)
 
 
 def _read(fd: int, length: int, offset: int) -> bytes:

@@ -189,11 +189,12 @@ class RecordReader:
                     yield from self._read_to(cut, records)
             if not self.source.has_queue:
                 return
-            # it may have gone on in another file while we read, after writing more to the last one
-            self.source.look()
+            # it may have gone on in another file while we read, after writing more to the last one; or have gone on in
+            # the last one just before, so that the window was of another
+            has_gone_on = self.source.look_for_another()
             last = files[-1]
             later = [segment for segment in self._files() if segment.number > last.number]
-            if not later:
+            if not later and not has_gone_on:
                 return
             files = [last, *later]
 

@@ -40,12 +40,24 @@ class Recovery:
         lost_bytes: Bytes cut from the journal's end: a torn line of a call that had not returned, or NULs.
         aside: Copy of a queue file that could not be read, or not be used in full; None where all is accounted for.
         dropped: Events dropped on purpose since the session began, as the queue file counted them.
+        sync_error: The fsync that failed: nobody knows what the disk has of the file, and a later one that succeeds
+            would say nothing about it.
     """
 
     recovered_bytes: int = 0
     lost_bytes: int = 0
     aside: Path | None = None
     dropped: int = 0
+    sync_error: OSError | None = None
+
+    def require_sync(self) -> None:
+        """Raise what keeps the recovered from being durable.
+
+        Raises:
+            OSError: The fsync that failed.
+        """
+        if self.sync_error is not None:
+            raise self.sync_error
 
 
 def recover(journal: Path) -> Recovery:
@@ -62,6 +74,7 @@ def recover(journal: Path) -> Recovery:
     fd, _ = lock_session(queue)
     try:
         found = recover_locked(journal)
+        found.require_sync()
         remove_queue(queue)
     except BaseException:
         remove_if_empty(fd, queue)
@@ -147,8 +160,10 @@ def recover_locked(journal: Path) -> Recovery:
         aside = set_aside(ring_behind(queue) or queue, name)
     last = _last_segment(journal)
     if window is None or not window.header.ring_bytes:
-        return Recovery(0, _cut_torn_end(last.path), aside, window.dropped if window is not None else 0)
+        lost, sync_error = _cut_torn_end(last.path)
+        return Recovery(0, lost, aside, window.dropped if window is not None else 0, sync_error)
 
+    sync_error = None
     fd = system.open_or_create(last.path)
     try:
         status = system.fstat(fd)
@@ -163,10 +178,19 @@ def recover_locked(journal: Path) -> Recovery:
             recovered = len(tail)
             system.write_all(fd, tail, size)
         if lost or recovered:
-            system.sync(fd)
+            sync_error = _try_to_sync(fd)
     finally:
         system.close(fd)
-    return Recovery(recovered, lost, aside, window.dropped)
+    return Recovery(recovered, lost, aside, window.dropped, sync_error)
+
+
+def _try_to_sync(fd: int) -> OSError | None:
+    """Sync a file; return why it failed, which is for whoever goes on with the session to make good."""
+    try:
+        system.sync(fd)
+    except OSError as error:
+        return error
+    return None
 
 
 def remove_queue(queue: Path) -> None:
@@ -186,23 +210,26 @@ def _is_possible(fd: int, size: int, committed: int) -> bool:
     return committed == end or (end > 0 and committed == _end_of_lines(fd, end - 1))
 
 
-def _cut_torn_end(journal: Path) -> int:
-    """Cut what stands after the last newline of a journal that has no ring; return how many bytes that was."""
+def _cut_torn_end(journal: Path) -> tuple[int, OSError | None]:
+    """Cut what stands after the last newline of a journal that has no ring.
+
+    Returns:
+        How many bytes that was, and the fsync that failed after it.
+    """
     try:
         fd = system.open_existing(journal, writable=True)
     except FileNotFoundError:
-        return 0
+        return 0, None
     try:
         size = system.fstat(fd).st_size
         keep = _end_of_lines(fd, size)
         if keep == size:
-            return 0
+            return 0, None
         if _is_original_line(_read_tail(fd, size, keep)):
             system.write_all(fd, b"\n", size)
-            return 0
+            return 0, None
         lost = _cut(fd, size, keep)
-        system.sync(fd)
-        return lost
+        return lost, _try_to_sync(fd)
     finally:
         system.close(fd)
 
@@ -223,12 +250,17 @@ def _cut(fd: int, size: int, keep: int) -> int:
     """
     if size <= keep:
         return 0
-    _, nul, tail = _read_tail(fd, size, keep).rpartition(b"\0")
-    if size - keep > LONGEST_LINE_BYTES or not is_torn(tail, behind_nuls=bool(nul)):
+    if not _is_torn_from(fd, size, keep):
         system.write_all(fd, b"\n", size)
         return 0
     system.ftruncate(fd, keep)
     return size - keep
+
+
+def _is_torn_from(fd: int, size: int, start: int) -> bool:
+    """Whether what stands after the last newline, which is at `start`, can be a torn end."""
+    _, nul, tail = _read_tail(fd, size, start).rpartition(b"\0")
+    return size - start <= LONGEST_LINE_BYTES and is_torn(tail, behind_nuls=bool(nul))
 
 
 def _read_tail(fd: int, size: int, start: int) -> bytes:
@@ -248,17 +280,21 @@ def _end_of_lines(fd: int, size: int) -> int:
 
 
 def _last_segment(journal: Path) -> Segment:
-    """Return the file in which a session goes on; one of which a loss of power left no whole line is removed."""
+    """Return the file in which a session goes on; one of which a loss of power left no whole line is removed.
+
+    Not one that holds damage: that stays, as it does at the end of other files.
+    """
     segments = segments_of(journal)
-    while segments and segments[-1].number > 1 and not _has_lines(segments[-1].path):
+    while segments and segments[-1].number > 1 and _is_all_torn(segments[-1].path):
         system.unlink(segments.pop().path)
     return segments[-1] if segments else Segment(journal)
 
 
-def _has_lines(path: Path) -> bool:
+def _is_all_torn(path: Path) -> bool:
     fd = system.open_existing(path)
     try:
-        return _end_of_lines(fd, system.fstat(fd).st_size) > 0
+        size = system.fstat(fd).st_size
+        return not _end_of_lines(fd, size) and _is_torn_from(fd, size, 0)
     finally:
         system.close(fd)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import stat
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +14,7 @@ from typing import Any, Literal
 import orjson
 
 from deia import system
+from deia.journal.glue import ended_parts, parts_of
 from deia.journal.unpack import GZIP_MAGIC
 from deia.line import VERSION
 
@@ -42,8 +46,8 @@ class Segment:
         after_seq: `seq` of the last event before its own; what earlier segments hold beyond it is repeated here. None
             where nothing in it tells.
         offset: Session offset of its first byte; None where its first line cannot be read.
-        header_bytes: Length of its first line; 0 where that is an event.
-        reason: Why the session went on in it; None for the first.
+        header_bytes: Length of its first line, if that can be read; the newline may have been lost.
+        reason: Why the session went on in it; None for the first, and where nothing in it tells.
         unsynced_bytes: How much of it is repeated because an fsync of the segment before failed.
         lost_bytes: How much of the segment before could not be read any more.
     """
@@ -154,33 +158,62 @@ def _read(path: Path, number: int, stem: str) -> Segment | None:
     """Read a file's first lines; None where they are not those of this session's segment.
 
     One whose very first line is damaged is told by the next that can be read. An empty file is none yet, and one that
-    begins with an event is a copy that somebody made.
+    begins with an event is a copy that somebody made. What is no file is none either, and is not opened: that of a pipe
+    would wait for a writer.
     """
     try:
+        if not stat.S_ISREG(system.stat(path).st_mode):
+            return None
         content = _beginning(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link that leads to itself
+            return None
+        raise
     skipped = 0
-    for line in content.split(b"\n")[:-1]:
-        try:
-            fields = orjson.loads(line)
-        except orjson.JSONDecodeError:
+    for start, end, fields in _objects(content):
+        if fields is None:
             skipped += 1
             continue
-        if not isinstance(fields, dict) or f"{fields.get('agent_id')}_{fields.get('session_id')}" != stem:
+        if f"{fields.get('agent_id')}_{fields.get('session_id')}" != stem:
             return None
         session_id = str(fields["session_id"])
-        if is_first_line(fields) and not skipped:
+        if is_first_line(fields):
             counts = [fields.get(name) for name in ("after_seq", "offset", "unsynced_bytes", "lost_bytes")]
             after_seq, offset, unsynced, lost = (count if type(count) is int else 0 for count in counts)
-            return Segment(
-                path, number, session_id, after_seq, offset, len(line) + 1, str(fields.get("reason")), unsynced, lost
-            )
+            reason = None if fields.get("reason") is None else str(fields["reason"])
+            length = 0 if start else end
+            return Segment(path, number, session_id, after_seq, offset, length, reason, unsynced, lost)
         seq = fields.get("seq")
         if not skipped or type(seq) is not int:
             return None
         return Segment(path, number, session_id, max(0, seq - skipped), None)
     return Segment(path, number, "", None, None) if content else None
+
+
+def _objects(content: bytes) -> Iterator[tuple[int, int, dict[str, Any] | None]]:
+    """Yield what the lines of a file hold, each with its begin and its end; None for one that cannot be read.
+
+    Lines that lost the newline between them are found as a reader finds them.
+    """
+    start = 0
+    *lines, last = content.split(b"\n")
+    for number, line in enumerate((*lines, last)):
+        is_whole = number < len(lines)
+        try:
+            fields = orjson.loads(line) if is_whole else None
+        except orjson.JSONDecodeError:
+            fields = None
+        if fields is not None:
+            yield start, start + len(line) + 1, fields if isinstance(fields, dict) else {}
+        elif is_whole or line:
+            parts = parts_of(line) if is_whole else ended_parts(line)
+            if not parts or parts[0].start:
+                yield start, start + len(line) + is_whole, None
+            for part in parts:
+                yield start + part.start, start + part.end + (is_whole and part.end == len(line)), part.fields
+        start += len(line) + 1
 
 
 def _beginning(path: Path) -> bytes:

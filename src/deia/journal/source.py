@@ -16,6 +16,7 @@ from pathlib import Path
 from deia import system
 from deia.journal.scan import LineScanner, RawLine
 from deia.journal.unpack import GZIP_MAGIC, unpack
+from deia.queue.layout import Header
 from deia.queue.window import Window, is_repeated, read_window
 
 CHUNK_BYTES = 256 * 1024
@@ -103,6 +104,18 @@ class Source:
             self.window = None
             self.queue_problem = str(error)
 
+    def look_for_another(self) -> bool:
+        """Look whether the session has another queue file by now, and copy its window if it has; else keep the copy.
+
+        A newer copy of the same one may begin where the journal had not ended yet when it was read.
+        """
+        window, problem = self.window, self.queue_problem
+        self.look()
+        if _header_of(self.window) != _header_of(window):
+            return True
+        self.window, self.queue_problem = window, problem
+        return False
+
     def begin_at(self, number: int, offset: int) -> None:
         """Leave out what stands before a line: it was read before, when the file ended there."""
         self._begin = offset
@@ -170,3 +183,7 @@ class Source:
                 yield from self._scanner.feed(chunk)
         except (EOFError, zlib.error) as error:
             self.stream_problem = f"the compressed data is cut or damaged: {error}"
+
+
+def _header_of(window: Window | None) -> Header | None:
+    return None if window is None else window.header

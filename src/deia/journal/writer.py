@@ -40,6 +40,7 @@ class Writer:
         """Write to these files from now on; nobody knows yet how much of what they hold is durable."""
         self.files = files
         self.durable = 0
+        self.sync_error = self.sync_error or files.recovery.sync_error
         self.error = self.sync_error
 
     def go_on(self, files: SessionFiles) -> None:
@@ -47,29 +48,28 @@ class Writer:
         self.files = files
         self.error = self.sync_error = None
 
-    def drain(self, deadline: float | None = None, end: int | None = None) -> None:
-        """Write whatever is not in the journal yet.
+    def drain(self, deadline: float | None = None, target: int | None = None) -> None:
+        """Write whatever is not in the journal yet, what is committed meanwhile too.
 
         Args:
             deadline: Monotonic seconds after which no further batch is begun.
-            end: Session offset up to which it is enough.
+            target: Session offset up to which it has to be written; threads that never stop logging would keep who
+                waits for more for ever.
 
         Raises:
             OSError: The journal cannot be written.
         """
-        while (files := self.files) is not None:
+        while (files := self.files) is not None and (target is None or self._producer.flushed < target):
             start, data = self._producer.copy_unflushed(BATCH_BYTES)
-            if not data or (end is not None and start >= end):
-                return
-            if deadline is not None and system.monotonic() >= deadline:
+            if not data or (deadline is not None and system.monotonic() >= deadline):
                 return
             if self._producer.home is files:  # else it went on in other files meanwhile
                 self.wrote(files.write_all(data, start))
 
-    def try_to_drain(self, end: int | None = None) -> None:
-        """The same; an error is noted."""
+    def try_to_drain(self) -> None:
+        """Write what was committed before this call; an error is noted."""
         try:
-            self.drain(end=end)
+            self.drain(target=self._producer.end)
         except OSError as error:
             self.failed(error)
 

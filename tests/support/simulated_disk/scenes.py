@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -22,7 +24,10 @@ from support.simulated_disk.world import World
 
 AGENT, SESSION = "agent", "s"
 RING_BYTES = 64 * 1024
+SEGMENT_BYTES = 64 * 1024
 START = 1_700_000_000.0
+_TICK_S = 1e-5
+"""So little that no bound in time is reached in a run, and so much that a wait ends."""
 
 
 class _Inline:
@@ -51,17 +56,21 @@ class _Inline:
 
 @contextmanager
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have no background and a clock that counts calls, so that a run is the same each time."""
-    ticks = iter(range(10**9))
+    """Have no background and clocks that count calls, so that a run is the same each time."""
+    ticks, moments = iter(range(10**9)), iter(range(10**12))
     background = _Inline()
 
     def now() -> float:
         return START + next(ticks) + 0.5  # as long as any other, as text
 
+    def monotonic() -> float:
+        return next(moments) * _TICK_S
+
     with monkeypatch.context() as patch:
         patch.setattr(deia.bus.session, "background", lambda: background)
         for module in (system, session_logger, tasks):
             patch.setattr(module, "now", now)
+            patch.setattr(module, "monotonic", monotonic)
         yield
 
 
@@ -155,16 +164,22 @@ class Run:
 
     def drain(self) -> None:
         """What the consumer does at each interval."""
-        self.logger._session.writer.try_to_drain()
+        self.logger._session.drain()
+
+    def drain_a_part(self, size: int) -> None:
+        """Write so many bytes of what waits; the disk takes no more."""
+        producer, writer = self.logger._session.producer, self.logger._session.writer
+        assert writer.files is not None
+        start, data = producer.copy_unflushed(size)
+        writer.wrote(start + writer.files.write(data, start))
 
     def _is_durable(self) -> bool:
         statistics = self.logger.statistics()
         return statistics.durable_offset >= statistics.end_offset
 
     def _mark_durable(self) -> None:
-        """Note that everything is owed now; after a failed fsync nobody knows any more, whatever a later run syncs."""
-        if not self.failures:
-            self.recorder.mark("durable", self._acknowledged)
+        """Note that everything is owed now; after a failed fsync, too: a sync that returns has covered it all again."""
+        self.recorder.mark("durable", self._acknowledged)
 
     def _succeeds(self, call: Callable[[], object]) -> bool:
         try:
@@ -183,6 +198,19 @@ class Run:
         """Sync; from here on, what was logged is owed after a loss of power too."""
         if self._succeeds(self.logger.sync):
             self._mark_durable()
+
+    @contextmanager
+    def failing_sync(self) -> Iterator[None]:
+        """Have the next fsync inside fail; the session goes on in another segment, and calls may say why."""
+        self.recorder.before, self.may_fail = self._fail_sync, True
+        yield
+        assert self.recorder.before is None
+        self.may_fail = False
+
+    def _fail_sync(self, name: str) -> None:
+        if name == "sync":
+            self.recorder.before = None
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     def close(self) -> None:
         """Close, which syncs; it is asked for again where the disk did not take everything."""
@@ -335,6 +363,74 @@ def troubled(run: Run) -> None:
     run.file("f4")
 
 
+def segments(run: Run) -> None:
+    """Go on in another file because one is long enough; die and be recovered there, and go on in a third."""
+    run.begin("task")
+    for number in range(7):
+        run.tool(f"a{number}", 9_000)
+        if number % 3 == 2:
+            run.drain()
+    run.tool("a7", 4_000)
+    run.drain()
+    assert run.logger.statistics().segment == 2
+    run.file("f1")
+    run.sync()
+    run.end("task")
+    for number in range(7):
+        run.tool(f"b{number}", 9_000)
+        run.drain()
+    run.tool("b7", 700)
+    run.die()
+    run.tool("c1", 2_000)
+    run.drain()
+    assert run.logger.statistics().segment == 3
+    run.file("f2")
+    run.drain()
+    run.tool("last", 700)
+
+
+def failed_syncs(run: Run) -> None:
+    """An fsync fails, and the session goes on in another file; it is recovered there, and an fsync fails again."""
+    run.file("f1")
+    run.sync()
+    run.tool("t1", 3_000)
+    run.drain()
+    with run.failing_sync():
+        run.tool("t2", 900)
+        run.drain_a_part(300)
+        run.sync()
+    assert run.logger.statistics().segment == 2
+    run.tool("t3", 2_000)
+    run.sync()
+    run.tool("t4", 900)
+    run.drain()
+    run.file("f2")
+    run.die()
+    run.tool("t5", 3_000)
+    run.drain()
+    with run.failing_sync():
+        run.tool("t6", 500)
+        run.sync()
+    assert run.logger.statistics().segment == 3
+    run.file("f3")
+    run.close()
+    run.file("f4")
+
+
+def failed_sync_of_a_recovery(run: Run) -> None:
+    """Die, and have the fsync fail that makes durable what was recovered; what a later one promises is there."""
+    run.file("f1")
+    run.sync()
+    run.tool("t1", 3_000)
+    run.drain_a_part(700)
+    run.tool("t2", 900)
+    run.die()
+    with run.failing_sync():
+        run.file("f2")
+    run.sync()
+    run.tool("t3", 900)
+
+
 def short(run: Run) -> None:
     """Little enough to try everything."""
     run.file("f1")
@@ -357,6 +453,15 @@ SCENES: dict[str, tuple[Scene, dict[str, Any]]] = {
     "saved elsewhere": (saved, {}),
     "always": (short, {"sync_policy": "always"}),
     "never": (reopened, {"sync_policy": "never"}),
+    "segments": (segments, {"max_segment_bytes": SEGMENT_BYTES}),
+    "segments elsewhere": (segments, {"max_segment_bytes": SEGMENT_BYTES, "queue_dir": "queue"}),
+    "segments, always": (segments, {"max_segment_bytes": SEGMENT_BYTES, "sync_policy": "always"}),
+    "segments, never": (segments, {"max_segment_bytes": SEGMENT_BYTES, "sync_policy": "never"}),
+    "segments written through": (segments, {"max_segment_bytes": SEGMENT_BYTES, "queue_mode": "write"}),
+    "failed syncs": (failed_syncs, {}),
+    "failed syncs, always": (failed_syncs, {"sync_policy": "always"}),
+    "failed syncs, lines written through": (failed_syncs, {"queue_mode": "write"}),
+    "failed sync of a recovery": (failed_sync_of_a_recovery, {}),
     "never, lines written through": (written_through, {"sync_policy": "never", "queue_mode": "write"}),
 }
 """Name → the run, and the options of its loggers. A new feature that changes files adds a run of its own here."""
