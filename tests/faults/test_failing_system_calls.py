@@ -117,20 +117,26 @@ print(json.dumps(told))
 """
 
 
-@pytest.mark.parametrize(
-    ("fault", "call", "number"),
-    [
-        ("pwrite64:error=EIO:when=2", "flush", errno.EIO),
-        ("pwrite64:error=ENOSPC:when=2", "flush", errno.ENOSPC),
-        ("fsync:error=EIO:when=2", "sync", errno.EIO),
-        ("fsync:error=ENOSPC:when=2", "sync", errno.ENOSPC),
-    ],
-)
-def test_failing_system_call_is_told(tmp_path: Path, losses: Losses, fault: str, call: str, number: int) -> None:
-    """Whoever asks for the log to be written, or synced, learns that it was not, and of which error."""
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC], ids=errno.errorcode.get)
+def test_failing_write_is_told(tmp_path: Path, losses: Losses, number: int) -> None:
+    """Whoever asks for the log to be written learns that it was not, and of which error."""
+    told = told_by("flush", f"pwrite64:error={errno.errorcode[number]}:when=2", tmp_path, losses, "error-on-write")
+    assert number in told or any(os.strerror(number) in str(each) for each in told)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC], ids=errno.errorcode.get)
+def test_failing_sync_is_made_good_before_its_caller_goes_on(tmp_path: Path, losses: Losses, number: int) -> None:
+    """It returns once an fsync of another file has covered what is in doubt, and that file says why it is there."""
+    fault = f"fsync:error={errno.errorcode[number]}:when=2"
+    assert told_by("sync", fault, tmp_path, losses, "error-on-sync") == []
+    first = (tmp_path / "sessions" / "agent_s.2.jsonl").read_bytes().partition(b"\n")[0]
+    assert json.loads(first)["reason"] == "sync-failed"
+
+
+def told_by(call: str, fault: str, tmp_path: Path, losses: Losses, row: str) -> list[object]:
+    """Return what a recorder heard from a call, and from its statistics after it; none of its events is missing."""
     directory = tmp_path / "sessions"
     out = run(REPORT, directory, call, cwd=tmp_path, prefix=injecting([fault], directory / JOURNAL, tmp_path / "trace"))
-    told = json.loads(out)
-    assert number in told or any(os.strerror(number) in str(each) for each in told)
-    row = "error-on-sync" if call == "sync" else "error-on-write"
     prove(directory / JOURNAL, {"0/0": 100}, losses, row, under_way=0)
+    told: list[object] = json.loads(out)
+    return told

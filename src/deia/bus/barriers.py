@@ -97,7 +97,9 @@ def _have_done(session: Session, condition: Callable[[], bool], job: Callable[[]
     done.add_done_callback(lambda _: session.progress.announce())
 
     def is_settled() -> bool:
-        if writer.failures > failures and (error := writer.error) is not None:  # no other attempt has mended it
+        error = writer.error
+        # that stands, and not of an fsync: the job itself goes on in another segment then
+        if writer.failures > failures and error is not None and error is not writer.sync_error:
             failed.append(error)
         return condition() or done.done() or bool(failed)
 

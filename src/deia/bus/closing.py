@@ -41,8 +41,6 @@ def finish(session: Session, deadline: float, *, explicit: bool = False) -> None
         try:
             writer.drain(deadline)
         except OSError as error:
-            if writer.files is None:
-                break  # another call of `finish` was first
             writer.failed(error)
         if session.segments.is_broken or (explicit and session.segments.is_displaced):
             if session.segments.go_on(urgent=explicit):

@@ -89,8 +89,9 @@ class _Consumer:
         """Write all that was committed when it was called; an error is noted, and tried again at the next interval."""
         session, writer = self._session, self._session.writer
         looked_at, self._looked_at = self._looked_at, system.monotonic()
+        files = writer.files
         try:
-            if writer.files is None:
+            if files is None:
                 await wrap(session.retry)(executor=self._executor)
                 session.say()
             target = session.producer.end
@@ -106,7 +107,7 @@ class _Consumer:
                 self._placed = session.producer.flushed  # written by others: by callers, in mode `write`
                 await wrap(files.require_place)(self._placed, executor=self._executor)
         except OSError as error:
-            if writer.files is not None:  # else it was closed under this write, after everything was written
+            if writer.files is files:  # else they were closed under this write, after everything was written
                 writer.failed(error)
         if session.segments.is_due:
             await wrap(session.segments.go_on)(executor=self._executor)

@@ -373,6 +373,17 @@ class _Content:
         """Return the `seq` of the last line before an offset."""
         if offset == self._begin:
             return self._files.segment.after_seq or 0
+        damaged = 0
+        while not isinstance(line := self._line_from(offset), int):
+            seq = _seq_of(line)
+            if seq is not None:
+                return seq - 1 - damaged
+            damaged += 1  # somebody wrote over it: it is repeated as it stands there
+            offset += len(line) + 1
+        return line - damaged
+
+    def _line_from(self, offset: int) -> bytes | int:
+        """Return the line that begins at an offset; the `seq` of the last one where none has been committed there."""
         line = bytearray()
         while True:
             end, seq = self._producer.end, self._producer.seq
@@ -381,8 +392,15 @@ class _Content:
                 part = self.read(at, _REST_BYTES).partition(b"\n")
                 line += part[0]
                 if part[1]:
-                    break
+                    return bytes(line)
             elif self._producer.seq == seq and self._producer.end == end:
                 return seq
+
+
+def _seq_of(line: bytes) -> int | None:
+    try:
         fields = orjson.loads(line)
-        return int(fields["seq"]) - 1
+    except orjson.JSONDecodeError:
+        return None
+    seq = fields.get("seq") if isinstance(fields, dict) else None
+    return seq if type(seq) is int else None

@@ -63,8 +63,13 @@ class Writer:
             start, data = self._producer.copy_unflushed(BATCH_BYTES)
             if not data or (deadline is not None and system.monotonic() >= deadline):
                 return
-            if self._producer.home is files:  # else it went on in other files meanwhile
+            if self._producer.home is not files:
+                continue  # it went on in other files meanwhile
+            try:
                 self.wrote(files.write_all(data, start))
+            except OSError:
+                if self.files is files:  # else they were closed under this write, after everything was written
+                    raise
 
     def try_to_drain(self) -> None:
         """Write what was committed before this call; an error is noted."""

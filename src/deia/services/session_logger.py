@@ -439,7 +439,8 @@ class SessionLogger:
 
         Raises:
             FlushTimeoutError: The disk did not get there in time.
-            WriterFailedError: The journal cannot be written, or an fsync has failed; its cause is the system's error.
+            WriterFailedError: The journal cannot be written or synced, nor another file in its place; its cause is the
+                system's error.
             LoggerClosedError: `close` was called.
         """
         return 0 if self._producer is None else barriers.sync(self._session, timeout_s)
