@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deia.analysis.session import SessionAnalysis, analyze_session
+from deia.analysis.analyze import analyze_session
+from deia.analysis.session import SessionAnalysis
 from deia.analysis.summary import summarize_session
 from deia.analysis.tasks import OpenTask
 from deia.analysis.tools import ToolStatistics
