@@ -389,7 +389,7 @@ def start_python(code: str, arguments: Sequence[str], *, stdin: int) -> Process:
 
 
 def wait_readable(fds: Sequence[int]) -> list[int]:
-    """Wait until there is something to read from a descriptor, or its other end is closed; return those of which it is so."""
+    """Wait until descriptors have something to read, or their other ends are closed; return those of which it is so."""
     import selectors
 
     with selectors.DefaultSelector() as selector:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import closing
 
 from deia.analysis.chunks import Chunks
 from deia.analysis.session import SessionAccumulator, SessionAnalysis
@@ -47,7 +48,7 @@ def analyze_session(
         raise ValueError(f"workers must be 1 or more, not {workers!r}")
     require_file(path)
     accumulator = SessionAccumulator()
-    with Chunks(accumulator, workers=workers) as chunks:
+    with closing(Chunks(accumulator, workers=workers)) as chunks:
         damages = read_log(path, accumulator, chunks, strict=strict)
     return accumulator.finish(bottleneck_share=bottleneck_share, end=end, damages=damages)
 

@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Iterator
 from io import FileIO
-from types import TracebackType
 
 from deia import system
 from deia.analysis.plain_lane import read_stretch
@@ -53,14 +52,6 @@ class Chunks:
         self._workers: Workers | None = None
         self._stretches: Iterator[Stretch] = iter(())
         self._next: Stretch | None = None
-
-    def __enter__(self) -> Chunks:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def open(self, path: str, status: os.stat_result) -> None:
         """Begin with a journal that the reader has opened."""

@@ -15,8 +15,7 @@ import orjson
 
 from deia.analysis.percentiles import buckets_of
 from deia.analysis.stretch import Closed, Completion, RunTimes, Stretch, TaskFigures, ToolFigures
-from deia.journal.continuity import LARGEST_SEQ
-from deia.journal.decode import LATEST
+from deia.journal.limits import LARGEST_SEQ, LATEST
 from deia.line import VERSION
 
 _BLOCK_BYTES = 128 * 1024
@@ -131,6 +130,7 @@ def _add_up(blocks: _Lines) -> Stretch:
     errors: dict[str, int] = {}
     tasks: dict[str, TaskFigures] = {}
     whole_or_none: list[int | None] = []
+    times: list[float] = []
     open_here: dict[int, tuple[str, float, bool]] = {}
     completions: list[Completion] = []
     closed: list[Closed] = []
@@ -162,7 +162,7 @@ def _add_up(blocks: _Lines) -> Stretch:
                 if number != first_seq:
                     runs.append((run_start, run_first, before))
                 run_start, run_first = start, timestamp
-                earliest, latest = min(earliest, start), max(latest, start)
+                times.append(start)
             kind = fields["type"]
             if kind == "ToolEvent":
                 name, params, task_id = fields["name"], fields["params"], fields["task_id"]
@@ -173,8 +173,9 @@ def _add_up(blocks: _Lines) -> Stretch:
                 else:
                     types.setdefault(kind, 0)
                     durations[name] = [fields["duration_ms"]]
-                if ("error" in params and params["error"]) or ("error" in fields and fields["error"]):
-                    errors[name] = errors.get(name, 0) + 1
+                if "error" in params or "error" in fields:  # most have none, and to look costs less than to get
+                    failed = bool(params.get("error") or fields.get("error"))
+                    errors[name] = errors.get(name, 0) + failed
             elif kind == "FileEvent":
                 operation = fields["operation"]
                 if operation in operations:
@@ -221,14 +222,8 @@ def _add_up(blocks: _Lines) -> Stretch:
                     tasks[name] = count + 1, total_ms + duration_ms
                     if parent_id is None:
                         completions.append((began, ended, duration_ms, task_id, number))
-                    if ended > latest:
-                        latest = ended
-                    if ended < earliest:
-                        earliest = ended
-                if began < earliest:
-                    earliest = began
-                if began > latest:
-                    latest = began
+                    times.append(ended)
+                times.append(began)
             elif kind == "SessionEvent":
                 types[kind] = types.get(kind, 0) + 1
                 if type(fields["event"]) is not str:
@@ -240,6 +235,9 @@ def _add_up(blocks: _Lines) -> Stretch:
         if not _WHOLE_OR_NONE.issuperset(map(type, whole_or_none)):
             raise _IrregularError
         whole_or_none.clear()
+        times += (earliest, latest)
+        earliest, latest = min(times), max(times)
+        times.clear()
     if not seq or seq > LARGEST_SEQ or not -LATEST <= earliest <= latest <= LATEST:
         raise _IrregularError
     runs.append((run_start, run_first, timestamp))

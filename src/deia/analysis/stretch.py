@@ -9,8 +9,8 @@ import orjson
 # Plain tuples: they are made by the thousand, and between processes they travel as JSON.
 
 Completion = tuple[float, float, int, int, int]
-"""A top-level task that completed: its start and its end, Unix seconds; what it counts, milliseconds; its `task_id`; the
-`seq` of the line that tells of it."""
+"""A top-level task that completed: its start and its end, Unix seconds; what it counts, milliseconds; its `task_id`;
+the `seq` of the line that tells of it."""
 
 Opened = tuple[int, str, float, bool]
 """A task that began, and is open at the end: `task_id`, name, start in Unix seconds, whether it is a top-level one."""

@@ -100,7 +100,7 @@ class TaskAccumulator:
                 self._groups.compact(start.start_time for start in self.open.values() if start.top_level)
 
     def fits(self, stretch: Stretch) -> bool:
-        """Whether no open task has a number that the stretch uses for its own, as in a file that holds a session twice."""
+        """Whether no open task has a number that the stretch gives to one of its own: a session may be there twice."""
         return not any(
             key[0] == stretch.session_id and key[1] is not None and key[1] >= stretch.first_seq for key in self.open
         )

@@ -1,8 +1,8 @@
 """What one of several processes does: it takes the next chunk of the journal, says what that amounts to, and so on.
 
-Standard input is the journal, opened once for all workers. They share its position, and use it for a counter: who moves it
-on by a chunk has that chunk. The kernel does that in one step, and nobody has to hand out anything. Nothing is read at
-that position.
+Standard input is the journal, opened once for all workers. They share its position, and use it for a counter: who
+moves it on by a chunk has that chunk. The kernel does that in one step, and nobody has to hand out anything. Nothing is
+read at that position.
 """
 
 from __future__ import annotations

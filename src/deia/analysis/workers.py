@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import orjson
 
-import deia
 from deia import system
 from deia.analysis.stretch import Stretch, unpack
 
 _CODE = "import sys; sys.path[:0] = sys.argv[3:]; from deia.analysis.worker import main; main(sys.argv[1:3])"
-_PACKAGES = tuple(dict.fromkeys(str(Path(module.__file__ or "").parent.parent) for module in (deia, orjson)))
+_PACKAGES = tuple(dict.fromkeys(str(Path(module.__file__ or "").parent.parent) for module in (system, orjson)))
 
 _PIPE_BYTES = 256 * 1024
 
@@ -54,14 +52,6 @@ class Workers:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Workers:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __iter__(self) -> Iterator[Stretch | None]:
         """Yield what each chunk amounts to, in order; None where it is not wholly regular.

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from deia.journal.damage import DamageKind
-
-LARGEST_SEQ = 2**53
-"""No session counts so far: a higher `seq` is damage, and would soon be too large for a line to hold."""
-
+from deia.journal.limits import LARGEST_SEQ
 
 _MOST_LEAPS = 1000
 """How many are remembered, so that what came too early is not missed later."""
