@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0, or 1 where events were lost, figures differ, or the page is not up to date. A missed target is a result, not a failure.
+        0, or 1 where events were lost, figures differ, or the page is not up to date. A missed target is a result.
     """
     options = _parser().parse_args(arguments)
     code: int = options.run(options)

@@ -9,12 +9,12 @@ import statistics
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks.analysts import ANALYSTS, USES_PROCESSORS, VERSIONED, differences
+from benchmarks.analysts import ANALYSTS, IMPORTS, USES_PROCESSORS, VERSIONED, differences
 from benchmarks.conditions import conditions
 from benchmarks.peers import LeftOutError
 from benchmarks.processes import run_child, workplace
@@ -100,11 +100,15 @@ def measure(job: Result) -> Result:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job["processors"]])
     analyst, path = ANALYSTS[job["analyst"]], Path(job["path"])
+    os.environ["POLARS_MAX_THREADS"] = str(job["processors"])  # it looks when it is imported
+    try:
+        if job["analyst"] in IMPORTS:
+            import_module(IMPORTS[job["analyst"]])
+    except ModuleNotFoundError as error:
+        return {"left_out": f"{error.name} is not installed"}
     before = perf_counter()
     try:
         figures = analyst(path, job["processors"])
-    except ModuleNotFoundError as error:
-        return {"left_out": f"{error.name} is not installed"}
     except LeftOutError as error:
         return {"left_out": str(error)}
     return {

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -105,9 +104,8 @@ def _of_groups(rows: list[Any]) -> Figures:
     return {**figures, "first": min(row[-2] for row in rows), "last": max(row[-1] for row in rows)}
 
 
-def polars(path: Path, processors: int) -> Figures:
-    """A lazy scan of the columns it needs, grouped, by its streaming engine."""
-    os.environ["POLARS_MAX_THREADS"] = str(processors)  # it looks when it is imported
+def polars(path: Path, _processors: int) -> Figures:
+    """A lazy scan of the columns it needs, grouped, by its streaming engine; its threads are set in `measure`."""
     import polars as frames
 
     kinds = {"VARCHAR": frames.String, "DOUBLE": frames.Float64, "BIGINT": frames.Int64, "BOOLEAN": frames.Boolean}
@@ -247,6 +245,15 @@ ANALYSTS: dict[str, Analyst] = {
     "jq": jq,
     "original": original,
 }
+
+IMPORTS = {
+    "deia": "deia.analysis.analyze",
+    "deia, line by line": "deia.analysis.analyze",
+    "duckdb": "duckdb",
+    "polars": "polars",
+    "pandas": "pandas",
+}
+"""What is imported before the time is taken."""
 
 USES_PROCESSORS = frozenset({"deia", "duckdb", "polars"})
 """Those that are measured on several processors as well."""

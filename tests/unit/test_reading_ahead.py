@@ -182,11 +182,27 @@ def test_damage_is_read_by_the_reader_and_the_rest_is_not(journal: Path, lines: 
         pytest.param({"duration_ms": 1.5}, id="fraction of a millisecond"),
         pytest.param({"params": "x"}, id="params that are no object"),
         pytest.param({"name": 3}, id="name that is no text"),
+        pytest.param({"v": 1.5}, id="part of a version"),
+        pytest.param({"agent_id": "agent\\"}, id="nearly the same agent"),
     ],
 )
 def test_anything_irregular_is_left_to_the_reader(lines: Lines, odd: dict[str, Any]) -> None:
     """Nothing is said of a stretch with such a line, whatever the reader will make of it."""
     assert stretch(lines.tool() + lines.tool(**odd)) is None
+
+
+def test_session_that_counts_from_zero_is_left_to_the_reader(lines: Lines) -> None:
+    """The first line is none of ours; the second, whatever stands behind its `v`, is not the first."""
+    assert stretch(lines.tool(seq=0) + lines.tool(seq=1, more=1) + lines.tool(seq=2)) is None
+
+
+def test_fields_in_another_order_are_regular(journal: Path, lines: Lines) -> None:
+    """Nearly all lines end with whose they are; one that does not says it elsewhere."""
+    first, second, third = lines.tool(), lines.tool(more=[1]), lines.tool(params={"v": 2, "agent_id": "other"})
+    journal.write_bytes(first + second + third)
+    found, fed = analysis(journal, chunk_bytes=10_000)
+    assert repr(found) == repr(alone(journal))
+    assert fed == 0
 
 
 def test_continued_session_and_dropped_events_are_regular(journal: Path, lines: Lines) -> None:

@@ -16,8 +16,13 @@ from deia.analysis.workers import Workers, WorkersLostError
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 4 * 1024 * 1024
-"""Long enough that adding it up costs nothing beside reading it; short enough that one line out of order costs little,
-and that workers end at about the same time."""
+"""The shortest chunk: adding it up costs little beside reading it."""
+
+LONGEST_CHUNK_BYTES = 16 * 1024 * 1024
+"""The longest: one line out of order costs no more, and what a chunk amounts to takes little memory."""
+
+_CHUNKS_PER_WORKER = 16
+"""At least, where chunks may be so short: then all end at about the same time."""
 
 BYTES_PER_WORKER = 16 * 1024 * 1024
 """What a worker should have to do, at least: to start one costs as much as to read a third of that."""
@@ -35,18 +40,19 @@ class Chunks:
     """
 
     def __init__(
-        self, accumulator: SessionAccumulator, *, workers: int | None = None, chunk_bytes: int = CHUNK_BYTES
+        self, accumulator: SessionAccumulator, *, workers: int | None = None, chunk_bytes: int | None = None
     ) -> None:
         """Read for an accumulator.
 
         Args:
             accumulator: Gets the stretches that the reader leaps over.
             workers: How many processes read; None for as many as may be used and are worth it.
-            chunk_bytes: Size of a chunk.
+            chunk_bytes: Size of a chunk; None for one that fits the journal.
         """
         self._accumulator = accumulator
         self._count = workers
-        self._chunk_bytes = chunk_bytes
+        self._given_chunk_bytes = chunk_bytes
+        self._chunk_bytes = CHUNK_BYTES
         self._file: FileIO | None = None
         self._size = 0
         self._workers: Workers | None = None
@@ -95,6 +101,8 @@ class Chunks:
 
     def _start_workers(self) -> None:
         count = fitting_workers(self._size) if self._count is None else self._count
+        fitting = min(max(CHUNK_BYTES, self._size // (_CHUNKS_PER_WORKER * count)), LONGEST_CHUNK_BYTES)
+        self._chunk_bytes = self._given_chunk_bytes or fitting
         count = min(count, -(-self._size // self._chunk_bytes))
         if count < 2:
             return

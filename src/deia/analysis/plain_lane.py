@@ -26,8 +26,8 @@ _LONGEST_LINE_BYTES = 4 * 1024 * 1024
 
 _WHOLE_OR_NONE = frozenset({int, type(None)})
 
-_NOBODY = object()
-"""Whose line comes before the first: nobody's."""
+_NO_ENDING = b"no line"
+"""Of the line before the first; what ends so is no object."""
 
 Read = Callable[[int, int], bytes]
 """Reads so many bytes at an offset; fewer only where the file ends."""
@@ -117,10 +117,10 @@ def _add_up(blocks: _Lines) -> Stretch:
         _IrregularError, KeyError, TypeError, JSONDecodeError: They are not all regular.
     """
     loads = orjson.loads
-    version = VERSION
+    ending = _NO_ENDING
     seq = first_seq = 0
-    session_id: Any = _NOBODY
-    agent_id: Any = _NOBODY
+    session_id: Any = None
+    agent_id: Any = None
     runs: list[RunTimes] = []
     run_start: float | None = None
     run_first = timestamp = earliest = latest = 0.0
@@ -140,17 +140,17 @@ def _add_up(blocks: _Lines) -> Stretch:
             fields = loads(line)
             number = fields["seq"]
             before, timestamp = timestamp, fields["timestamp"]
-            if number != seq + 1 or fields["session_id"] != session_id or fields["agent_id"] != agent_id:
-                if seq:
+            if not line.endswith(ending):
+                if ending is _NO_ENDING:
+                    seq, first_seq = number - 1, number
+                    session_id, agent_id = fields["session_id"], fields["agent_id"]
+                    ending = _ending(session_id, agent_id)
+                    earliest = latest = run_first = before = timestamp
+                if fields["session_id"] != session_id or fields["agent_id"] != agent_id or fields["v"] != VERSION:
                     raise _IrregularError
-                first_seq = number
-                session_id, agent_id = fields["session_id"], fields["agent_id"]
-                if number < 1 or type(session_id) is not str or (agent_id is not None and type(agent_id) is not str):
-                    raise _IrregularError
-                earliest = latest = run_first = before = timestamp
-            if type(number) is not int or type(timestamp) is not float or fields["v"] != version:
+            seq += 1
+            if number != seq or type(number) is not int or type(timestamp) is not float:
                 raise _IrregularError
-            seq = number
             if timestamp > latest:
                 latest = timestamp
             elif timestamp < earliest:
@@ -168,19 +168,20 @@ def _add_up(blocks: _Lines) -> Stretch:
                 name, params, task_id = fields["name"], fields["params"], fields["task_id"]
                 if type(params) is not dict or (type(task_id) is not int and task_id is not None):
                     raise _IrregularError
-                if name in durations:
-                    durations[name].append(fields["duration_ms"])
-                else:
+                duration_ms = fields["duration_ms"]
+                try:
+                    durations[name].append(duration_ms)
+                except KeyError:
                     types.setdefault(kind, 0)
-                    durations[name] = [fields["duration_ms"]]
+                    durations[name] = [duration_ms]
                 if "error" in params or "error" in fields:  # most have none, and to look costs less than to get
                     failed = bool(params.get("error") or fields.get("error"))
                     errors[name] = errors.get(name, 0) + failed
             elif kind == "FileEvent":
                 operation = fields["operation"]
-                if operation in operations:
+                try:
                     operations[operation] += 1
-                else:
+                except KeyError:
                     types.setdefault(kind, 0)
                     operations[operation] = 1
                 if type(fields["path"]) is not str:
@@ -238,7 +239,7 @@ def _add_up(blocks: _Lines) -> Stretch:
         times += (earliest, latest)
         earliest, latest = min(times), max(times)
         times.clear()
-    if not seq or seq > LARGEST_SEQ or not -LATEST <= earliest <= latest <= LATEST:
+    if not 1 <= first_seq <= seq <= LARGEST_SEQ or not -LATEST <= earliest <= latest <= LATEST:
         raise _IrregularError
     runs.append((run_start, run_first, timestamp))
     if not {str}.issuperset(map(type, durations)) or not {str}.issuperset(map(type, operations)):
@@ -269,6 +270,20 @@ def _add_up(blocks: _Lines) -> Stretch:
         closed=closed,
         dropped=dropped,
     )
+
+
+def _ending(session_id: Any, agent_id: Any) -> bytes:
+    """Return how nearly every line of a session ends: with whose it is, and the version.
+
+    In an object that parses, such an end can be nothing else: were its comma inside a text, the quotation mark behind
+    it would end that, and a bare word follow. To compare it costs less than to look at three fields.
+
+    Raises:
+        _IrregularError: These are no ids.
+    """
+    if type(session_id) is not str or (agent_id is not None and type(agent_id) is not str):
+        raise _IrregularError
+    return b"," + orjson.dumps({"agent_id": agent_id, "session_id": session_id, "v": VERSION})[1:]
 
 
 def _tool(durations: list[int], errors: int) -> ToolFigures:
