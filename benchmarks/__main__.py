@@ -89,7 +89,10 @@ def _parser() -> argparse.ArgumentParser:
         "analysis", parents=[single], help="the analysis of a long log, beside what one would otherwise use"
     )
     command.add_argument("--bytes", type=int, metavar="N", help="size of the log")
-    command.add_argument("--rounds", type=int, metavar="N", help="processes of each analyst")
+    command.add_argument("--rounds", type=int, metavar="N", help="processes of each analyst; of slow ones one in all")
+    command.add_argument(
+        "--analyst", action="append", choices=list(analysis.ANALYSTS), metavar="NAME", help="only these, beside ours"
+    )
     command.set_defaults(run=_analysis)
 
     command = commands.add_parser(
@@ -157,7 +160,7 @@ def _appends(options: argparse.Namespace) -> int:
 
 def _analysis(options: argparse.Namespace) -> int:
     settings = _settings(options, analysis.QUICK, analysis.Settings())
-    return _show(analysis.run(settings, options.directory, say=_say), options.json)
+    return _show(analysis.run(settings, options.directory, only=options.analyst, say=_say), options.json)
 
 
 def _record(options: argparse.Namespace) -> int:

@@ -7,14 +7,14 @@ import random
 import resource
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from importlib import import_module, metadata
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks.analysts import ANALYSTS, IMPORTS, USES_PROCESSORS, VERSIONED, differences
+from benchmarks.analysts import ANALYSTS, IMPORTS, SLOW, USES_PROCESSORS, VERSIONED, differences
 from benchmarks.conditions import conditions
 from benchmarks.peers import LeftOutError
 from benchmarks.processes import run_child, workplace
@@ -30,7 +30,7 @@ class Settings:
 
     Attributes:
         bytes: Size of the log.
-        rounds: Processes of each analyst on each number of processors, in shuffled order.
+        rounds: Processes of each analyst on each number of processors, in shuffled order; of slow ones one in all.
         seed: Of the log.
     """
 
@@ -45,8 +45,17 @@ QUICK = Settings(bytes=3_000_000, rounds=1)
 _DEIA = "deia"
 
 
-def run(settings: Settings, directory: Path, *, say: Callable[[str], None] = print) -> Result:
-    """Write a log, have everyone analyse it, and compare what they found."""
+def run(
+    settings: Settings, directory: Path, *, only: Collection[str] | None = None, say: Callable[[str], None] = print
+) -> Result:
+    """Write a log, have everyone analyse it, and compare what they found.
+
+    Args:
+        settings: How much is measured.
+        directory: Where the log lies meanwhile.
+        only: Who takes part, beside ours; None for everyone.
+        say: Told of each step.
+    """
     with workplace(directory) as place:
         log = place / "session.jsonl"
         say(f"a log of {settings.bytes:,} bytes")
@@ -55,7 +64,7 @@ def run(settings: Settings, directory: Path, *, say: Callable[[str], None] = pri
         runs: list[Result] = []
         for number in range(settings.rounds):
             for analyst, processors in _in_shuffled_order(number):
-                if analyst in left_out:
+                if analyst in left_out or (only is not None and analyst not in {_DEIA, *only}):
                     continue
                 say(f"round {number + 1} of {settings.rounds}: {analyst}, {processors} processors")
                 answer = run_child({"job": "analysis", "analyst": analyst, "processors": processors, "path": str(log)})
@@ -67,11 +76,13 @@ def run(settings: Settings, directory: Path, *, say: Callable[[str], None] = pri
     for measured in runs:
         measured["differences"] = differences(mine, measured.pop("figures"))
     found = conditions(directory)
-    found["versions"] |= {name: metadata.version(name) for name in VERSIONED if name not in left_out}
+    found["versions"] |= {
+        name: metadata.version(name) for name in VERSIONED if any(one["analyst"] == name for one in runs)
+    }
     return {
         "benchmark": "analysis",
         "schema": 1,
-        "complete": settings == Settings(),
+        "complete": settings == Settings() and only is None,
         **found,
         "settings": asdict(settings),
         "lines": lines,
@@ -83,7 +94,8 @@ def run(settings: Settings, directory: Path, *, say: Callable[[str], None] = pri
 
 def _in_shuffled_order(number: int) -> list[tuple[str, int]]:
     every = processors()
-    jobs = [(name, count) for name in ANALYSTS for count in (every if name in USES_PROCESSORS else every[:1])]
+    names = [name for name in ANALYSTS if number == 0 or name not in SLOW]
+    jobs = [(name, count) for name in names for count in (every if name in USES_PROCESSORS else every[:1])]
     random.Random(number).shuffle(jobs)
     return jobs
 

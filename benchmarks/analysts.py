@@ -258,6 +258,9 @@ IMPORTS = {
 USES_PROCESSORS = frozenset({"deia", "duckdb", "polars"})
 """Those that are measured on several processors as well."""
 
+SLOW = frozenset({"deia, line by line", "pandas", "jq", "original"})
+"""Those that take so much longer that they are measured in the first round only."""
+
 VERSIONED = ("duckdb", "polars", "pandas")
 
 
