@@ -322,6 +322,28 @@ def test_file_that_was_replaced_since_it_was_opened_is_not_read_ahead(journal: P
         assert chunks.next() is None
 
 
+def test_file_that_is_gone_is_not_read_ahead(journal: Path, lines: Lines) -> None:
+    """The reader has it open, and needs no name."""
+    journal.write_bytes(session(lines))
+    with closing(Chunks(SessionAccumulator())) as chunks:
+        chunks.open(str(journal) + ".gone", journal.stat())
+        assert chunks.next() is None
+
+
+def test_file_that_cannot_be_read_is_the_readers_to_report(
+    journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failing read ends the reading ahead, and nothing else."""
+    journal.write_bytes(session(lines))
+
+    def failing(fd: int, size: int, offset: int) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(system, "pread", failing)
+    found, fed = analysis(journal, chunk_bytes=500)
+    assert fed == found.events
+
+
 # Processes
 
 

@@ -62,7 +62,10 @@ class Chunks:
     def open(self, path: str, status: os.stat_result) -> None:
         """Begin with a journal that the reader has opened."""
         self.close()
-        self._file = system.open_for_reading(path)
+        try:
+            self._file = system.open_for_reading(path)
+        except OSError:  # it is gone by now, say; the reader has it open
+            return
         here = system.fstat(self._file.fileno())
         if (here.st_dev, here.st_ino) != (status.st_dev, status.st_ino):
             return  # another file is there by now: the reader has the right one
@@ -113,7 +116,7 @@ class Chunks:
             logger.info("no process can be started (%s): the log is read in this one", error)
 
     def _read(self) -> Iterator[Stretch]:
-        """Yield the regular stretches, in order."""
+        """Yield the regular stretches, in order; up to where the file cannot be read, which the reader will report."""
         read = 0
         if self._workers is not None:
             try:
@@ -128,6 +131,9 @@ class Chunks:
         fd = self._file.fileno()
         for begin in range(read * self._chunk_bytes, self._size, self._chunk_bytes):
             end = min(begin + self._chunk_bytes, self._size)
-            stretch = read_stretch(lambda count, at: system.pread(fd, count, at), begin, end, self._size)
+            try:
+                stretch = read_stretch(lambda count, at: system.pread(fd, count, at), begin, end, self._size)
+            except OSError:
+                return
             if stretch is not None:
                 yield stretch
