@@ -9,18 +9,29 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks import appends, compare, figures, overhead, page, peer_figures, peer_runs, peer_tables, tables
+from benchmarks import (
+    analysis,
+    appends,
+    compare,
+    figures,
+    overhead,
+    page,
+    peer_figures,
+    peer_runs,
+    peer_tables,
+    tables,
+)
 from benchmarks.results import read_result, result_name, write_result
 
 Result = dict[str, Any]
-Settings = TypeVar("Settings", overhead.Settings, peer_runs.Settings)
+Settings = TypeVar("Settings", overhead.Settings, peer_runs.Settings, analysis.Settings)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0, or 1 where events were lost or the page is not up to date. A missed target is a result, not a failure.
+        0, or 1 where events were lost, figures differ, or the page is not up to date. A missed target is a result.
     """
     options = _parser().parse_args(arguments)
     code: int = options.run(options)
@@ -75,6 +86,16 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_appends)
 
     command = commands.add_parser(
+        "analysis", parents=[single], help="the analysis of a long log, beside what one would otherwise use"
+    )
+    command.add_argument("--bytes", type=int, metavar="N", help="size of the log")
+    command.add_argument("--rounds", type=int, metavar="N", help="processes of each analyst; of slow ones one in all")
+    command.add_argument(
+        "--analyst", action="append", choices=list(analysis.ANALYSTS), metavar="NAME", help="only these, beside ours"
+    )
+    command.set_defaults(run=_analysis)
+
+    command = commands.add_parser(
         "record", parents=[measuring], help="measure in full, into benchmarks/results/, and make the page anew"
     )
     command.add_argument(
@@ -113,6 +134,8 @@ def _show(result: Result, keep: Path | None) -> int:
         text, lost = tables.overhead(result), figures.losses(result)
     elif result["benchmark"] == "peers":
         text, lost = peer_tables.peers(result), peer_figures.failures(result)
+    elif result["benchmark"] == "analysis":
+        text, lost = analysis.tables(result), analysis.failures(result)
     else:
         text = tables.appends(result)
     print(text)
@@ -133,6 +156,11 @@ def _overhead(options: argparse.Namespace) -> int:
 
 def _appends(options: argparse.Namespace) -> int:
     return _show(appends.run(options.directory, **(appends.QUICK if options.quick else {})), options.json)
+
+
+def _analysis(options: argparse.Namespace) -> int:
+    settings = _settings(options, analysis.QUICK, analysis.Settings())
+    return _show(analysis.run(settings, options.directory, only=options.analyst, say=_say), options.json)
 
 
 def _record(options: argparse.Namespace) -> int:

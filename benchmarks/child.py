@@ -115,6 +115,13 @@ def probe(job: Job) -> Job:
     return {"path": str(peer.path), **measured}
 
 
+def analysis(job: Job) -> Job:
+    """Analyse a log once, by one of the ways there are."""
+    from benchmarks.analysis import measure
+
+    return measure(job)
+
+
 _DYING: list[Peer | AwaitedPeer] = []
 """Keeps the peer until the interpreter exits, as an agent's module keeps its logger."""
 
@@ -151,6 +158,7 @@ JOBS: dict[str, Callable[[Job], Job]] = {
     "long_session": long_session,
     "probe": probe,
     "death": death,
+    "analysis": analysis,
 }
 
 

@@ -15,15 +15,19 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import FileIO
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from typing import TYPE_CHECKING
 
 try:
     import fcntl
 except ImportError:  # Windows has no flock: sessions go on without, and `statistics()` says so
     fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    import subprocess
 
 now = time.time
 """Wall clock, Unix seconds."""
@@ -50,6 +54,7 @@ stat = os.stat
 lstat = os.lstat
 fstat = os.fstat
 close = os.close
+read = os.read
 pwrite = os.pwrite
 ftruncate = os.ftruncate
 unlink = os.unlink
@@ -331,6 +336,78 @@ def _code(handler: object) -> object:
     if found is None:
         found = getattr(vars(type(handler)).get("__call__"), "__code__", None)
     return found
+
+
+class Process:
+    """A process of ours that says something on its standard output.
+
+    Attributes:
+        output: Descriptor to read that from.
+    """
+
+    def __init__(self, started: subprocess.Popen[bytes]) -> None:
+        assert started.stdout is not None
+        self._started = started
+        self._pipe = started.stdout
+        self.output = self._pipe.fileno()
+
+    def end(self) -> int:
+        """Wait until it has ended; return its exit code, negative where that was a signal."""
+        self._pipe.close()
+        return self._started.wait()
+
+    def kill(self) -> None:
+        """End it, whatever it is doing."""
+        self._started.kill()
+        self.end()
+
+
+def start_python(code: str, arguments: Sequence[str], *, stdin: int) -> Process:
+    """Start an interpreter like this one, with statements to run, in isolation from environment and site.
+
+    It is in a session of its own: a key that interrupts this process is for this one to handle.
+
+    Raises:
+        OSError: It cannot be started, or this interpreter has no executable that would be one.
+    """
+    import subprocess
+
+    executable = sys.executable or ""
+    if "python" not in os.path.basename(executable).lower() or getattr(sys, "frozen", False):
+        # a program that Python is embedded in, or that was made of a script: it would start once more
+        raise OSError(errno.ENOEXEC, "not a Python interpreter", executable)
+    return Process(
+        subprocess.Popen(
+            [executable, "-I", "-S", "-c", code, *arguments],
+            bufsize=0,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    )
+
+
+def wait_readable(fds: Sequence[int]) -> list[int]:
+    """Wait until descriptors have something to read, or their other ends are closed; return those of which it is so."""
+    import selectors
+
+    with selectors.DefaultSelector() as selector:
+        for fd in fds:
+            selector.register(fd, selectors.EVENT_READ)
+        return [key.fd for key, _ in selector.select()]
+
+
+def advance(fd: int, by: int) -> int:
+    """Move a file's position on, in one step for all processes that share it; return where it was."""
+    return os.lseek(fd, by, os.SEEK_CUR) - by
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def has_gil() -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from deia.analysis.stretch import RunTimes
 from deia.events import AnyEvent, TaskEvent, UnknownEvent
 
 
@@ -42,6 +44,16 @@ class Clock:
             self._see(event.start_time)
             if event.end_time is not None:
                 self._see(event.end_time)
+
+    def add(self, session_id: str, earliest: float, latest: float, runs: Iterable[RunTimes]) -> None:
+        """Take the times of a stretch of lines."""
+        self._see(earliest)
+        self._see(latest)
+        for start, first, last in runs:
+            if start is not None:
+                self._begin_run(session_id, start)
+            self._go_on(session_id, first)
+            self._go_on(session_id, last)
 
     def _see(self, time: float) -> None:
         if self._earliest is None or self._latest is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
 from itertools import accumulate
 
 _EXACT_BELOW = 100
@@ -12,6 +14,9 @@ _EXACT_BELOW = 100
 
 _ERROR = 0.005
 """Half of the 1 % that is promised; the other half is rounding at `_EXACT_BELOW`."""
+
+_REMEMBERED = 32 * 1024
+"""Durations whose bucket is remembered: most come again, and a logarithm costs more than a look."""
 
 _GROWTH = (1 + _ERROR) / (1 - _ERROR)
 _LOG_GROWTH = math.log(_GROWTH)
@@ -31,10 +36,21 @@ class Percentiles:
 
     def add(self, value: int) -> None:
         """Count one duration, milliseconds, 0 or more."""
-        self._buckets[_bucket(value)] += 1
-        self._smallest = min(self._smallest, value) if self._count else value
-        self._count += 1
-        self._largest = max(self._largest, value)
+        self.add_counted([(_bucket(value), 1)], value, value)
+
+    def add_counted(self, buckets: Iterable[tuple[int, int]], smallest: int, largest: int) -> None:
+        """Count durations that are in their buckets already, as `buckets_of` puts them there: one or more.
+
+        Args:
+            buckets: Bucket and number of durations in it.
+            smallest: The shortest of them, milliseconds.
+            largest: The longest.
+        """
+        self._smallest = min(self._smallest, smallest) if self._count else smallest
+        self._largest = max(self._largest, largest)
+        for bucket, count in buckets:
+            self._buckets[bucket] += count
+            self._count += count
 
     def at(self, percent: int) -> int:
         """Return the value, to 1 %, that `percent` of the values do not exceed (nearest rank); 0 without any."""
@@ -47,6 +63,12 @@ class Percentiles:
         return max(self._smallest, min(value, self._largest))
 
 
+def buckets_of(values: Iterable[int]) -> Counter[int]:
+    """Return how many of some durations, milliseconds, 0 or more, fall into each bucket."""
+    return Counter(map(_bucket, values))
+
+
+@lru_cache(_REMEMBERED)
 def _bucket(value: int) -> int:
     if value <= _EXACT_BELOW:
         return value

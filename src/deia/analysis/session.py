@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 
 from deia.analysis.clock import Clock
+from deia.analysis.stretch import Stretch
 from deia.analysis.tasks import OpenTask, TaskAccumulator
 from deia.analysis.tools import ToolAccumulator, ToolStatistics
-from deia.errors import NotASessionLogError
 from deia.events import FileEvent, SessionEvent, TaskEvent, ToolEvent
 from deia.journal.damage import Damage, DamageLog
-from deia.journal.reader import Entry, EventReader, require_file
+from deia.journal.reader import Entry
 
 _MS_PER_HOUR = 3_600_000
 
@@ -114,6 +112,21 @@ class SessionAccumulator:
         else:
             self.unknown_types[event.type] += 1
 
+    def fits(self, stretch: Stretch) -> bool:
+        """Whether a stretch can be added: whether that gives what feeding its lines would give."""
+        return self.tasks.fits(stretch)
+
+    def add(self, stretch: Stretch) -> None:
+        """Take a stretch of lines that was read ahead."""
+        if self.session_id is None:
+            self.agent_id, self.session_id = stretch.agent_id, stretch.session_id
+        self.types.update(stretch.types)
+        self.operations.update(stretch.operations)
+        self.clock.add(stretch.session_id, stretch.earliest, stretch.latest, stretch.runs)
+        self.tasks.add(stretch)
+        self.tools.add(stretch.tools)
+        self.dropped += stretch.dropped
+
     def finish(self, *, bottleneck_share: float, end: float | None, damages: DamageLog) -> SessionAnalysis:
         """Return the result."""
         tasks = self.tasks
@@ -166,48 +179,3 @@ class SessionAccumulator:
 def per_hour(count: int, milliseconds: float) -> float:
     """Return a rate; 0.0 over no time."""
     return count / (milliseconds / _MS_PER_HOUR) if milliseconds else 0.0
-
-
-def analyze_session(
-    path: str | os.PathLike[str], *, bottleneck_share: float = 0.3, strict: bool = False, end: float | None = None
-) -> SessionAnalysis:
-    """Analyse the log of a session that is running, was killed, or is closed, in this format or the original one.
-
-    Memory grows with the number of open tasks and of distinct names, not with the file.
-
-    Args:
-        path: The journal, plain or compressed with gzip.
-        bottleneck_share: Part of the session time beyond which a task is a bottleneck, 0 to 1.
-        strict: Raise at the first problem with the file, a torn end excepted, instead of counting it.
-        end: Taken for the last moment of the log, Unix seconds: now, say, for a session that is running.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        NotASessionLogError: It is not empty, and there is no readable event in it.
-        DamagedLineError: Under `strict`.
-        ValueError: A share or an end that cannot be one.
-    """
-    if not 0 <= bottleneck_share <= 1:
-        raise ValueError(f"bottleneck_share must be between 0 and 1, not {bottleneck_share!r}")
-    if end is not None and not math.isfinite(end):
-        raise ValueError(f"end must be Unix seconds, not {end!r}")
-    require_file(path)
-    damages = DamageLog()
-    reader = EventReader(path, damages.add, strict=strict)
-    accumulator = SessionAccumulator()
-    for entry in reader.entries():
-        accumulator.feed(entry)
-    if not accumulator.types:
-        _require_empty(reader, damages)
-    return accumulator.finish(bottleneck_share=bottleneck_share, end=end, damages=damages)
-
-
-def _require_empty(reader: EventReader, damages: DamageLog) -> None:
-    """Tell a session without events from a file that is something else."""
-    source = reader.source
-    if source.has_queue and damages.by_kind.keys() <= {"torn"}:
-        return  # killed in its first call, which had not returned
-    if reader.journal_bytes or damages.count:
-        first = f" ({damages.kept[0].reason}, in line {damages.kept[0].line})" if damages.kept else ""
-        message = f"{reader.path} is not a session log: there is no event in it{first}"
-        raise NotASessionLogError(message, path=reader.path)

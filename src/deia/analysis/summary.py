@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from deia.analysis.session import SessionAnalysis, analyze_session, per_hour
+from deia.analysis.analyze import analyze_session
+from deia.analysis.session import SessionAnalysis, per_hour
 from deia.events import SessionSummary
 
 

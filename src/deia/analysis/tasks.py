@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from deia.analysis.groups import TaskGroups
+from deia.analysis.stretch import Stretch
 from deia.events import TaskEvent
 
 
@@ -60,7 +62,7 @@ class TaskAccumulator:
         self.counts: Counter[str] = Counter()
         self.completed = 0
         self.orphans = 0
-        self.open: dict[Hashable, Start] = {}
+        self.open: dict[tuple[Any, ...], Start] = {}
         self._groups = TaskGroups()
         self._original_ms = 0
 
@@ -96,6 +98,38 @@ class TaskAccumulator:
             self._groups.add(event.start_time, end_time, duration_ms)
             if self._groups.crowded:
                 self._groups.compact(start.start_time for start in self.open.values() if start.top_level)
+
+    def fits(self, stretch: Stretch) -> bool:
+        """Whether no open task has a number that the stretch gives to one of its own: a session may be there twice."""
+        return not any(
+            key[0] == stretch.session_id and key[1] is not None and key[1] >= stretch.first_seq for key in self.open
+        )
+
+    def add(self, stretch: Stretch) -> None:
+        """Take the tasks of a stretch of lines, as if they came line by line."""
+        for completion in stretch.completions:
+            start, end, duration_ms, _, seq = completion
+            self._groups.add(start, end, duration_ms)
+            if self._groups.crowded:
+                self._groups.compact(self._open_at(seq, stretch))
+        for task_id, _ in stretch.closed:
+            self.open.pop((stretch.session_id, task_id), None)
+        for task_id, name, start, top_level in stretch.opened:
+            self.open[stretch.session_id, task_id] = Start(name, start, stretch.session_id, top_level)
+        for name, (count, total_ms) in stretch.tasks.items():
+            self.completed += count
+            self.counts[name] += count
+            self.breakdown[name] += total_ms
+        self.orphans += stretch.orphans
+
+    def _open_at(self, at: int, stretch: Stretch) -> Iterator[float]:
+        """Yield when the top-level tasks began that were open after a line of a stretch that is being added."""
+        closed = {(stretch.session_id, task_id) for task_id, seq in stretch.closed if seq <= at}
+        yield from (task.start_time for key, task in self.open.items() if task.top_level and key not in closed)
+        yield from (start for task_id, _, start, top_level in stretch.opened if top_level and task_id < at)
+        for start, _, _, task_id, seq in stretch.completions:
+            if stretch.first_seq <= task_id < at < seq:
+                yield start
 
     @property
     def top_level_ms(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deia.analysis.percentiles import Percentiles
+from deia.analysis.stretch import ToolFigures
 from deia.events import ToolEvent
 
 
@@ -46,6 +47,19 @@ class ToolAccumulator:
         tool.total_ms += duration_ms
         tool.max_ms = max(tool.max_ms, duration_ms)
         tool.durations.add(duration_ms)
+
+    def add(self, tools: dict[str, ToolFigures]) -> None:
+        """Take the calls of a stretch of lines."""
+        for name, more in tools.items():
+            count, errors, total_ms, smallest_ms, largest_ms, buckets = more
+            tool = self._tools.get(name)
+            if tool is None:
+                tool = self._tools[name] = _Tool()
+            tool.count += count
+            tool.errors += errors
+            tool.total_ms += total_ms
+            tool.max_ms = max(tool.max_ms, largest_ms)
+            tool.durations.add_counted(buckets, smallest_ms, largest_ms)
 
     @property
     def calls(self) -> int:

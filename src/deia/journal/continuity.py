@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from deia.journal.damage import DamageKind
-
-_LARGEST = 2**53
-"""No session counts so far: a higher `seq` is damage, and would soon be too large for a line to hold."""
-
+from deia.journal.limits import LARGEST_SEQ
 
 _MOST_LEAPS = 1000
 """How many are remembered, so that what came too early is not missed later."""
@@ -40,6 +37,15 @@ class Continuity:
         """Return the highest `seq` of a session that is no leap of one line alone; 0 where it has none."""
         return self._borne_out.get(session_id, 0)
 
+    def follows(self, session_id: str, seq: int) -> bool:
+        """Whether a line is the one after the session's line before it."""
+        return seq == self._last.get(session_id, 0) + 1
+
+    def go_through(self, session_id: str, last_seq: int) -> None:
+        """Take lines that count up by one, of which the first `follows`, and the last has a given `seq`."""
+        self._last[session_id] = last_seq
+        self._borne_out[session_id] = max(self._borne_out.get(session_id, 0), last_seq)
+
     @property
     def sessions(self) -> int:
         """How many sessions were seen."""
@@ -70,7 +76,7 @@ class Continuity:
         """
         last = self._last.setdefault(session_id, 0)
         borne_out = self._borne_out.setdefault(session_id, 0)
-        if seq > _LARGEST:
+        if seq > LARGEST_SEQ:
             return "duplicate", f"seq {seq} is more than any session counts to"
         highest = max(last, borne_out)
         self._last[session_id] = seq

@@ -6,13 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from deia.events import AnyEvent, FileEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
+from deia.journal.limits import LARGEST, LATEST
 from deia.journal.records import is_original
-
-_LARGEST = 2**64 - 1
-"""What the logger takes; JSON parsers make a float of anything beyond."""
-
-_LATEST = 2**53 // 1000
-"""Unix seconds up to which milliseconds can be told apart: the year 287,000."""
 
 Fields = dict[str, Any]
 
@@ -55,7 +50,7 @@ def unknown(kind: str, fields: Fields) -> UnknownEvent:
 def seconds_if_any(fields: Fields, name: str) -> float | None:
     """Return a time if the field is one; it may be missing, and it may be anything else."""
     value = fields.get(name)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LATEST:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LATEST:
         return float(value)
     return None
 
@@ -161,17 +156,17 @@ def _number(fields: Fields, name: str, largest: int) -> int | float:
 
 
 def _seconds(fields: Fields, name: str) -> float:
-    return float(_number(fields, name, _LATEST))
+    return float(_number(fields, name, LATEST))
 
 
 def _whole(fields: Fields, name: str) -> int:
     """Return a count or a duration; the original format has fractions of a millisecond, which are rounded."""
-    return round(_number(fields, name, _LARGEST))
+    return round(_number(fields, name, LARGEST))
 
 
 def _whole_or_none(fields: Fields, name: str) -> int | None:
     value = fields.get(name)
-    if type(value) is int and -_LARGEST <= value <= _LARGEST:  # nearly always; the call costs more than the check
+    if type(value) is int and -LARGEST <= value <= LARGEST:  # nearly always; the call costs more than the check
         return value
     return None if value is None else _whole(fields, name)
 

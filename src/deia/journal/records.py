@@ -15,6 +15,7 @@ from deia.journal import salvage
 from deia.journal.continuity import Continuity
 from deia.journal.damage import Damage, DamageKind, OnDamage
 from deia.journal.glue import BOM, Part, is_torn, parts_of
+from deia.journal.leap import Lines, Place, ReadAhead
 from deia.journal.scan import RawLine
 from deia.journal.segments import Segment, first_journal, is_first_line, segments_of
 from deia.journal.source import Source
@@ -82,6 +83,7 @@ class RecordReader:
         strict: bool = False,
         alone: bool = False,
         queue: bool = True,
+        ahead: ReadAhead | None = None,
     ) -> None:
         """Read the session log at `path`.
 
@@ -91,6 +93,7 @@ class RecordReader:
             strict: Whether the first problem is raised.
             alone: Whether to read only that one of its files, whatever the others repeat.
             queue: Whether to look into the queue file, too.
+            ahead: Reads stretches of lines ahead; these are not among the records.
         """
         self.path = os.fspath(path)
         self._resolved = Path(system.real_path(self.path))
@@ -99,6 +102,8 @@ class RecordReader:
         self._alone = alone
         self._with_queue = queue
         self.source = Source(self.path, self.journal, queue=queue)
+        self._ahead = ahead
+        self._cut: Segment | None = None
         self._bytes_before = 0
         self._repeated_to: int | None = None
         self.continuity = Continuity()
@@ -210,6 +215,7 @@ class RecordReader:
     def _read_to(self, cut: Segment, records: Iterator[Record]) -> Iterator[Record]:
         """Yield a file's records as far as a later segment does not repeat them."""
         assert cut.after_seq is not None
+        self._cut = cut
         while self.continuity.borne_out(cut.session_id) < cut.after_seq:
             record = next(records, None)
             if record is None:
@@ -238,6 +244,9 @@ class RecordReader:
         self.source.see(before)
         self._line = RawLine(1, 0, 0, 0, b"", ended=False)
         self._first_blank, self._blanks = None, 0
+        self._cut = None
+        if self._ahead is not None:
+            self.source.leaper = Leaps(self, self._ahead)
         if segment.number > 1:
             self._begin_later(segment)
 
@@ -268,6 +277,21 @@ class RecordReader:
             return True
         self._repeated_to = None
         return False
+
+    def may_leap(self, stretch: Lines) -> bool:
+        """Whether lines that were read ahead are the next, and every one of them an event that was not read before."""
+        if self._repeated_to is not None or not self.continuity.follows(stretch.session_id, stretch.first_seq):
+            return False
+        cut = self._cut
+        return cut is None or cut.session_id != stretch.session_id or stretch.last_seq < (cut.after_seq or 0)
+
+    def pass_over(self, stretch: Lines, number: int) -> None:
+        """Go on as if every line of a stretch had been read; `number` is that of the line behind it."""
+        if self._blanks:
+            self._report_blanks()
+        self._unreadable = 0
+        self.continuity.go_through(stretch.session_id, stretch.last_seq)
+        self._line = RawLine(number, stretch.end, 0, 0, b"", ended=False)
 
     def _read(self, lines: Iterable[RawLine]) -> Iterator[Record]:
         loads = orjson.loads
@@ -386,6 +410,30 @@ class RecordReader:
 
     def _report_at_end(self, kind: DamageKind, reason: str) -> None:
         self.report(kind, reason, *self._end())
+
+
+class Leaps:
+    """Where a reader leaps over stretches that are read ahead of it: the state of one is that of the other."""
+
+    def __init__(self, reader: RecordReader, ahead: ReadAhead) -> None:
+        self._reader = reader
+        self._ahead = ahead
+
+    def begin(self, status: os.stat_result) -> None:
+        """Have somebody read the file that the reader has opened."""
+        self._ahead.open(self._reader.source.path, status)
+
+    def leap(self, place: Place) -> Place:
+        """Leap from where the reader stands, over all stretches that follow each other there."""
+        number, offset, previous, _ = place
+        while (stretch := self._ahead.next()) is not None and stretch.begin <= offset:
+            if stretch.begin == offset and self._reader.may_leap(stretch) and self._ahead.fits():
+                number, offset, previous = number + stretch.lines, stretch.end, stretch.last
+                self._reader.pass_over(stretch, number)
+                self._ahead.take()
+            else:
+                self._ahead.drop()
+        return Place(number, offset, previous, None if stretch is None else stretch.begin)
 
 
 def _parse_odd(data: bytes) -> tuple[Any, int] | None:

@@ -50,15 +50,16 @@ class LineScanner:
     NULs, behind a torn line or without one.
 
     Attributes:
-        offset: Where the line begins that is being put together.
+        number: Of the line that is being put together.
+        offset: Where it begins.
         previous: Where the line before it began.
     """
 
-    def __init__(self, number: int = 1, offset: int = 0) -> None:
-        """Begin with the line of that number, at that offset."""
+    def __init__(self, number: int = 1, offset: int = 0, previous: int | None = None) -> None:
+        """Begin with the line of that number, at that offset; the line before began at `previous`, if there was one."""
+        self.number = number
         self.offset = offset
-        self.previous = offset
-        self._number = number
+        self.previous = offset if previous is None else previous
         self._parts: list[bytes] = []
         self._kept = 0
         self._skipped = 0
@@ -75,7 +76,7 @@ class LineScanner:
         *complete, last = chunk.split(b"\n")
         for part in complete:
             line = self._join(part, ended=True) if self.pending else self._line(0, 0, part, ended=True)
-            self._number += 1
+            self.number += 1
             self.previous = self.offset
             self.offset += line.length
             yield line
@@ -92,7 +93,7 @@ class LineScanner:
         return dropped
 
     def _line(self, skipped: int, nuls: int, data: bytes, *, ended: bool) -> RawLine:
-        return RawLine(self._number, self.offset, skipped, nuls, data, ended)
+        return RawLine(self.number, self.offset, skipped, nuls, data, ended)
 
     def _join(self, last: bytes, *, ended: bool) -> RawLine:
         """Return the unfinished line with its last part, and forget it."""

@@ -14,6 +14,7 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 
 from deia import system
+from deia.journal.leap import Leaper, Place
 from deia.journal.scan import LineScanner, RawLine
 from deia.journal.unpack import GZIP_MAGIC, unpack
 from deia.queue.layout import Header
@@ -36,6 +37,7 @@ class Source:
         journal_bytes: Bytes that came from the journal, unpacked.
         window_bytes: Bytes that came from the window, by their offset.
         unfinished: What stands after the last newline.
+        leaper: Says where lines need not be read, in a plain journal.
         offsets_tell: Whether the window's offsets said what belongs after the journal.
     """
 
@@ -54,6 +56,7 @@ class Source:
         self.window_bytes = 0
         self.unfinished: RawLine | None = None
         self.offsets_tell = False
+        self.leaper: Leaper | None = None
 
     @property
     def has_queue(self) -> bool:
@@ -138,9 +141,19 @@ class Source:
         end = self._begin
         if end:
             file.seek(end)
+        ask_at = None
+        if self.leaper is not None and not end and stat.S_ISREG(status.st_mode):
+            self.leaper.begin(status)
+            ask_at = 0
         looked_at = -1
         while True:
-            while chunk := file.read(max(0, min(CHUNK_BYTES, limit - end))):
+            while True:
+                if end == ask_at:
+                    end, ask_at = self._leap(file, end)
+                until = limit if ask_at is None else min(limit, ask_at)
+                chunk = file.read(max(0, min(CHUNK_BYTES, until - end)))
+                if not chunk:
+                    break
                 end += len(chunk)
                 self.journal_bytes += len(chunk)
                 yield from self._scanner.feed(chunk)
@@ -164,6 +177,18 @@ class Source:
             if self.window is not None and self.window.committed > end and self.window.trusts(status):
                 limit = self.window.committed  # a line ends there, and it is all we need
             file.seek(end)
+
+    def _leap(self, file: BufferedReader[FileIO], end: int) -> tuple[int, int | None]:
+        """Leap over what need not be read; return where to go on, and where to ask again."""
+        scanner = self._scanner
+        if self.leaper is None or scanner.pending:
+            return end, None  # what stands there has changed since: a stretch begins behind a newline
+        place = self.leaper.leap(Place(scanner.number, end, scanner.previous, None))
+        if place.offset > end:
+            self.journal_bytes += place.offset - end
+            self._scanner = LineScanner(place.number, place.offset, place.previous)
+            file.seek(place.offset)
+        return place.offset, place.ask_at
 
     def _beyond(self, journal: int, status: os.stat_result, end: int) -> bytes | None:
         """Return what the window has beyond the end of the journal; None where offsets do not tell."""

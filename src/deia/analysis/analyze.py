@@ -1,0 +1,77 @@
+"""From a session log to its analysis."""
+
+from __future__ import annotations
+
+import math
+import os
+from contextlib import closing
+
+from deia.analysis.chunks import Chunks
+from deia.analysis.session import SessionAccumulator, SessionAnalysis
+from deia.errors import NotASessionLogError
+from deia.journal.damage import DamageLog
+from deia.journal.leap import ReadAhead
+from deia.journal.reader import EventReader, require_file
+
+
+def analyze_session(
+    path: str | os.PathLike[str],
+    *,
+    bottleneck_share: float = 0.3,
+    strict: bool = False,
+    end: float | None = None,
+    workers: int | None = None,
+) -> SessionAnalysis:
+    """Analyse the log of a session that is running, was killed, or is closed, in this format or the original one.
+
+    Memory grows with the number of open tasks and of distinct names, not with the file.
+
+    Args:
+        path: The journal, plain or compressed with gzip.
+        bottleneck_share: Part of the session time beyond which a task is a bottleneck, 0 to 1.
+        strict: Raise at the first problem with the file, a torn end excepted, instead of counting it.
+        end: Taken for the last moment of the log, Unix seconds: now, say, for a session that is running.
+        workers: How many processes read a plain log; None for as many as this one may use processors, and as are worth
+            it: a short log is read here. The result is the same.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        NotASessionLogError: It is not empty, and there is no readable event in it.
+        DamagedLineError: Under `strict`.
+        ValueError: A share, an end or a number of processes that cannot be one.
+    """
+    if not 0 <= bottleneck_share <= 1:
+        raise ValueError(f"bottleneck_share must be between 0 and 1, not {bottleneck_share!r}")
+    if end is not None and not math.isfinite(end):
+        raise ValueError(f"end must be Unix seconds, not {end!r}")
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be 1 or more, not {workers!r}")
+    require_file(path)
+    accumulator = SessionAccumulator()
+    with closing(Chunks(accumulator, workers=workers)) as chunks:
+        damages = read_log(path, accumulator, chunks, strict=strict)
+    return accumulator.finish(bottleneck_share=bottleneck_share, end=end, damages=damages)
+
+
+def read_log(
+    path: str | os.PathLike[str], accumulator: SessionAccumulator, ahead: ReadAhead | None, *, strict: bool = False
+) -> DamageLog:
+    """Feed an accumulator with all of a log but the stretches that are read ahead, and return what is wrong with it."""
+    damages = DamageLog()
+    reader = EventReader(path, damages.add, strict=strict, ahead=ahead)
+    for entry in reader.entries():
+        accumulator.feed(entry)
+    if not accumulator.types:
+        _require_empty(reader, damages)
+    return damages
+
+
+def _require_empty(reader: EventReader, damages: DamageLog) -> None:
+    """Tell a session without events from a file that is something else."""
+    source = reader.source
+    if source.has_queue and damages.by_kind.keys() <= {"torn"}:
+        return  # killed in its first call, which had not returned
+    if reader.journal_bytes or damages.count:
+        first = f" ({damages.kept[0].reason}, in line {damages.kept[0].line})" if damages.kept else ""
+        message = f"{reader.path} is not a session log: there is no event in it{first}"
+        raise NotASessionLogError(message, path=reader.path)
