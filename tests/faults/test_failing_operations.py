@@ -71,7 +71,7 @@ def nothing_is_lost(recording: Recording) -> Tally:
 def faults_of(play: Play, options: dict[str, Any], error: str, times: int) -> Iterator[Failing]:
     counting = Counting()
     play(options, counting)
-    some = amount(reduced=3, full=1)
+    some = amount(reduced=5, full=1)
     for name, calls in counting.calls.items():
         first = 1 + (len(name) + len(error)) % min(some, calls)  # now one, now another, and at least one of each name
         for which in range(first, calls + 1, some):
@@ -115,4 +115,4 @@ def test_failed_fsync_promises_nothing_that_a_loss_of_power_takes(
         recording = play(options, Failing("sync", which, errno.EIO))
         crashes = list(power_losses(recording.operations, [str(which)]))
         examine = Examiner(recording, monkeypatch)
-        losses.add("fsync-fails-then-power-lost", examine.examine_all(crashes[:: amount(reduced=16, full=1)]))
+        losses.add("fsync-fails-then-power-lost", examine.examine_all(crashes[:: amount(reduced=24, full=1)]))

@@ -202,7 +202,7 @@ def test_reader_that_is_overtaken_at_any_two_steps_sees_each_event_once_and_no_d
             if not _is_tried(start, look, (at, first)):
                 break
             for second in second_steps:
-                for then in itertools.count(at + 1, amount(reduced=4, full=1)):
+                for then in itertools.count(at + 1, amount(reduced=9, full=1)):
                     if not _is_tried(start, look, (at, first), (then, second)):
                         break
 

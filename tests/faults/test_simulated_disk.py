@@ -93,7 +93,7 @@ def test_process_killed_where_no_boot_id_can_be_had_loses_nothing_either(
     monkeypatch.setattr(system, "boot_id", lambda: bytes(16))
     recording, examine = examiner(scene)
     found = list(deaths(recording.operations))
-    losses.add("killed-at-any-operation", examine.examine_all(found[:: amount(reduced=3, full=1)]))
+    losses.add("killed-at-any-operation", examine.examine_all(found[:: amount(reduced=5, full=1)]))
 
 
 @without_repetition
@@ -115,8 +115,8 @@ def test_power_lost_leaves_whole_lines_for_every_outcome_of_a_short_run(
     with one_thread(monkeypatch):
         recording = record(short, {"sync_policy": policy}, scratch, monkeypatch)
         examine = Examiner(recording, monkeypatch)
-        seeds = [f"{SEED}{number}" for number in range(amount(reduced=10, full=100))]
-        found = power_losses(recording.operations, seeds, most=amount(reduced=64, full=1024))
+        seeds = [f"{SEED}{number}" for number in range(amount(reduced=6, full=100))]
+        found = power_losses(recording.operations, seeds, most=amount(reduced=48, full=1024))
         losses.add(f"power-lost-{policy}", examine.examine_all(found))
 
 
@@ -136,7 +136,7 @@ def _recoveries(examine: Examiner, recording: Recording, begin: list[Crash]) -> 
 def test_recovery_killed_at_any_operation_is_done_again(scene: str, examiner: Prepare, losses: Losses) -> None:
     """And the recovery of that recovery: each crash is recovered in one of the three ways, and that one crashed."""
     recording, examine = examiner(scene)
-    every = amount(reduced=24, full=2)
+    every = amount(reduced=40, full=2)
     for first, operations in _recoveries(examine, recording, list(deaths(recording.operations))[::every]):
         again = list(deaths(operations, first))
         losses.add("recovery-killed-at-any-operation", examine.examine_all(again))
@@ -150,7 +150,7 @@ def test_power_lost_during_recovery_keeps_everything_up_to_the_last_sync(
 ) -> None:
     """After a kill, after a clean restart, and after a first loss of power."""
     recording, examine = examiner(scene)
-    every = amount(reduced=30, full=3)
+    every = amount(reduced=50, full=3)
     for begin in (
         deaths(recording.operations),
         crashes.clean_restarts(recording.operations),
