@@ -135,6 +135,8 @@ def attempt_in_child(number):
     status = os.waitpid(pid, 0)[1]
     return json.loads(answer) if answer else [f"the child died of signal {status}: it hung"]
 
+# rules compile once in a process, before what is tried here: that is many points of the regular expressions' own
+SessionLogger("agent", "warm", output_dir=directory)._screen.event({"type": "ToolEvent", "name": "t", "params": PARAMS})
 tried, problems, number = 0, {}, first
 while (result := attempt_in_child(number)) is not None and len(problems) < 3:
     tried += 1
