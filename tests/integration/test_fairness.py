@@ -79,6 +79,7 @@ def test_long_line_on_a_stalled_disk_holds_no_other_caller(tmp_path: Path, held_
     logger.statistics()
     held_writer.release()
     long.finish()
+    logger.flush()
     logger.log_file_read("last")
     dropped = logger.statistics().dropped
     logger.close()

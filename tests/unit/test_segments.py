@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from deia import SessionLogger, read_events
+from deia import JournalError, SessionLogger, read_events
 from deia.journal.check import check
 from deia.journal.damage import Damage
 from deia.journal.mend import mend
@@ -388,3 +388,21 @@ def test_what_is_no_file_but_named_like_a_segment_holds_up_nobody(
     assert seqs_of(journal) == [1, 2, 3]
     assert check(journal).damages == []
     assert os.lstat(other).st_ino == before.st_ino
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("repair", [mend, recover])
+def test_session_with_a_packed_file_is_refused_untouched(
+    journal: Path, lines: Lines, repair: Callable[[Path], object], number: int
+) -> None:
+    """What was appended to compressed data, or cut from it, would be damage; a live reader is still served."""
+    plain = [lines.tool() + b"x\n", header(2, 1) + lines.tool() + b"y\n"]
+    plain[number - 1] = gzip.compress(plain[number - 1])
+    for each, content in enumerate(plain, 1):
+        segment_path(journal, each).write_bytes(content)
+    with pytest.raises(JournalError, match="unpack it first") as caught:
+        repair(journal)
+    assert caught.value.path == str(segment_path(journal, number))
+    assert {path.name: path.read_bytes() for path in journal.parent.iterdir()} == {
+        segment_path(journal, each).name: content for each, content in enumerate(plain, 1)
+    }

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from deia import system
-from deia.errors import JournalError, NotASessionLogError
+from deia.errors import NotASessionLogError
 from deia.journal.aside import set_aside
 from deia.journal.damage import DamageLog
 from deia.journal.reader import EventReader
-from deia.journal.recovery import Recovery, lock_session, recover_locked, remove_queue
+from deia.journal.recovery import Recovery, recovered
 from deia.journal.segments import Segment, first_journal, first_line, is_there, segments_of
 from deia.queue.layout import queue_path
 
@@ -65,18 +65,9 @@ def mend(path: str | os.PathLike[str]) -> MendReport:
         OSError: A file cannot be written; symbolic links are refused.
     """
     journal = first_journal(Path(path))
-    queue = queue_path(journal)
     _require_session_log(journal)
-    lock, _ = lock_session(queue)
-    try:
-        recovery = recover_locked(journal)
-        recovery.require_sync()
-        try:
-            removed, asides = _mend_files(journal)
-        finally:
-            remove_queue(queue)  # what it held is in the journal now, mended or not
-    finally:
-        system.close(lock)
+    with recovered(journal) as recovery:
+        removed, asides = _mend_files(journal)
     return MendReport(os.fspath(path), recovery, removed, asides)
 
 
@@ -86,16 +77,10 @@ def _require_session_log(journal: Path) -> None:
     try:
         system.close(system.open_existing(journal))  # a file, and no link to one
     except FileNotFoundError:
-        if not is_there(journal):  # nor any later segment, which would have said whose it is
-            system.lstat(
-                queue_path(journal)
-            )  # a journal that was removed comes back out of its queue file, and only so
+        if not is_there(journal):  # nor any later segment: it comes back out of its queue file, and only so
+            system.lstat(queue_path(journal))
         return
-    found = next(reader.entries(), None) is not None
-    source = reader.source
-    if source.compressed:
-        raise JournalError(f"{source.path} is compressed: unpack it first", path=source.path)
-    if not found and reader.is_no_log:
+    if next(reader.entries(), None) is None and reader.is_no_log:
         raise NotASessionLogError(f"{journal} is not a session log: there is no event in it", path=journal)
 
 

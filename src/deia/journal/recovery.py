@@ -6,6 +6,7 @@ May die anywhere and be done again: it writes the same bytes at the same offsets
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,13 +14,13 @@ from pathlib import Path
 import orjson
 
 from deia import system
-from deia.errors import SessionLockedError
+from deia.errors import JournalError, SessionLockedError
 from deia.journal.aside import set_aside
 from deia.journal.damage import DamageLog
 from deia.journal.glue import is_torn
 from deia.journal.salvage import belongs, lines_beyond_a_gap, lines_that_follow
 from deia.journal.scan import LONGEST_LINE_BYTES
-from deia.journal.segments import Segment, is_there, segments_of
+from deia.journal.segments import Segment, is_packed, is_there, segments_of
 from deia.queue.layout import HEADER_BYTES, Header, UnreadableQueueError, queue_path
 from deia.queue.pointer import ring_behind
 from deia.queue.window import Window, is_repeated, read_window
@@ -66,22 +67,44 @@ def recover(journal: Path) -> Recovery:
     Raises:
         SessionLockedError: A logger has it open; nothing was touched.
         FileNotFoundError: There is neither a journal nor a queue file.
+        JournalError: A file of it is compressed; nothing was touched.
+        OSError: The journal cannot be written; what could not be recovered stays in the queue file.
+    """
+    if not system.exists(queue_path(journal)) and not is_there(journal):
+        raise FileNotFoundError(2, "no such session", str(journal))
+    with recovered(journal) as found:
+        return found
+
+
+@contextlib.contextmanager
+def recovered(journal: Path) -> Iterator[Recovery]:
+    """Recover a session, and keep it locked while the caller does more to its files; then its queue file goes.
+
+    That file goes whatever becomes of the caller, for what it held is in the journal by then.
+
+    Raises:
+        SessionLockedError: A logger has it open; nothing was touched.
+        JournalError: A file of it is compressed; nothing was touched.
         OSError: The journal cannot be written; what could not be recovered stays in the queue file.
     """
     queue = queue_path(journal)
-    if not system.exists(queue) and not is_there(journal):
-        raise FileNotFoundError(2, "no such session", str(journal))
-    fd, _ = lock_session(queue)
+    lock, _ = lock_session(queue)
     try:
-        found = recover_locked(journal)
-        found.require_sync()
-        remove_queue(queue)
-    except BaseException:
-        remove_if_empty(fd, queue)
-        raise
+        try:
+            for segment in segments_of(journal):
+                if is_packed(segment.path):
+                    raise JournalError(f"{segment.path} is compressed: unpack it first", path=segment.path)
+            found = recover_locked(journal)
+            found.require_sync()
+        except BaseException:
+            remove_if_empty(lock, queue)
+            raise
+        try:
+            yield found
+        finally:
+            remove_queue(queue)
     finally:
-        system.close(fd)
-    return found
+        system.close(lock)
 
 
 def remove_if_empty(lock: int, queue: Path) -> None:

@@ -137,6 +137,15 @@ def is_there(journal: Path) -> bool:
     return system.exists(journal) or any(found.number > 1 for found in segments_of(journal))
 
 
+def is_packed(path: Path) -> bool:
+    """Whether a file is compressed: nothing can be appended to it, or cut from it."""
+    try:
+        with system.open_for_reading(path) as file:
+            return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    except FileNotFoundError:
+        return False
+
+
 def _numbers(directory: Path, stem: str) -> list[int]:
     """Return the numbers of the files that are named as later segments."""
     prefix = stem + "."
