@@ -19,12 +19,14 @@ from benchmarks import (
     peer_figures,
     peer_runs,
     peer_tables,
+    scale,
+    scale_tables,
     tables,
 )
 from benchmarks.results import read_result, result_name, write_result
 
 Result = dict[str, Any]
-Settings = TypeVar("Settings", overhead.Settings, peer_runs.Settings, analysis.Settings)
+Settings = TypeVar("Settings", overhead.Settings, peer_runs.Settings, analysis.Settings, scale.Settings)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -96,12 +98,19 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_analysis)
 
     command = commands.add_parser(
+        "scale", parents=[single], help="what a call costs as the work grows: events, sessions, threads, payload"
+    )
+    command.add_argument("--events", type=int, metavar="N", help="events of the one long session")
+    command.add_argument("--rounds", type=int, metavar="N", help="processes of each other kind")
+    command.set_defaults(run=_scale)
+
+    command = commands.add_parser(
         "record", parents=[measuring], help="measure in full, into benchmarks/results/, and make the page anew"
     )
     command.add_argument(
         "--only",
         action="append",
-        choices=["overhead", "appends", "peers"],
+        choices=["overhead", "appends", "peers", "scale"],
         help="one of them; may be given again (default: overhead and appends, which need no peers)",
     )
     command.set_defaults(run=_record)
@@ -134,6 +143,8 @@ def _show(result: Result, keep: Path | None) -> int:
         text, lost = tables.overhead(result), figures.losses(result)
     elif result["benchmark"] == "peers":
         text, lost = peer_tables.peers(result), peer_figures.failures(result)
+    elif result["benchmark"] == "scale":
+        text, lost = scale_tables.scale(result), scale_tables.failures(result)
     elif result["benchmark"] == "analysis":
         text, lost = analysis.tables(result), analysis.failures(result)
     else:
@@ -163,6 +174,11 @@ def _analysis(options: argparse.Namespace) -> int:
     return _show(analysis.run(settings, options.directory, only=options.analyst, say=_say), options.json)
 
 
+def _scale(options: argparse.Namespace) -> int:
+    settings = _settings(options, scale.QUICK, scale.Settings())
+    return _show(scale.run(settings, options.directory, say=_say), options.json)
+
+
 def _record(options: argparse.Namespace) -> int:
     code = 0
     page.RESULTS.mkdir(exist_ok=True)
@@ -178,6 +194,8 @@ def _in_full(benchmark: str, directory: Path) -> Result:
         return overhead.run(overhead.Settings(), directory, say=_say)
     if benchmark == "peers":
         return peer_runs.run(peer_runs.Settings(), directory, say=_say)
+    if benchmark == "scale":
+        return scale.run(scale.Settings(events=scale.LONG_EVENTS), directory, say=_say)
     return appends.run(directory)
 
 

@@ -25,7 +25,7 @@ _ROW = 24
 _TOP = 62
 _BAR = 14
 
-_STYLE = """\
+STYLE = """\
 text{font:13px system-ui,sans-serif;fill:#1f2328}.title{font-size:15px;font-weight:600}
 .small{font-size:11px;fill:#59636e}.grid{stroke:#d1d9e0}.keeps{fill:#57606a;stroke:#57606a}
 .ours{fill:#0969da;stroke:#0969da}.loses{fill:none;stroke:#bc4c00}
@@ -96,23 +96,24 @@ def draw(chart: Chart, found: list[Standing]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">',
         f"<title>{escape(chart.title)}</title>",
-        f"<style>{_STYLE}</style>",
+        f"<style>{STYLE}</style>",
         f'<text class="title" x="8" y="20">{escape(chart.title)}</text>',
         '<text class="small" x="8" y="40">outlined: events were missing after SIGKILL</text>',
     ]
     for power in range(first, last + 1):
         at = x(10**power)
         parts.append(f'<line class="grid" x1="{at}" y1="{_TOP - 10}" x2="{at}" y2="{height - 8}"/>')
-        parts.append(f'<text class="small" x="{at}" y="{_TOP - 14}" text-anchor="middle">{_figure(10**power)}</text>')
+        parts.append(f'<text class="small" x="{at}" y="{_TOP - 14}" text-anchor="middle">{figure(10**power)}</text>')
     for number, row in enumerate(rows):
         value, y = values[row.peer], _TOP + _ROW * number
         kind = "loses" if not row.survives_kill else "ours" if row.is_ours else "keeps"
         parts.append(f'<text x="{_LEFT - 10}" y="{y + 12}" text-anchor="end">{escape(row.label)}</text>')
         width = round(max(x(value) - _LEFT, 1), 1)
         parts.append(f'<rect class="{kind}" x="{_LEFT}" y="{y}" width="{width}" height="{_BAR}" rx="2"/>')
-        parts.append(f'<text x="{round(_LEFT + width + 6, 1)}" y="{y + 12}">{_figure(value)}</text>')
+        parts.append(f'<text x="{round(_LEFT + width + 6, 1)}" y="{y + 12}">{figure(value)}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
+    """Return a figure as it stands beside its mark."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -122,6 +122,19 @@ def analysis(job: Job) -> Job:
     return measure(job)
 
 
+def scale(job: Job) -> Job:
+    """Do one part of `benchmarks.scale`."""
+    from benchmarks import scale_jobs  # it imports Deia, which other jobs do without
+
+    parts = {
+        "scale_events": scale_jobs.events,
+        "scale_sessions": scale_jobs.sessions,
+        "scale_threads": scale_jobs.threads,
+        "scale_payload": scale_jobs.payload,
+    }
+    return parts[job["job"]](job)
+
+
 _DYING: list[Peer | AwaitedPeer] = []
 """Keeps the peer until the interpreter exits, as an agent's module keeps its logger."""
 
@@ -159,6 +172,7 @@ JOBS: dict[str, Callable[[Job], Job]] = {
     "probe": probe,
     "death": death,
     "analysis": analysis,
+    **dict.fromkeys(("scale_events", "scale_sessions", "scale_threads", "scale_payload"), scale),
 }
 
 

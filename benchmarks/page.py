@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks import charts, peer_tables, tables
+from benchmarks import charts, curves, peer_tables, scale_tables, tables
 from benchmarks.conditions import ROOT
 from benchmarks.results import read_result, result_name
 
@@ -43,6 +43,14 @@ after each process. The floor is write-through. What each peer is, and how it wa
 rows stand by what a call costs, ours wherever they fall.
 """
 
+_SCALE = """\
+## As the work grows
+
+One session of many events, many sessions in one process, many threads on one session, and large payloads: a median of
+several processes each, in shuffled order. The payload is plain text, in which nothing is to be redacted and everything
+is looked at.
+"""
+
 
 def load_results(directory: Path | None = None) -> list[dict[str, Any]]:
     """Return all results of a directory (`benchmarks/results/`), by file name."""
@@ -64,6 +72,15 @@ def make_pages(results: list[dict[str, Any]]) -> dict[Path, str]:
             made[path] = svg
             parts.append(f"![{charts.TITLES[name]}](charts/{path.name})\n")
         parts.append(f"{peer_tables.peers(result)}\n")
+    if grown := _of(results, "scale"):
+        parts.append(_SCALE)
+    for result in grown:
+        parts.append(f"### {tables.title(result)}\n")
+        for name, plot in scale_tables.plots(result).items():
+            path = _charts() / f"{Path(result_name(result)).stem}-{name}.svg"
+            made[path] = curves.draw(plot)
+            parts.append(f"![{plot.title}](charts/{path.name})\n")
+        parts.append(f"{scale_tables.scale(result)}\n")
     if appends := _of(results, "appends"):
         parts.append(_APPENDS)
         parts.extend(f"### {tables.title(result)}\n\n{tables.appends(result)}\n" for result in appends)

@@ -31,7 +31,7 @@ def workplace(directory: Path) -> Iterator[Path]:
         yield Path(place)
 
 
-def run_child(job: dict[str, Any], *, code: int = 0) -> Result:
+def run_child(job: dict[str, Any], *, code: int = 0, timeout_s: float = _CHILD_TIMEOUT_S) -> Result:
     """Do one job of `benchmarks.child` in a fresh process, and return its answer.
 
     Raises:
@@ -39,7 +39,7 @@ def run_child(job: dict[str, Any], *, code: int = 0) -> Result:
     """
     command = [sys.executable, "-m", "benchmarks.child", orjson.dumps(job).decode()]
     plain = {name: value for name, value in os.environ.items() if not name.startswith("DEIA_")}  # shipped defaults
-    done = subprocess.run(command, cwd=ROOT, env=plain, stdout=subprocess.PIPE, timeout=_CHILD_TIMEOUT_S, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=plain, stdout=subprocess.PIPE, timeout=timeout_s, check=False)
     if done.returncode != code:
         raise subprocess.CalledProcessError(done.returncode, command)
     answer: Result = orjson.loads(done.stdout)
@@ -54,10 +54,10 @@ def run_python(code: str) -> str:
     return done.stdout
 
 
-def run_verified(job: dict[str, Any], directory: Path, calls: int) -> Result:
+def run_verified(job: dict[str, Any], directory: Path, calls: int, *, timeout_s: float = _CHILD_TIMEOUT_S) -> Result:
     """Do a job in a directory that goes away with it, and read what its peer left there."""
     with workplace(directory) as place:
-        answer = run_child({**job, "directory": str(place)})
+        answer = run_child({**job, "directory": str(place)}, timeout_s=timeout_s)
         if "path" not in answer:
             return answer
         disk_bytes = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from array import array
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter_ns as clock
 
-from benchmarks.event import TOOL, params
+from benchmarks.event import TOOL, Params, params
 from benchmarks.peers import AwaitedLog, Log
 
 _SPIN_NS = 110_000
@@ -48,8 +49,13 @@ def wait_until(due_ns: int) -> None:
         pass
 
 
-def time_calls(log: Log, plan: Plan) -> array[int]:
+def time_calls(log: Log, plan: Plan, make_params: Callable[[], Params] = params) -> array[int]:
     """Time each call of a plain function; the number of the call is its `duration_ms`, so that it can be found again.
+
+    Args:
+        log: The function.
+        plan: How it is called.
+        make_params: Makes the parameters of each call, untimed.
 
     Returns:
         Nanoseconds of each call, the cost of one look at the clock included.
@@ -58,7 +64,7 @@ def time_calls(log: Log, plan: Plan) -> array[int]:
     gap_ns = plan.gap_ns
     due = clock()
     for index in range(plan.calls):
-        arguments = params()
+        arguments = make_params()
         number = plan.warmup + index
         if gap_ns:
             due += gap_ns
