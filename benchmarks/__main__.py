@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 from benchmarks import (
     analysis,
     appends,
+    commits,
     compare,
     figures,
+    instructions,
     overhead,
     page,
     peer_figures,
@@ -26,7 +28,15 @@ from benchmarks import (
 from benchmarks.results import read_result, result_name, write_result
 
 Result = dict[str, Any]
-Settings = TypeVar("Settings", overhead.Settings, peer_runs.Settings, analysis.Settings, scale.Settings)
+Settings = TypeVar(
+    "Settings",
+    overhead.Settings,
+    peer_runs.Settings,
+    analysis.Settings,
+    scale.Settings,
+    commits.Settings,
+    instructions.Settings,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -110,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--only",
         action="append",
-        choices=["overhead", "appends", "peers", "scale"],
+        choices=["overhead", "appends", "peers", "scale", "instructions"],
         help="one of them; may be given again (default: overhead and appends, which need no peers)",
     )
     command.set_defaults(run=_record)
@@ -119,10 +129,25 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--check", action="store_true", help="only tell whether it is up to date")
     command.set_defaults(run=_table)
 
-    command = commands.add_parser("compare", help="two results of the same interpreter, of two commits for instance")
-    command.add_argument("before", type=Path)
-    command.add_argument("after", type=Path)
+    command = commands.add_parser(
+        "compare", parents=[single], help="two commits, measured in pairs of processes; or two results that were kept"
+    )
+    command.add_argument("before", metavar="BEFORE", help="a commit, or the file of a result of overhead")
+    command.add_argument("after", metavar="AFTER", help="another")
+    command.add_argument("--pairs", type=int, metavar="N", help="pairs of processes for each peer and mode")
     command.set_defaults(run=_compare)
+
+    command = commands.add_parser(
+        "instructions",
+        parents=[single],
+        help="how many instructions a call takes (valgrind): the same on a busy machine",
+    )
+    command.add_argument(
+        "--check",
+        action="store_true",
+        help="exit with 1 where a call takes more than benchmarks/results/ has recorded for this interpreter",
+    )
+    command.set_defaults(run=_instructions)
     return parser
 
 
@@ -145,6 +170,10 @@ def _show(result: Result, keep: Path | None) -> int:
         text, lost = peer_tables.peers(result), peer_figures.failures(result)
     elif result["benchmark"] == "scale":
         text, lost = scale_tables.scale(result), scale_tables.failures(result)
+    elif result["benchmark"] == "commits":
+        text, lost = commits.tables(result), commits.failures(result)
+    elif result["benchmark"] == "instructions":
+        text = instructions.tables([result])
     elif result["benchmark"] == "analysis":
         text, lost = analysis.tables(result), analysis.failures(result)
     else:
@@ -196,6 +225,8 @@ def _in_full(benchmark: str, directory: Path) -> Result:
         return peer_runs.run(peer_runs.Settings(), directory, say=_say)
     if benchmark == "scale":
         return scale.run(scale.Settings(events=scale.LONG_EVENTS), directory, say=_say)
+    if benchmark == "instructions":
+        return instructions.run(instructions.Settings(), directory, say=_say)
     return appends.run(directory)
 
 
@@ -215,8 +246,37 @@ def _table(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    print(compare.compare(read_result(options.before), read_result(options.after)))
-    return 0
+    before, after = options.before, options.after
+    if Path(before).is_file() and Path(after).is_file():
+        print(compare.compare(read_result(Path(before)), read_result(Path(after))))
+        return 0
+    settings = _settings(options, commits.QUICK, commits.Settings())
+    try:
+        result = commits.run(before, after, settings, options.directory, say=_say)
+    except commits.NoSuchCommitError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return _show(result, options.json)
+
+
+def _instructions(options: argparse.Namespace) -> int:
+    settings = _settings(options, instructions.QUICK, instructions.Settings())
+    try:
+        result = instructions.run(settings, options.directory, say=_say)
+    except instructions.NoValgrindError as error:
+        print(error, file=sys.stderr)
+        return 2
+    code = _show(result, options.json)
+    if not options.check:
+        return code
+    recorded = page.RESULTS / result_name(result)
+    if not recorded.exists():
+        print(f"nothing was recorded for this interpreter: there is no {recorded.name}", file=sys.stderr)
+        return 2
+    drifted = instructions.drifted(result, read_result(recorded))
+    for sentence in drifted:
+        print(f"DRIFTED: {sentence}", file=sys.stderr)
+    return 1 if drifted else code
 
 
 if __name__ == "__main__":

@@ -122,6 +122,18 @@ def analysis(job: Job) -> Job:
     return measure(job)
 
 
+def calls(job: Job) -> Job:
+    """Make the calls of one peer, untimed: somebody counts instructions."""
+    kind = find_peer(job["peer"])
+    assert issubclass(kind, Peer)
+    peer = kind(Path(job["directory"]))
+    peer.start()
+    for number in range(job["calls"]):
+        peer.log_tool_call(TOOL, params(), number)
+    peer.close()
+    return {}
+
+
 def scale(job: Job) -> Job:
     """Do one part of `benchmarks.scale`."""
     from benchmarks import scale_jobs  # it imports Deia, which other jobs do without
@@ -172,6 +184,7 @@ JOBS: dict[str, Callable[[Job], Job]] = {
     "probe": probe,
     "death": death,
     "analysis": analysis,
+    "calls": calls,
     **dict.fromkeys(("scale_events", "scale_sessions", "scale_threads", "scale_payload"), scale),
 }
 

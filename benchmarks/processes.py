@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -31,15 +31,32 @@ def workplace(directory: Path) -> Iterator[Path]:
         yield Path(place)
 
 
-def run_child(job: dict[str, Any], *, code: int = 0, timeout_s: float = _CHILD_TIMEOUT_S) -> Result:
+def plain_environment() -> dict[str, str]:
+    """Return what every measured process gets: this one's environment without options of ours: shipped defaults."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DEIA_")}
+
+
+def run_child(
+    job: dict[str, Any],
+    *,
+    code: int = 0,
+    timeout_s: float = _CHILD_TIMEOUT_S,
+    environment: Mapping[str, str] | None = None,
+) -> Result:
     """Do one job of `benchmarks.child` in a fresh process, and return its answer.
+
+    Args:
+        job: What.
+        code: How it is to end.
+        timeout_s: How long it may take.
+        environment: What it gets beside `plain_environment()`.
 
     Raises:
         CalledProcessError: It ended with another exit code.
     """
     command = [sys.executable, "-m", "benchmarks.child", orjson.dumps(job).decode()]
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("DEIA_")}  # shipped defaults
-    done = subprocess.run(command, cwd=ROOT, env=plain, stdout=subprocess.PIPE, timeout=timeout_s, check=False)
+    given = {**plain_environment(), **(environment or {})}
+    done = subprocess.run(command, cwd=ROOT, env=given, stdout=subprocess.PIPE, timeout=timeout_s, check=False)
     if done.returncode != code:
         raise subprocess.CalledProcessError(done.returncode, command)
     answer: Result = orjson.loads(done.stdout)
@@ -54,10 +71,17 @@ def run_python(code: str) -> str:
     return done.stdout
 
 
-def run_verified(job: dict[str, Any], directory: Path, calls: int, *, timeout_s: float = _CHILD_TIMEOUT_S) -> Result:
+def run_verified(
+    job: dict[str, Any],
+    directory: Path,
+    calls: int,
+    *,
+    timeout_s: float = _CHILD_TIMEOUT_S,
+    environment: Mapping[str, str] | None = None,
+) -> Result:
     """Do a job in a directory that goes away with it, and read what its peer left there."""
     with workplace(directory) as place:
-        answer = run_child({**job, "directory": str(place)}, timeout_s=timeout_s)
+        answer = run_child({**job, "directory": str(place)}, timeout_s=timeout_s, environment=environment)
         if "path" not in answer:
             return answer
         disk_bytes = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())

@@ -19,7 +19,7 @@ from deia.cli.demo import command as command_module
 from deia.cli.demo import run as run_module
 from deia.cli.demo.agent import Agent, Past
 from deia.cli.demo.plan import Plan, make_plan
-from deia.cli.demo.proof import acknowledgement_of
+from deia.cli.demo.proof import Acknowledgement, acknowledgement_of
 from deia.cli.demo.recorder import FAILED, Job, record, record_or_tell
 from deia.cli.demo.run import DemoFailedError, Watcher, run_demo
 from deia.errors import DeiaError
@@ -134,6 +134,27 @@ def test_demo_shows_a_progress_bar_to_whoever_watches(
     assert "Killed with SIGKILL; continuing" in err
     planned = make_plan(small_demo).events
     assert f" {planned}/{planned} events " in re.sub(r"\x1b\[[0-9;]*m", "", err)
+
+
+def test_demo_counts_a_call_that_was_recorded_but_not_acknowledged(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kill may come between the two; the second process does not record it again, and the count still gets full."""
+    counted = []
+
+    class Counting(Watcher):
+        def advance(self, events: int) -> None:
+            counted.append(events)
+
+    def record_and_forget(*arguments: Any, **kill: int) -> list[Acknowledgement]:
+        acknowledged = record_really(*arguments, **kill)
+        return acknowledged[:-1] if kill else acknowledged
+
+    record_really = run_module._record
+    monkeypatch.setattr(run_module, "_record", record_and_forget)
+    done = run_demo(str(tmp_path / "out"), root=library, watcher=Counting(), kill_at=lambda _events: EARLY)
+    assert done.missing == 0
+    assert counted[-1] == make_plan(library).events
 
 
 def test_demo_records_even_where_loggers_are_switched_off(

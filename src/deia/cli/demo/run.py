@@ -63,10 +63,10 @@ class Watcher:
         """The work is planned."""
 
     def advance(self, events: int) -> None:
-        """So many events are acknowledged."""
+        """So many events are recorded."""
 
     def killed(self, events: int) -> None:
-        """The first process was killed, and the second one begins."""
+        """The first process was killed, so many events are recorded, and the second one begins."""
 
 
 def run_demo(
@@ -107,15 +107,15 @@ def run_demo(
         limit = (kill_at or _around_half)(plan.events)
         first = _record(job, watcher, 0, kill_at=limit)
         # Before anything is recovered: reading needs no repair step.
-        before = Recording.of(read_events(log))
-        watcher.killed(len(first))
-        second = _record(job, watcher, len(first))
+        at_kill = Recording.of(read_events(log)).prove([first])
+        watcher.killed(at_kill.found)
+        second = _record(job, watcher, at_kill.found)
     after = Recording.of(read_events(log))
     return Demo(
         plan=plan,
         log=log,
         report=Path(job.report),
-        at_kill=before.prove([first]),
+        at_kill=at_kill,
         at_end=after.prove([first, second]),
         recovered_bytes=after.recovered_bytes,
         lost_bytes=after.lost_bytes,
@@ -134,7 +134,8 @@ def _record(job: Job, watcher: Watcher, before: int, *, kill_at: int | None = No
     Args:
         job: Its job.
         watcher: Told of each acknowledgement.
-        before: How many events were acknowledged by an earlier process.
+        before: How many events an earlier process recorded: what it did is not done again, though its last call may
+            have come too late to be acknowledged.
         kill_at: Kill it once so many acknowledgements were read; None lets it come to its end.
     """
     acknowledged: list[Acknowledgement] = []
