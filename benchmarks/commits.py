@@ -91,7 +91,7 @@ def run(before: str, after: str, settings: Settings, directory: Path, *, say: Ca
                     repetitions.append({"pair": pair, "mode": mode, "peer": peer, "side": side, **measured})
         counts: dict[str, dict[str, int]] = {}
         try:
-            for peer in [peer for peer in instructions.PEERS if peer in peers]:
+            for peer in filter(peers.__contains__, instructions.PEERS):
                 say(f"instructions of {peer}")
                 few = instructions.QUICK if settings == QUICK else instructions.Settings()
                 counts[peer] = {

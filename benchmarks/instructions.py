@@ -28,8 +28,8 @@ Result = dict[str, Any]
 BASE = "bare"
 """What the counts are taken relative to: one encoding, one copy. It moves with the interpreter and with orjson."""
 
-PEERS = ("sync", "unredacted", "floor")
-"""Whose calls are counted. Of the floor only what it does itself: its write is the kernel's."""
+PEERS = ("sync", "unredacted")
+"""Whose calls are counted."""
 
 DRIFT = 1.05
 """By how much a count may be above the recorded one, relative to the base, before the guard speaks up."""
