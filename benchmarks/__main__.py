@@ -23,6 +23,7 @@ from benchmarks import (
     peer_tables,
     scale,
     scale_tables,
+    steps,
     tables,
 )
 from benchmarks.results import read_result, result_name, write_result
@@ -96,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("appends", parents=[single], help="what one append costs in each way there is")
     command.set_defaults(run=_appends)
+
+    command = commands.add_parser("steps", parents=[single], help="where the time of one call goes")
+    command.set_defaults(run=_steps)
 
     command = commands.add_parser(
         "analysis", parents=[single], help="the analysis of a long log, beside what one would otherwise use"
@@ -172,6 +176,8 @@ def _show(result: Result, keep: Path | None) -> int:
         text, lost = scale_tables.scale(result), scale_tables.failures(result)
     elif result["benchmark"] == "commits":
         text, lost = commits.tables(result), commits.failures(result)
+    elif result["benchmark"] == "steps":
+        text = steps.tables(result)
     elif result["benchmark"] == "instructions":
         text = instructions.tables([result])
     elif result["benchmark"] == "analysis":
@@ -196,6 +202,10 @@ def _overhead(options: argparse.Namespace) -> int:
 
 def _appends(options: argparse.Namespace) -> int:
     return _show(appends.run(options.directory, **(appends.QUICK if options.quick else {})), options.json)
+
+
+def _steps(options: argparse.Namespace) -> int:
+    return _show(steps.run(options.directory, **(steps.QUICK if options.quick else {})), options.json)
 
 
 def _analysis(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from benchmarks import __main__ as command_line
-from benchmarks import appends, compare, figures, page, tables
+from benchmarks import appends, compare, figures, page, steps, tables
 from benchmarks.conditions import ROOT
 from benchmarks.results import read_result, result_name, write_result
 from benchmarks.timing import histogram, percentile
@@ -279,3 +279,11 @@ def test_two_results_can_be_compared(result: dict[str, Any]) -> None:
     text = compare.compare(result, result)
     assert "tight, sync / floor, median" in text
     assert "1.000" in text
+
+
+def test_steps_of_a_call_are_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each by itself, the whole call, and one write beside them; all in one table."""
+    assert command_line.main(["steps", "--quick", "--directory", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert all(step in shown for step in steps.STEPS if step != "the empty loop")
+    assert list(tmp_path.iterdir()) == []
