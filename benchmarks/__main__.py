@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--only",
         action="append",
-        choices=["overhead", "appends", "peers", "scale", "instructions"],
+        choices=["overhead", "appends", "peers", "scale", "instructions", "steps"],
         help="one of them; may be given again (default: overhead and appends, which need no peers)",
     )
     command.set_defaults(run=_record)
@@ -235,6 +235,8 @@ def _in_full(benchmark: str, directory: Path) -> Result:
         return peer_runs.run(peer_runs.Settings(), directory, say=_say)
     if benchmark == "scale":
         return scale.run(scale.Settings(events=scale.LONG_EVENTS), directory, say=_say)
+    if benchmark == "steps":
+        return steps.run(directory)
     if benchmark == "instructions":
         return instructions.run(instructions.Settings(), directory, say=_say)
     return appends.run(directory)

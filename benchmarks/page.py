@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks import charts, curves, instructions, peer_tables, scale_tables, tables
+from benchmarks import charts, curves, instructions, peer_tables, scale_tables, steps, tables
 from benchmarks.conditions import ROOT
 from benchmarks.results import read_result, result_name
 
@@ -32,6 +32,14 @@ _APPENDS = """\
 ## One append, in parts
 
 What the design rests on: an event costs its encoding and a copy, as long as it crosses neither a thread nor a loop.
+"""
+
+
+_STEPS = """\
+## One call, step by step
+
+The statements of a tool call, each timed by itself in a loop; what they mean, and what was tried on each, stands in
+[Where the time goes](../explanation/performance.md).
 """
 
 
@@ -93,6 +101,9 @@ def make_pages(results: list[dict[str, Any]]) -> dict[Path, str]:
     if appends := _of(results, "appends"):
         parts.append(_APPENDS)
         parts.extend(f"### {tables.title(result)}\n\n{tables.appends(result)}\n" for result in appends)
+    if timed := _of(results, "steps"):
+        parts.append(_STEPS)
+        parts.extend(f"### {tables.title(result)}\n\n{steps.tables(result)}\n" for result in timed)
     if counted := _of(results, "instructions"):
         parts.append(f"{_INSTRUCTIONS}\n{instructions.tables(counted)}\n")
     return {PAGE: "\n".join(parts), **made}

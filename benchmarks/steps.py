@@ -20,7 +20,7 @@ import orjson
 
 from benchmarks.conditions import conditions
 from benchmarks.event import AGENT_ID, SESSION_ID, TASK, TOOL, params
-from benchmarks.tables import circumstances, table, title
+from benchmarks.tables import circumstances, table
 from deia import SessionLogger
 from deia.queue.layout import HEADER_BYTES
 from deia.queue.tasks import current
@@ -177,4 +177,4 @@ def _timed(statement: str, names: dict[str, Any]) -> Callable[[int], int]:
 def tables(result: Result) -> str:
     """Return a result as a table."""
     rows = ([row["step"], f"{row['median_ns']:,.0f}"] for row in result["rows"])
-    return f"{title(result)}\n\n{circumstances(result)}\n\n{table(['Step of a log call', 'ns'], rows)}"
+    return f"{circumstances(result)}\n\n{table(['Step of a log call', 'ns'], rows)}"
