@@ -9,12 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from deia import DamagedLineError, NotASessionLogError, SessionLogger, analyze_session, read_events, summarize_session
+from deia import (
+    DamagedLineError,
+    ForeignJournalError,
+    NotASessionLogError,
+    SessionLogger,
+    analyze_session,
+    read_events,
+    summarize_session,
+)
 from deia.journal.check import check
 from deia.journal.damage import DamageLog
 from deia.journal.mend import mend
 from deia.journal.reader import read_entries
-from support.damage import AGENT, SESSION, Line, Reading, files_in, flips, is_subsequence, lines_in, read, record
+from support.damage import AGENT, SESSION, Line, Reading, files_in, flips, is_subsequence, lines_in, put, read, record
 from support.effort import FULL
 from support.losses import Losses, Tally
 
@@ -61,7 +69,7 @@ def test_log_cut_at_any_byte_yields_its_whole_lines_and_one_torn_end(
 ) -> None:
     """Nothing else is reported, a strict reading goes through, and `check` finds it in order."""
     content = content if which == "recorded" else SAMPLE.read_bytes()
-    journal.write_bytes(content)
+    put(journal, content)
     for size in range(len(content), -1, -1):
         os.truncate(journal, size)
         left = content[:size]
@@ -79,7 +87,7 @@ def test_log_cut_at_any_byte_yields_its_whole_lines_and_one_torn_end(
 
 def test_log_cut_at_any_byte_can_be_analysed(journal: Path, content: bytes) -> None:
     """The analysis counts what the reader reads; only a file without any event is called no session log."""
-    journal.write_bytes(content)
+    put(journal, content)
     for size in range(len(content), -1, -1 if FULL else -7):
         os.truncate(journal, size)
         lines = lines_in(content[:size])
@@ -103,7 +111,7 @@ def cuts(content: bytes) -> Iterator[int]:
 def test_session_goes_on_in_a_log_cut_at_any_byte(journal: Path, content: bytes) -> None:
     """The torn end is cut, every whole line stays as it stands, and `seq` counts on from the last."""
     for size in cuts(content):
-        journal.write_bytes(content[:size])
+        put(journal, content[:size])
         whole = content[: content[:size].rfind(b"\n") + 1]
         with SessionLogger(AGENT, SESSION, output_dir=journal.parent) as log:
             log.log_file_read("later")
@@ -124,7 +132,7 @@ def test_byte_changed_anywhere_costs_no_line_but_its_own(
     sound = lines_in(content)
     step = 1 if FULL or which == "recorded" else 3
     for at, spoilt in flips(content, range(0, len(content), step), VALUES):
-        journal.write_bytes(spoilt)
+        put(journal, spoilt)
         reading = read(journal)
         wanted = owed(spoilt, content)
         losses.add("damage-flip", tally(reading, wanted))
@@ -139,7 +147,7 @@ def test_newline_changed_to_anything_costs_no_line(journal: Path, content: bytes
     sound = [(line.offset, line.fields) for line in lines_in(content)]
     newlines = [at for at, byte in enumerate(content) if byte == ord("\n")]
     for at, spoilt in flips(content, iter(newlines[:-1]), tuple(range(1, 256)) if FULL else (0x01, 0x02, 0x2A, 0x80)):
-        journal.write_bytes(spoilt)
+        put(journal, spoilt)
         reading = read(journal)
         assert reading.records == sound, at
         if spoilt[at : at + 1] not in b" \t\r":
@@ -163,7 +171,7 @@ def test_session_goes_on_in_a_log_with_a_byte_changed_anywhere(journal: Path, co
     """No undamaged line is touched, `seq` counts on from where the undamaged lines are, and what follows is sound."""
     last = len(lines_in(content))
     for at, spoilt in flips(content, sampled(content), VALUES[:2]):
-        journal.write_bytes(spoilt)
+        put(journal, spoilt)
         sound = {line.data for line in lines_in(content)}
         wanted = [line for line in lines_in(spoilt) if line.data in sound]
         with SessionLogger(AGENT, SESSION, output_dir=journal.parent) as log:
@@ -178,10 +186,25 @@ def test_session_goes_on_in_a_log_with_a_byte_changed_anywhere(journal: Path, co
             (journal.parent / name).unlink()
 
 
+@pytest.mark.parametrize("whole", ["agent_id", "session_id"])
+def test_session_goes_on_where_the_ids_of_its_first_line_are_damaged(journal: Path, content: bytes, whole: str) -> None:
+    """One line is no proof that a log is another session's, where the next one says otherwise."""
+    first, _, rest = content.partition(b"\n")
+    key, _, value = first.partition(b'"%b":"' % whole.encode())
+    spoilt = key + b'"%b":"X' % whole.encode() + value[1:] + b"\n" + rest
+    put(journal, spoilt)
+    with SessionLogger(AGENT, SESSION, output_dir=journal.parent) as log:
+        log.log_file_read("later")
+    assert journal.read_bytes().startswith(spoilt)
+    put(journal, key + b'"%b":"X' % whole.encode() + value[1:] + b"\n")
+    with pytest.raises(ForeignJournalError), SessionLogger(AGENT, SESSION, output_dir=journal.parent) as log:
+        log.open()
+
+
 def test_damaged_log_is_mended_once_with_the_original_beside_it(journal: Path, content: bytes) -> None:
     """What was readable before is readable after, the original is kept, and a second mending finds nothing to do."""
     for at, spoilt in flips(content, sampled(content), VALUES[-2:]):
-        journal.write_bytes(spoilt)
+        put(journal, spoilt)
         damages = DamageLog()
         before = [entry.record.fields for entry in read_entries(journal, on_damage=damages.add)]
         report = mend(journal)
@@ -190,7 +213,8 @@ def test_damaged_log_is_mended_once_with_the_original_beside_it(journal: Path, c
         assert not after.by_kind.keys() & {"unreadable", "torn"}
         assert all(line.fields is not None for line in lines_in(journal.read_bytes()))
         if damages.by_kind["unreadable"]:
-            assert report.aside is not None and report.aside.read_bytes() == spoilt
+            assert report.aside is not None
+            assert report.aside.read_bytes().removesuffix(b"\n") == spoilt.removesuffix(b"\n")
         there = files_in(journal.parent)
         assert not mend(journal).changed
         assert files_in(journal.parent) == there
@@ -202,7 +226,7 @@ def test_strict_reading_stops_at_the_damage_and_not_before(journal: Path, conten
     """What stands before it was yielded."""
     lines = lines_in(content)
     for number, line in enumerate(lines):
-        journal.write_bytes(content[: line.offset] + b"\xff" + content[line.offset + 1 :])
+        put(journal, content[: line.offset] + b"\xff" + content[line.offset + 1 :])
         events = read_events(journal, strict=True)
         assert [next(events).seq for _ in range(number)] == list(range(1, number + 1))
         with pytest.raises(DamagedLineError) as caught:

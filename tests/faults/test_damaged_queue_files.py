@@ -19,7 +19,7 @@ from deia.journal.check import check
 from deia.journal.mend import mend
 from deia.journal.recovery import recover
 from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, TEXT_AT, queue_path
-from support.damage import AGENT, SESSION, Remains, files_in, for_journal, kill_one, lines_in, read
+from support.damage import AGENT, SESSION, Remains, files_in, for_journal, kill_one, lines_in, put, read
 from support.effort import FULL
 from support.lines import assert_sound
 from support.losses import Losses, Tally
@@ -62,7 +62,7 @@ def spoil(journal: Path, change: Callable[[bytearray], object]) -> bytes:
     """Change the bytes of a queue file in place; return them."""
     queue = bytearray(queue_path(journal).read_bytes())
     change(queue)
-    queue_path(journal).write_bytes(queue)
+    put(queue_path(journal), queue)
     return bytes(queue)
 
 
@@ -104,7 +104,7 @@ def sizes(short: Remains) -> Iterator[int]:
     yield from range(0, 300, 1 if FULL else 37)
     yield from range(300, HEADER_BYTES, 1 if FULL else 499)
     yield from range(HEADER_BYTES - 1, used, 1 if FULL else 211)
-    yield from (used - 1, used, used + 1, len(short.queue) - 1)
+    yield from (HEADER_BYTES, used - 1, used, used + 1, len(short.queue) - 1)
 
 
 def test_queue_file_cut_at_any_length_gives_the_lines_it_still_holds(
@@ -143,7 +143,7 @@ def test_any_bit_of_the_header_changed_loses_nothing_of_the_journal(
         for bit in range(8) if FULL else (at % 8,):
             spoilt = bytearray(before)
             spoilt[at] ^= 1 << bit
-            queue_path(journal).write_bytes(spoilt)
+            put(queue_path(journal), spoilt)
             reading = read(journal)
             assert [fields for _, fields in reading.records] == whole, (at, bit)
             assert reading.kinds == {"queue", "torn"}

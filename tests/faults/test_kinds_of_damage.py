@@ -17,7 +17,7 @@ from deia.journal import scan
 from deia.journal.check import check
 from deia.journal.mend import mend
 from deia.queue.layout import queue_path
-from support.damage import AGENT, SESSION, files_in, is_subsequence, lines_in, read, record
+from support.damage import AGENT, SESSION, files_in, is_subsequence, lines_in, put, read, record
 from support.effort import FULL
 
 SAMPLES = Path(__file__).parents[1] / "compat/samples"
@@ -80,7 +80,7 @@ def test_damage_between_lines_is_told_and_costs_none_of_them(journal: Path, cont
     for place in (0, 5, len(lines) - 1):
         before, after = b"".join(lines[:place]), b"".join(lines[place:])
         spoilt = before + rubbish + after
-        journal.write_bytes(spoilt)
+        put(journal, spoilt)
         reading = read(journal)
         assert [fields for _, fields in reading.records] == [line.fields for line in lines_in(content)], place
         assert [offset for offset, _ in reading.records[place:]] == [
@@ -153,7 +153,7 @@ def test_damage_beside_lines_costs_none(
     """What stands around them leaves them whole; a session goes on after it, and mending keeps them all."""
     spoilt = spoil(content.splitlines(keepends=True))
     sound = [line.fields for line in lines_in(content)]
-    journal.write_bytes(spoilt)
+    put(journal, spoilt)
     reading = read(journal)
     assert [fields for _, fields in reading.records] == sound
     assert [(damage.kind, damage.line) for damage in reading.damages] == told
@@ -170,7 +170,7 @@ def test_object_in_a_damaged_events_parameters_is_no_event(journal: Path, conten
     inner = lines[3][:-1]
     outer = b'{"type":"ToolEvent","name":"replay","params":{"was":' + inner + b'},"duration_ms":5,"v":1}'
     for spoilt in (outer[:20] + b"\x01" + outer[21:], outer[:-2], b"x" + outer):
-        journal.write_bytes(lines[0] + spoilt + b"\n" + lines[1])
+        put(journal, lines[0] + spoilt + b"\n" + lines[1])
         reading = read(journal)
         assert reading.seqs == [1, 2]
         assert [(damage.kind, damage.line) for damage in reading.damages] == [("unreadable", 2)]
@@ -180,7 +180,7 @@ def test_lines_out_of_order_repeated_or_foreign_are_read_and_told(journal: Path,
     """None is left out; where it stands in the wrong place, it says so; and `seq` goes on from the highest."""
     lines = content.splitlines(keepends=True)
     foreign = renumbered(lines[3], session_id="another", seq=1)
-    journal.write_bytes(b"".join([*lines[:3], lines[5], lines[3], lines[4], *lines[6:], lines[2], foreign]))
+    put(journal, b"".join([*lines[:3], lines[5], lines[3], lines[4], *lines[6:], lines[2], foreign]))
     reading = read(journal)
     assert reading.seqs == [1, 2, 3, 6, 4, 5, *range(7, 13), 3, 1]
     assert [(damage.kind, damage.line) for damage in reading.damages] == [
@@ -199,7 +199,7 @@ def test_seq_that_was_damaged_is_not_counted_on_from(journal: Path, content: byt
     """The lines around it bear out the others; as the last line of all a leap is a loss, if it can be one at all."""
     lines = content.splitlines(keepends=True)
     lines[place] = renumbered(lines[place], seq=seq)
-    journal.write_bytes(b"".join(lines))
+    put(journal, b"".join(lines))
     with SessionLogger(AGENT, SESSION, output_dir=journal.parent) as log:
         log.log_file_read("later")
     expected = (seq if seq <= 2**53 else 11) if place == -1 else 12
@@ -213,7 +213,7 @@ def test_seqs_no_session_counts_to_are_told_and_not_counted_on_from(journal: Pat
     ends = len(lines) if place == -2 else place + 2
     for seq, at in zip((2**64 - 2, 2**64 - 1), range(ends - 2, ends), strict=True):
         lines[at] = renumbered(lines[at], seq=seq)
-    journal.write_bytes(b"".join(lines))
+    put(journal, b"".join(lines))
     assert [damage.line for damage in read(journal).damages if "more than any session" in damage.reason] == [
         ends - 1,
         ends,
@@ -229,7 +229,7 @@ def test_log_is_taken_for_compressed_only_where_it_begins_as_gzip_begins(
     journal: Path, content: bytes, beginning: bytes
 ) -> None:
     """Two damaged bytes that look like it cost no more than their own line."""
-    journal.write_bytes(beginning + content[len(beginning) :])
+    put(journal, beginning + content[len(beginning) :])
     reading = read(journal)
     assert reading.seqs == list(range(2, 13))
     assert [(damage.kind, damage.line) for damage in reading.damages] == [("unreadable", 1)]
@@ -249,7 +249,7 @@ def test_first_line_that_is_damaged_leaves_it_to_the_next_to_tell_the_owner(jour
 def test_last_bytes_that_no_crash_leaves_are_kept_as_damage(journal: Path, content: bytes) -> None:
     """A file without our newlines is no torn end: nothing is cut from it."""
     for tail in (b"hello world", content.replace(b"\n", b"\r"), b'"' + content.splitlines()[0][1:], b"\x80" * 70_000):
-        journal.write_bytes(tail)
+        put(journal, tail)
         with SessionLogger(AGENT, SESSION, output_dir=journal.parent) as log:
             log.log_file_read("later")
         assert journal.read_bytes().startswith(tail + b"\n")
@@ -324,7 +324,7 @@ def test_line_longer_than_is_kept_is_told_and_not_read(
     monkeypatch.setattr(scan, "LONGEST_LINE_BYTES", 1_000_000)
     lines = content.splitlines(keepends=True)
     long = renumbered(lines[1], metadata={"text": "x" * 1_100_000})
-    journal.write_bytes(lines[0] + long + lines[2])
+    put(journal, lines[0] + long + lines[2])
     reading = read(journal)
     assert reading.seqs == [1, 3]
     (damage,) = reading.damages
@@ -382,7 +382,7 @@ def test_real_logs_of_others_are_read_whatever_stands_in_them(tmp_path: Path) ->
 
 def test_nothing_but_the_log_and_its_original_is_left_by_mending(journal: Path, content: bytes) -> None:
     """No queue file, no temporary file, whatever an earlier one left."""
-    journal.write_bytes(content + b"rubbish\n")
+    put(journal, content + b"rubbish\n")
     for name in (f".{journal.name}.mending", f"{queue_path(journal).name}.new"):
         journal.with_name(name).write_bytes(b"left behind")
     queue_path(journal).touch()

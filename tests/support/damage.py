@@ -93,8 +93,8 @@ class Remains:
             for path in directory.iterdir():
                 path.unlink()
         journal = directory / f"{AGENT}_{SESSION}.jsonl"
-        journal.write_bytes(self.journal if size is None else self.whole[:size])
-        queue_path(journal).write_bytes(for_journal(self.queue, journal, trusted=trusted))
+        put(journal, self.journal if size is None else self.whole[:size])
+        put(queue_path(journal), for_journal(self.queue, journal, trusted=trusted))
         return journal
 
 
@@ -179,6 +179,12 @@ def flips(content: bytes, positions: Iterator[int] | range, values: tuple[int, .
             spoilt = bytearray(content)
             spoilt[at] ^= value
             yield at, bytes(spoilt)
+
+
+def put(path: Path, content: bytes | bytearray) -> None:
+    """Write a file anew: one that is written over would be flushed to the disk at once by some file systems."""
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
 
 
 def files_in(directory: Path) -> dict[str, bytes]:

@@ -390,6 +390,17 @@ def test_what_is_no_file_but_named_like_a_segment_holds_up_nobody(
     assert os.lstat(other).st_ino == before.st_ino
 
 
+def test_segment_whose_first_line_names_others_is_told_by_its_next(journal: Path, lines: Lines) -> None:
+    """A byte of an id may be damaged like any other; two lines that agree are another session's."""
+    journal.write_bytes(lines.tool())
+    foreign = header(2, 1).replace(AGENT.encode(), b"?" + AGENT.encode()[1:])
+    later = segment_path(journal, 2)
+    later.write_bytes(foreign + lines.tool())
+    assert seqs_of(journal) == [1, 2]
+    later.write_bytes(foreign + foreign + lines.tool())
+    assert seqs_of(journal) == [1]
+
+
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("repair", [mend, recover])
 def test_session_with_a_packed_file_is_refused_untouched(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from deia.queue.pointer import ring_behind
 
 _FIRST_LINE_BYTES = 64 * 1024
 """How much is looked at for the first line that tells its owner; a longer one is taken on its file name's word."""
+
+_WITNESSES = 2
+"""How many of its first lines have to name other ids before a journal is another session's: one may be damaged."""
 
 _ZEROS = bytes(64 * 1024)
 """A divisor of every ring's size; written again and again, it takes no fresh memory."""
@@ -134,6 +138,8 @@ def make_directory(directory: Path) -> None:
 
 
 def _check_owner(path: Path, agent_id: str, session_id: str) -> None:
+    """Refuse a journal of other ids, or a compressed one."""
+    ids = {"agent_id": agent_id, "session_id": session_id}
     try:
         fd = system.open_existing(path)
     except FileNotFoundError:
@@ -144,12 +150,17 @@ def _check_owner(path: Path, agent_id: str, session_id: str) -> None:
         system.close(fd)
     if head.startswith(GZIP_MAGIC):
         raise ForeignJournalError(f"{path} is compressed with gzip; a session cannot go on in it", path=path)
-    fields = next(filter(None, map(_fields_of, head.split(b"\n"))), {})
-    for name, given in (("agent_id", agent_id), ("session_id", session_id)):
-        if fields.get(name, given) != given:
-            raise ForeignJournalError(
-                f"{path} is not of this session: its first line has {name} {fields[name]!r}, not {given!r}", path=path
-            )
+    others = []
+    for fields in itertools.islice(filter(None, map(_fields_of, head.split(b"\n"))), _WITNESSES):
+        found = [(name, given) for name, given in ids.items() if fields.get(name, given) != given]
+        if not found:
+            return
+        others += [(name, fields[name], given) for name, given in found]
+    if others:
+        name, there, given = others[0]
+        raise ForeignJournalError(
+            f"{path} is not of this session: its first line has {name} {there!r}, not {given!r}", path=path
+        )
 
 
 def _fields_of(line: bytes) -> dict[str, Any]:

@@ -167,7 +167,7 @@ class RecordReader:
         if unfinished is not None and not _goes_on(unfinished, following):
             yield from self._judge_end(unfinished)
         yield from self._read(self._place(following))
-        if window is None or not window.data:
+        if window is None or not (window.data or window.committed):
             return
         if unused := salvage.lines_beyond_a_gap(window, self.continuity, self._end()[1]):
             self._report_at_end(

@@ -138,12 +138,19 @@ def is_there(journal: Path) -> bool:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a file is compressed: nothing can be appended to it, or cut from it."""
+    """Whether a file is compressed: nothing can be appended to it, or cut from it.
+
+    Raises:
+        OSError: It is no plain file, or cannot be read.
+    """
     try:
-        with system.open_for_reading(path) as file:
-            return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        fd = system.open_existing(path)
     except FileNotFoundError:
         return False
+    try:
+        return system.pread(fd, len(GZIP_MAGIC), 0) == GZIP_MAGIC
+    finally:
+        system.close(fd)
 
 
 def _numbers(directory: Path, stem: str) -> list[int]:
@@ -166,9 +173,9 @@ def _numbers(directory: Path, stem: str) -> list[int]:
 def _read(path: Path, number: int, stem: str) -> Segment | None:
     """Read a file's first lines; None where they are not those of this session's segment.
 
-    One whose very first line is damaged is told by the next that can be read. An empty file is none yet, and one that
-    begins with an event is a copy that somebody made. What is no file is none either, and is not opened: that of a pipe
-    would wait for a writer.
+    One whose very first line is damaged, which may show in its ids alone, is told by the next that can be read. An
+    empty file is none yet, and one that begins with an event is a copy that somebody made. What is no file is none
+    either, and is not opened: that of a pipe would wait for a writer.
     """
     try:
         if not stat.S_ISREG(system.stat(path).st_mode):
@@ -181,12 +188,17 @@ def _read(path: Path, number: int, stem: str) -> Segment | None:
             return None
         raise
     skipped = 0
+    is_other = False
     for start, end, fields in _objects(content):
         if fields is None:
             skipped += 1
             continue
         if f"{fields.get('agent_id')}_{fields.get('session_id')}" != stem:
-            return None
+            if skipped:
+                return None
+            is_other = True
+            skipped += 1
+            continue
         session_id = str(fields["session_id"])
         if is_first_line(fields):
             counts = [fields.get(name) for name in ("after_seq", "offset", "unsynced_bytes", "lost_bytes")]
@@ -198,7 +210,7 @@ def _read(path: Path, number: int, stem: str) -> Segment | None:
         if not skipped or type(seq) is not int:
             return None
         return Segment(path, number, session_id, max(0, seq - skipped), None)
-    return Segment(path, number, "", None, None) if content else None
+    return Segment(path, number, "", None, None) if content and not is_other else None
 
 
 def _objects(content: bytes) -> Iterator[tuple[int, int, dict[str, Any] | None]]:
