@@ -23,7 +23,7 @@ from deia import SessionLogger
 from deia.cli import analyze as analyze_module
 from deia.cli import main
 from deia.cli.app import PROGRAM, commands, run
-from deia.cli.output import jsonable
+from deia.cli.output import Output, jsonable
 from deia.cli.views import moment
 from deia.journal.recovery import lock_session
 from deia.queue.layout import queue_path
@@ -574,13 +574,16 @@ def test_version_is_the_packages(cli: Run) -> None:
     assert cli("--version") == (0, f"deia {deia.__version__}\n", "")
 
 
-def test_interrupted_command_exits_130_and_says_nothing(cli: Run, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C is no error, and a shell knows the code."""
+@pytest.mark.parametrize("where", [(analyze_module, "analyze_session"), (Output, "write")])
+def test_interrupted_command_exits_130_and_says_nothing(
+    cli: Run, log: Path, monkeypatch: pytest.MonkeyPatch, where: tuple[Any, str]
+) -> None:
+    """Ctrl-C is no error, while it works as while it writes, and a shell knows the code."""
 
     def interrupt(*_arguments: object, **_more: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(analyze_module, "analyze_session", interrupt)
+    monkeypatch.setattr(*where, interrupt)
     assert cli("analyze", log) == (130, "", "")
 
 

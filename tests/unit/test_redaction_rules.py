@@ -230,6 +230,14 @@ def test_secret_in_data_is_told_by_its_place(data: dict[str, object], gone: list
         assert secret not in seen
 
 
+@pytest.mark.parametrize("secret", [each for forms in planted.BY_FORM.values() for each in forms])
+def test_secret_in_the_place_of_a_pairs_name_is_found(secret: str) -> None:
+    """Two texts are a name and its value only where the first is a name: an armoured key ends in `KEY-----`."""
+    for beside in ("anything", "password"):
+        assert secret not in Redactor(KEY).data({"b": [secret, beside]})["b"][0]
+        assert Redactor(KEY).data({"b": [secret, beside]})["b"][1] == beside
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -47,6 +47,13 @@ def run(arguments: Sequence[str]) -> int:
 
     click's own `main` is left out: it has other exit codes, and says in several lines what we say in one.
     """
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(arguments: Sequence[str]) -> int:
     output = Output()
     said = io.StringIO()
     try:
@@ -59,8 +66,6 @@ def run(arguments: Sequence[str]) -> int:
         where = error.ctx.command_path if error.ctx is not None else PROGRAM
         output.complain(f"{error.format_message()} (see: {where} --help)")
         return WRONG_USAGE
-    except KeyboardInterrupt:
-        return INTERRUPTED
     _write(output)
     return output.code
 

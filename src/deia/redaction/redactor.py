@@ -119,9 +119,9 @@ class Redactor:
             return self._mapping(value)
         if kind is list:
             if len(value) == 2 and type(value[0]) is str and type(value[1]) is str:
-                named = kind_of(value[0])
-                if named is not None:  # a header, as a pair
-                    return [value[0], self._named(value[1], named)]
+                name, named = self._text(value[0]), kind_of(value[0])
+                if named is not None and name == value[0]:  # a header, as a pair; what ends so may be a secret itself
+                    return [name, self._named(value[1], named)]
             return [self._data(item) for item in value]
         return value
 
