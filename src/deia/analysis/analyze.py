@@ -13,6 +13,7 @@ from deia.errors import NotASessionLogError
 from deia.journal.bookmark import StaleBookmarkError
 from deia.journal.damage import DamageLog
 from deia.journal.leap import ReadAhead
+from deia.journal.progress import OnProgress
 from deia.journal.reader import EventReader, require_file
 
 
@@ -24,6 +25,7 @@ def analyze_session(
     end: float | None = None,
     workers: int | None = None,
     cache: AnalysisCache | None = None,
+    on_progress: OnProgress | None = None,
 ) -> SessionAnalysis:
     """Analyse the log of a session that is running, was killed, or is closed, in this format or the original one.
 
@@ -37,6 +39,8 @@ def analyze_session(
         workers: How many processes read a plain log; None for as many as this one may use processors, and as are worth
             it: a short log is read here. The result is the same.
         cache: Where an earlier analysis of the log was given the same one, only what came since is read.
+        on_progress: Called every now and then with how many bytes of the session's files were read, and how many there
+            are. What it raises ends the analysis.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -56,7 +60,7 @@ def analyze_session(
         page = None if cache is None else Page(cache, path, accumulator)
         try:
             with closing(Chunks(accumulator, workers=workers)) as chunks:
-                damages = read_log(path, accumulator, chunks, strict=strict, page=page)
+                damages = read_log(path, accumulator, chunks, strict=strict, page=page, on_progress=on_progress)
         except StaleBookmarkError:
             assert page is not None
             page.forget()
@@ -71,6 +75,7 @@ def read_log(
     *,
     strict: bool = False,
     page: Page | None = None,
+    on_progress: OnProgress | None = None,
 ) -> DamageLog:
     """Feed an accumulator with all of a log but the stretches that are read ahead, and return what is wrong with it.
 
@@ -80,13 +85,14 @@ def read_log(
         ahead: Reads stretches ahead.
         strict: Whether the first problem is raised.
         page: What an earlier analysis kept, and where to keep it for a later one.
+        on_progress: Told how far the reading has come.
 
     Raises:
         StaleBookmarkError: What was kept is of no use; the accumulator must be thrown away.
     """
     if page is None:
         damages = DamageLog()
-        reader = EventReader(path, damages.add, strict=strict, ahead=ahead)
+        reader = EventReader(path, damages.add, strict=strict, ahead=ahead, on_progress=on_progress)
     else:
         damages = page.load()
         reader = EventReader(
@@ -96,6 +102,7 @@ def read_log(
             ahead=ahead,
             bookmark=page.bookmark,
             on_bookmark=lambda bookmark: page.keep(bookmark, damages),
+            on_progress=on_progress,
         )
     for entry in reader.entries():
         accumulator.feed(entry)

@@ -18,6 +18,7 @@ from deia.journal.continuity import Continuity
 from deia.journal.damage import Damage, DamageKind, OnDamage
 from deia.journal.glue import BOM, Part, is_torn, parts_of
 from deia.journal.leap import Lines, Place, ReadAhead
+from deia.journal.progress import OnProgress, Progress
 from deia.journal.scan import RawLine
 from deia.journal.segments import Segment, first_journal, is_first_line, segments_of
 from deia.journal.source import Source
@@ -94,6 +95,7 @@ class RecordReader:
         ahead: ReadAhead | None = None,
         bookmark: Bookmark | None = None,
         on_bookmark: OnBookmark | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
         """Read the session log at `path`.
 
@@ -107,6 +109,7 @@ class RecordReader:
             bookmark: Where an earlier reading came to the end: only what came since is read. The path, and whether the
                 queue file is looked into, must be the same.
             on_bookmark: Gets such a place, once, when all records before it were taken; of a plain journal only.
+            on_progress: Told how far the reading has come.
         """
         self.path = os.fspath(path)
         self._resolved = Path(system.real_path(self.path))
@@ -119,6 +122,7 @@ class RecordReader:
         self._bookmark = bookmark
         self._on_bookmark = on_bookmark
         self._earlier: list[Earlier] = []
+        self._progress = None if on_progress is None else Progress(on_progress)
         self._cut: Segment | None = None
         self._bytes_before = 0
         self._repeated_to: int | None = None
@@ -201,6 +205,8 @@ class RecordReader:
             self._bookmark.require_files(files)
         again = False
         while True:
+            if self._progress is not None:
+                self._progress.plan([segment.path for segment in files])
             for index, segment in enumerate(files):
                 cut = _cut_of(files, index)
                 if self._bookmark is not None:
@@ -215,6 +221,9 @@ class RecordReader:
                     self._begin(segment)
                 if not again and self._on_bookmark is not None:  # else the files before were read in another way
                     self.source.on_end = self._put_bookmark
+                if self._progress is not None:
+                    self._progress.begin(segment.path, self.source.begin)
+                    self.source.on_read = self._progress.tell
                 records = self._read(self.source.lines())
                 if cut is None:
                     yield from records
@@ -349,6 +358,8 @@ class RecordReader:
         self._unreadable = 0
         self.continuity.go_through(stretch.session_id, stretch.last_seq)
         self._line = RawLine(number, stretch.end, 0, 0, b"", ended=False)
+        if self.source.on_read is not None:
+            self.source.on_read(stretch.end)
 
     def _read(self, lines: Iterable[RawLine]) -> Iterator[Record]:
         loads = orjson.loads

@@ -45,6 +45,7 @@ class Source:
         unfinished: What stands after the last newline.
         leaper: Says where lines need not be read, in a plain journal.
         on_end: Told when a plain journal was read to its end, before what the window has beyond it.
+        on_read: Told the position in the file after each piece.
         status: Of the journal, when it was opened.
         offsets_tell: Whether the window's offsets said what belongs after the journal.
     """
@@ -66,6 +67,7 @@ class Source:
         self.offsets_tell = False
         self.leaper: Leaper | None = None
         self.on_end: OnEnd | None = None
+        self.on_read: Callable[[int], None] | None = None
         self.status: os.stat_result | None = None
         self._bookmark: Bookmark | None = None
 
@@ -177,6 +179,8 @@ class Source:
                 end += len(chunk)
                 self.journal_bytes += len(chunk)
                 yield from self._scanner.feed(chunk)
+                if self.on_read is not None:
+                    self.on_read(end)
             if self.on_end is not None and looked_at < 0 and stat.S_ISREG(status.st_mode):
                 self.on_end(file.fileno(), status, self._place())
             beyond = self._beyond(file.fileno(), status, end)
@@ -232,6 +236,8 @@ class Source:
             for chunk in unpack(file):
                 self.journal_bytes += len(chunk)
                 yield from self._scanner.feed(chunk)
+                if self.on_read is not None:
+                    self.on_read(file.tell())
         except (EOFError, zlib.error) as error:
             self.stream_problem = f"the compressed data is cut or damaged: {error}"
 
