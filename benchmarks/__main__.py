@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--only",
         action="append",
-        choices=["overhead", "appends", "peers"],
+        choices=["overhead", "appends", "peers", "analysis"],
         help="one of them; may be given again (default: overhead and appends, which need no peers)",
     )
     command.set_defaults(run=_record)
@@ -176,6 +176,8 @@ def _record(options: argparse.Namespace) -> int:
 def _in_full(benchmark: str, directory: Path) -> Result:
     if benchmark == "overhead":
         return overhead.run(overhead.Settings(), directory, say=_say)
+    if benchmark == "analysis":
+        return analysis.run(analysis.Settings(), directory, say=_say)
     if benchmark == "peers":
         return peer_runs.run(peer_runs.Settings(), directory, say=_say)
     return appends.run(directory)

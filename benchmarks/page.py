@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks import charts, peer_tables, tables
+from benchmarks import analysis, charts, peer_tables, tables
 from benchmarks.conditions import ROOT
 from benchmarks.results import read_result, result_name
 
@@ -44,6 +44,16 @@ rows stand by what a call costs, ours wherever they fall.
 """
 
 
+_ANALYSIS = """\
+## Where the time of a long session went
+
+One generated log, and the same figures from everyone who is asked for them, checked against each other: events by type;
+runs and milliseconds by task; file operations; calls, milliseconds, longest, p50, p95 by tool; first and last moment.
+`analyze_session` finds open tasks, gaps, damage and the session time besides. A fresh process for each repetition;
+ratios to DuckDB are taken within a round, on as many processors.
+"""
+
+
 def load_results(directory: Path | None = None) -> list[dict[str, Any]]:
     """Return all results of a directory (`benchmarks/results/`), by file name."""
     return [read_result(path) for path in sorted((directory or RESULTS).glob("*.json"))]
@@ -55,6 +65,9 @@ def make_pages(results: list[dict[str, Any]]) -> dict[Path, str]:
     made = {}
     parts = [_HEAD]
     parts.extend(f"## {tables.title(result)}\n\n{tables.overhead(result)}\n" for result in _of(results, "overhead"))
+    if analysed := _of(results, "analysis"):
+        parts.append(_ANALYSIS)
+        parts.extend(f"### {tables.title(result)}\n\n{analysis.tables(result)}\n" for result in analysed)
     if peers := _of(results, "peers"):
         parts.append(_PEERS)
     for result in peers:
