@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from deia import system
 from deia.cli.output import Output
 from deia.cli.text import clean
 from deia.journal.progress import OnProgress
@@ -35,12 +35,12 @@ def reading(output: Output, path: str) -> Iterator[OnProgress | None]:
 class _Bar:
     def __init__(self, path: str) -> None:
         self._path = path
-        self._show_at = time.monotonic() + SHOWN_AFTER_S
+        self._show_at = system.monotonic() + SHOWN_AFTER_S
         self._shown: tuple[Progress, TaskID] | None = None
 
     def tell(self, done: int, total: int) -> None:
         if self._shown is None:
-            if time.monotonic() < self._show_at:
+            if system.monotonic() < self._show_at:
                 return
             self._shown = self._start(done, total)
         progress, task = self._shown

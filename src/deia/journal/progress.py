@@ -24,7 +24,7 @@ class Progress:
         """Take it that these files will be read; those that are known already stay where they are."""
         for path in files:
             if path not in self._sizes:
-                self._sizes[path] = system.stat(path).st_size if system.exists(path) else 0
+                self._sizes[path] = _size(path)
 
     def begin(self, path: Path, position: int) -> None:
         """Tell that the files before one were read, and this one up to a position."""
@@ -39,3 +39,10 @@ class Progress:
         """Tell how far the file is read that was begun last; bytes as they lie on the disk."""
         done = self._before + position
         self._on_progress(done, max(done, sum(self._sizes.values())))  # a live journal grows
+
+
+def _size(path: Path) -> int:
+    try:
+        return system.stat(path).st_size
+    except OSError:  # whoever reads it meets the same
+        return 0

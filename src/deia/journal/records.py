@@ -280,13 +280,10 @@ class RecordReader:
                 self._report_torn(before.unfinished)
             self._bytes_before += before.journal_bytes
         self.segments.append(segment)
-        self.source = Source(self._shown(segment), self.journal, queue=self._with_queue)
-        self.source.see(before)
+        self._take(segment)
         self._line = RawLine(1, 0, 0, 0, b"", ended=False)
         self._first_blank, self._blanks = None, 0
         self._cut = None
-        if self._ahead is not None:
-            self.source.leaper = Leaps(self, self._ahead)
         if segment.number > 1:
             self._begin_later(segment)
 
@@ -302,10 +299,14 @@ class RecordReader:
             raise StaleBookmarkError
         self._earlier = list(found.earlier)
         self._line = RawLine(found.place.number, found.place.offset, 0, 0, b"", ended=False)
-        before = self.source
-        self.source = Source(self._shown(found.segment), self.journal, queue=self._with_queue)
-        self.source.see(before)
+        self._take(found.segment)
         self.source.begin_at_bookmark(found)
+
+    def _take(self, segment: Segment) -> None:
+        """Have a file as the one that is read, from its beginning."""
+        before = self.source
+        self.source = Source(self._shown(segment), self.journal, queue=self._with_queue)
+        self.source.see(before)
         if self._ahead is not None:
             self.source.leaper = Leaps(self, self._ahead)
 
