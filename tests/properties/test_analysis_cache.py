@@ -72,14 +72,27 @@ def test_growing_log_is_analysed_as_in_full(content: bytes, chunk_bytes: int, da
 class Writer:
     """Does to a session's files what loggers do, and what else may be done to them."""
 
-    def __init__(self, journal: Path, ones: list[bytes], others: list[bytes], data: st.DataObject) -> None:
+    def __init__(self, journal: Path, steps: list[tuple[str, Any, Any]], data: st.DataObject) -> None:
         self.journal = self.file = journal
-        self.ones, self.others = ones, others
+        self.steps = steps
         self.data = data
+        self.sessions = 0
         self.number = 1
         self.before = b""
-        self.lines = ones
+        self.lines = self.another_session()
+        self.count = len(self.lines)
         journal.touch()
+
+    def another_session(self) -> list[bytes]:
+        """Return lines of which each has another time than those of the sessions before."""
+        start = START + 9999 * self.sessions
+        self.sessions += 1
+        return [line for line in lines_of(self.steps, start=start) if b'"v"' in line]
+
+    def change_a_line(self) -> None:
+        if self.lines:
+            index = self.data.draw(st.integers(0, len(self.lines) - 1))
+            self.lines[index] = self.data.draw(CHANGES)(self.lines[index])
 
     def content(self) -> bytes:
         return self.before + b"".join(self.lines)
@@ -94,7 +107,7 @@ class Writer:
     def switch(self) -> None:
         """Go on in another file, which repeats some of what was written, or leaves some of it out."""
         self.number += 1
-        after_seq = self.data.draw(st.integers(0, len(self.ones)))
+        after_seq = self.data.draw(st.integers(0, self.count))
         segment = Segment(Path("x"), self.number, after_seq=after_seq, offset=1000, reason="size")
         self.file = segment_path(self.journal, self.number)
         self.before, self.lines = first_line(AGENT, SESSION, segment), self.lines[after_seq:]
@@ -109,13 +122,13 @@ class Writer:
 
     def rewrite(self) -> None:
         """Write another session into the same file."""
-        self.lines = self.others
+        self.lines = self.another_session()
         self.file.write_bytes(self.content()[: self.size() + self.data.draw(st.integers(-500, 500))])
 
     def truncate(self) -> None:
         os.truncate(self.file, self.data.draw(st.integers(0, self.size())))
         if self.data.draw(st.booleans()):
-            self.lines = self.others
+            self.lines = self.another_session()
             self.grow()
 
     def change_an_earlier_file(self) -> None:
@@ -128,17 +141,13 @@ def test_whatever_happens_to_the_files_of_a_session_the_analysis_is_that_of_what
     steps: list[tuple[str, Any, Any]], chunk_bytes: int, data: st.DataObject
 ) -> None:
     """They grow, go on in segments, are replaced, truncated, written anew."""
-    ones, others = (
-        [line for line in lines_of(steps, start=start) if b'"v"' in line] for start in (START, START + 9999)
-    )
-    if ones and data.draw(st.booleans()):
-        index = data.draw(st.integers(0, len(ones) - 1))
-        ones[index] = data.draw(CHANGES)(ones[index])
     does = [Writer.grow, Writer.grow, Writer.switch, Writer.replace, Writer.rewrite, Writer.truncate]
     cache = AnalysisCache()
     with tempfile.TemporaryDirectory() as directory:
         journal = journal_path(Path(directory))
-        writer = Writer(journal, ones, others, data)
+        writer = Writer(journal, steps, data)
+        if data.draw(st.booleans()):
+            writer.change_a_line()
         for do in data.draw(st.lists(st.sampled_from([*does, Writer.change_an_earlier_file]), max_size=8)):
             do(writer)
             strict = data.draw(st.booleans())
