@@ -188,6 +188,35 @@ def test_session_that_goes_on_while_it_is_read_is_analysed_as_in_full(
     assert analyze_session(journal, cache=cache) == analyze_session(journal)
 
 
+def test_second_look_at_the_last_file_leaves_what_is_kept(
+    journal: Path, lines: Lines, read: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session had another queue file by then: the place in the journal is good all the same."""
+    cache = AnalysisCache()
+    size = append(journal, some(lines))
+    write_queue(journal, journal.read_bytes())
+    looks = iter([True])
+    monkeypatch.setattr(Source, "look_for_another", lambda self: next(looks, False))
+    analyze_session(journal, cache=cache)
+    assert analyze_session(journal, cache=cache).events == 11
+    assert read == [(0, size), (size, size)]
+
+
+def test_change_to_an_earlier_segment_has_all_read_again(
+    journal: Path, lines: Lines, read: list[tuple[int, int]]
+) -> None:
+    """Nobody writes to it any more: who did may have changed anything."""
+    cache = AnalysisCache()
+    size = append(journal, some(lines))
+    segment = Segment(Path("x"), 2, after_seq=lines.seq, offset=size, reason="size")
+    append(segment_path(journal, 2), first_line(AGENT, SESSION, segment) + some(lines))
+    assert analyze_session(journal, cache=cache).events == 23
+    journal.write_bytes(journal.read_bytes()[: size // 2])
+    found = analyze_session(journal, cache=cache)
+    assert found.events < 23 and found == analyze_session(journal)
+    assert [begin for begin, _ in read[2:4]] == [0, 0]
+
+
 def test_what_came_since_is_read_by_several_processes_where_it_is_long(
     journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
