@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--only",
         action="append",
-        choices=["overhead", "appends", "peers", "scale", "instructions", "steps"],
+        choices=["overhead", "appends", "peers", "analysis", "scale", "instructions", "steps"],
         help="one of them; may be given again (default: overhead and appends, which need no peers)",
     )
     command.set_defaults(run=_record)
@@ -231,6 +231,8 @@ def _record(options: argparse.Namespace) -> int:
 def _in_full(benchmark: str, directory: Path) -> Result:
     if benchmark == "overhead":
         return overhead.run(overhead.Settings(), directory, say=_say)
+    if benchmark == "analysis":
+        return analysis.run(analysis.Settings(), directory, say=_say)
     if benchmark == "peers":
         return peer_runs.run(peer_runs.Settings(), directory, say=_say)
     if benchmark == "scale":

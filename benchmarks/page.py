@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks import charts, curves, instructions, peer_tables, scale_tables, steps, tables
+from benchmarks import analysis, charts, curves, instructions, peer_tables, scale_tables, steps, tables
 from benchmarks.conditions import ROOT
 from benchmarks.results import read_result, result_name
 
@@ -69,6 +69,16 @@ is looked at.
 """
 
 
+_ANALYSIS = """\
+## Where the time of a long session went
+
+One generated log, and the same figures from everyone who is asked for them, checked against each other: events by type;
+runs and milliseconds by task; file operations; calls, milliseconds, longest, p50, p95 by tool; first and last moment.
+`analyze_session` finds open tasks, gaps, damage and the session time besides. A fresh process for each repetition;
+ratios to DuckDB are taken within a round, on as many processors.
+"""
+
+
 def load_results(directory: Path | None = None) -> list[dict[str, Any]]:
     """Return all results of a directory (`benchmarks/results/`), by file name."""
     return [read_result(path) for path in sorted((directory or RESULTS).glob("*.json"))]
@@ -77,36 +87,37 @@ def load_results(directory: Path | None = None) -> list[dict[str, Any]]:
 def make_pages(results: list[dict[str, Any]]) -> dict[Path, str]:
     """Return the page and its charts, by path; optimised interpreters come first, for they are what users have."""
     results = sorted(results, key=lambda result: (not result["python"]["optimised"], result["python"]["version"]))
-    made = {}
     parts = [_HEAD]
     parts.extend(f"## {tables.title(result)}\n\n{tables.overhead(result)}\n" for result in _of(results, "overhead"))
-    if peers := _of(results, "peers"):
-        parts.append(_PEERS)
-    for result in peers:
-        parts.append(f"### {tables.title(result)}\n")
-        for name, svg in charts.charts(result).items():
-            path = _charts() / f"{Path(result_name(result)).stem}-{name}.svg"
-            made[path] = svg
-            parts.append(f"![{charts.TITLES[name]}](charts/{path.name})\n")
-        parts.append(f"{peer_tables.peers(result)}\n")
-    if grown := _of(results, "scale"):
-        parts.append(_SCALE)
-    for result in grown:
-        parts.append(f"### {tables.title(result)}\n")
-        for name, plot in scale_tables.plots(result).items():
-            path = _charts() / f"{Path(result_name(result)).stem}-{name}.svg"
-            made[path] = curves.draw(plot)
-            parts.append(f"![{plot.title}](charts/{path.name})\n")
-        parts.append(f"{scale_tables.scale(result)}\n")
-    if appends := _of(results, "appends"):
-        parts.append(_APPENDS)
-        parts.extend(f"### {tables.title(result)}\n\n{tables.appends(result)}\n" for result in appends)
-    if timed := _of(results, "steps"):
-        parts.append(_STEPS)
-        parts.extend(f"### {tables.title(result)}\n\n{steps.tables(result)}\n" for result in timed)
+    made: dict[Path, str] = {}
+    for benchmark, head, show in (
+        ("analysis", _ANALYSIS, analysis.tables),
+        ("peers", _PEERS, peer_tables.peers),
+        ("scale", _SCALE, scale_tables.scale),
+        ("appends", _APPENDS, tables.appends),
+        ("steps", _STEPS, steps.tables),
+    ):
+        found = _of(results, benchmark)
+        parts.extend([head] if found else [])
+        for result in found:
+            parts.append(f"### {tables.title(result)}\n")
+            for name, (title, svg) in _draw(result).items():
+                path = _charts() / f"{Path(result_name(result)).stem}-{name}.svg"
+                made[path] = svg
+                parts.append(f"![{title}](charts/{path.name})\n")
+            parts.append(f"{show(result)}\n")
     if counted := _of(results, "instructions"):
         parts.append(f"{_INSTRUCTIONS}\n{instructions.tables(counted)}\n")
     return {PAGE: "\n".join(parts), **made}
+
+
+def _draw(result: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the charts of a result, if it has any: name → title and SVG."""
+    if result["benchmark"] == "peers":
+        return {name: (charts.TITLES[name], svg) for name, svg in charts.charts(result).items()}
+    if result["benchmark"] == "scale":
+        return {name: (plot.title, curves.draw(plot)) for name, plot in scale_tables.plots(result).items()}
+    return {}
 
 
 def _of(results: list[dict[str, Any]], benchmark: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deia.analysis import SessionAnalysis, analyze_session, summarize_session
+    from deia.analysis import AnalysisCache, SessionAnalysis, analyze_session, summarize_session
     from deia.errors import (
         DamagedLineError,
         DeiaError,
@@ -45,7 +45,7 @@ _IMPORT_ORDER = (
 ours; the modules of one package may import each other. `tests/unit/test_imports.py` holds the source to it."""
 
 _HOMES = {
-    "deia.analysis": ("SessionAnalysis", "analyze_session", "summarize_session"),
+    "deia.analysis": ("AnalysisCache", "SessionAnalysis", "analyze_session", "summarize_session"),
     "deia.errors": (
         "DamagedLineError",
         "DeiaError",
@@ -67,6 +67,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [  # spelled out for type checkers, which do not read `_HOMES`
+    "AnalysisCache",
     "AsyncSessionLogger",
     "DamagedLineError",
     "DeiaError",

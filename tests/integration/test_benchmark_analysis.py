@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import analysis
+from benchmarks import __main__ as command_line
+from benchmarks import analysis, page
 from benchmarks.analysts import ANALYSTS, USES_PROCESSORS
 from benchmarks.session_log import write_log
 from deia import analyze_session
@@ -58,6 +59,32 @@ def test_other_figures_are_told_and_fail_the_command(result: dict[str, Any]) -> 
     result["runs"][0]["differences"] = ["types: 3"]
     assert len(analysis.failures(result)) == 1
     assert "Not the same" in analysis.tables(result)
+
+
+def test_result_is_recorded_and_published(
+    result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`record --only analysis` measures nothing else, names its file by the interpreter, and makes the page anew."""
+    monkeypatch.setattr(page, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(analysis, "run", lambda *args, **options: result)
+    assert command_line.main(["record", "--only", "analysis", "--directory", str(tmp_path)]) == 0
+    (kept,) = page.RESULTS.iterdir()
+    assert kept.name.startswith("analysis-")
+    text = page.PAGE.read_text("utf-8")
+    assert "## Where the time of a long session went\n" in text
+    assert analysis.tables(result) in text
+    assert command_line.main(["table", "--check"]) == 0
+
+
+def test_recording_other_figures_fails(result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page says whose they are."""
+    result["runs"][0]["differences"] = ["types: 3"]
+    monkeypatch.setattr(page, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(analysis, "run", lambda *args, **options: result)
+    assert command_line.main(["record", "--only", "analysis", "--directory", str(tmp_path)]) == 1
+    assert "Not the same" in page.PAGE.read_text("utf-8")
 
 
 def test_percentiles_may_differ_by_one_per_cent_and_counts_by_nothing() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import logging
 import os
+import pty
 import re
 import runpy
 import signal
@@ -22,6 +24,7 @@ import deia
 from deia import SessionLogger
 from deia.cli import analyze as analyze_module
 from deia.cli import main
+from deia.cli import reading as reading_module
 from deia.cli.app import PROGRAM, commands, run
 from deia.cli.output import Output, jsonable
 from deia.cli.views import moment
@@ -812,3 +815,71 @@ def test_signal_of_the_demo_is_the_one_it_names() -> None:
     """Help and output speak of SIGKILL."""
     assert "SIGKILL" in (commands.commands["demo"].help or "")
     assert signal.SIGKILL
+
+
+# The progress bar
+
+EAGER = "import deia.cli.reading as reading; reading.SHOWN_AFTER_S = 0; from deia.cli import main; main()"
+
+
+def watched(*arguments: object, stdout_in_terminal: bool = True) -> tuple[str, str]:
+    """Run `deia` with its standard error in a terminal; return what that was shown, and what went into a pipe."""
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", EAGER, *map(str, arguments)],
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "100"},
+        stdin=subprocess.DEVNULL,
+        stdout=terminal if stdout_in_terminal else subprocess.PIPE,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    piped = b""
+    with process, open(controller, "rb", buffering=0) as screen:
+        if process.stdout is not None:
+            piped = process.stdout.read()
+        shown = b""
+        with contextlib.suppress(OSError):  # the other end is closed: that is how Linux says so
+            while data := screen.read(65536):
+                shown += data
+        assert process.wait(TIMEOUT_S) == 0, shown
+    return shown.decode(), piped.decode()
+
+
+@pytest.mark.parametrize("command", ["analyze", "summary", "check"])
+def test_long_log_is_read_under_a_progress_bar_that_is_gone_in_the_end(log: Path, command: str) -> None:
+    """Before anything else is written: its line is erased, the cursor shown again."""
+    shown, _ = watched(command, log)
+    bar, _, rest = shown.rpartition(f"{ESCAPE}[2K")
+    assert f"Reading {log.name}" in bar and "100%" in bar
+    assert f"{ESCAPE}[?25h" in bar
+    assert "Reading" not in rest and rest.strip()
+
+
+@pytest.mark.parametrize("arguments", [("analyze",), ("analyze", "--json"), ("check",)])
+def test_no_progress_bar_beside_a_pipe(log: Path, arguments: tuple[str, ...]) -> None:
+    """What reads the pipe may write to the same terminal."""
+    shown, piped = watched(*arguments, log, stdout_in_terminal=False)
+    assert shown == ""
+    assert log.name in piped
+
+
+def test_no_progress_bar_for_what_takes_no_time(log: Path, cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would only flicker."""
+    monkeypatch.setattr(reading_module, "SHOWN_AFTER_S", 3600)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert cli("analyze", log, terminal=True).err == ""
+
+
+def test_progress_bar_is_gone_where_reading_fails(log: Path, cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message stands by itself."""
+    monkeypatch.setattr(reading_module, "SHOWN_AFTER_S", 0)
+
+    def failing(path: str, *, on_progress: Callable[[int, int], None], **options: object) -> None:
+        on_progress(1, 2)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(analyze_module, "analyze_session", failing)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    err = cli("analyze", log, terminal=True).err
+    bar, _, rest = err.rpartition(f"{ESCAPE}[2K")
+    assert "Reading" in bar and rest.startswith("deia: ") and "Input/output error" in rest

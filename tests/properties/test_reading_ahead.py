@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,70 +19,8 @@ from deia.analysis.chunks import Chunks
 from deia.analysis.session import SessionAccumulator
 from deia.errors import DeiaError
 from deia.journal.segments import Segment, first_line, segment_path
-from support.any_session import STEPS, lines_of
+from support.any_session import CHANGES, STEPS, lines_of, logs
 from support.journals import AGENT, SESSION, journal_path, write_queue
-
-
-def with_field(name: str, value: object) -> Callable[[bytes], bytes]:
-    """Give a field of a line another value, or take it away (...)."""
-
-    def change(line: bytes) -> bytes:
-        fields = orjson.loads(line)
-        if value is ...:
-            fields.pop(name, None)
-        else:
-            fields[name] = value
-        return orjson.dumps(fields) + b"\n"
-
-    return change
-
-
-ODD = [None, ..., True, 1, 2, 0, -1, 3.0, 2**53, 2**60, 1e300, "x", "", [], {}, {"a": 1}]
-FIELDS = [
-    *("type", "seq", "timestamp", "agent_id", "session_id", "v", "name", "start_time", "end_time", "duration_ms"),
-    *("task_id", "parent_id", "orphan", "params", "path", "operation", "size_bytes", "lines", "session_start", "error"),
-    *("event", "run", "recovered_bytes", "dropped", "metadata"),
-]
-CHANGES: st.SearchStrategy[Callable[[bytes], bytes]] = st.one_of(
-    st.builds(with_field, st.sampled_from(FIELDS), st.sampled_from(ODD)),
-    st.sampled_from(
-        [
-            lambda line: b"",
-            lambda line: line * 2,
-            lambda line: line + b"\n",
-            lambda line: b"\n\n" + line,
-            lambda line: line[:-1],
-            lambda line: line[: len(line) // 2],
-            lambda line: line[: len(line) // 2] + b"\n",
-            lambda line: line[:-1] + b"\r\n",
-            lambda line: line[:-1] + b"  \n",
-            lambda line: b"\0" * 9 + line,
-            lambda line: b"\xef\xbb\xbf" + line,
-            lambda line: line.replace(b"a", b"\xff", 1),
-            lambda line: b"17\n" + line,
-            lambda line: b"[1]\nnull\n" + line,
-            lambda line: line.replace(b":", b": ", 3),
-        ]
-    ),
-    st.integers(0, 30).map(lambda seq: with_field("seq", seq)),
-    st.integers(0, 30).map(lambda task_id: with_field("task_id", task_id)),
-    st.just(with_field("session_id", "another")),
-)
-
-
-@st.composite
-def logs(draw: st.DrawFn) -> bytes:
-    """Return the bytes of a log: of one session or of several, whole or with anything wrong with it."""
-    lines = lines_of(draw(st.lists(STEPS, min_size=1, max_size=30)))
-    if draw(st.booleans()):
-        others = lines_of(draw(st.lists(STEPS, max_size=15)))
-        other_id = draw(st.sampled_from([SESSION, "other"]))
-        lines += [with_field("session_id", other_id)(line) for line in others]
-    if lines:
-        for index in draw(st.lists(st.integers(0, len(lines) - 1), unique=True, max_size=4)):
-            lines[index] = draw(CHANGES)(lines[index])
-    content = b"".join(lines)
-    return content[: -draw(st.sampled_from([1, 5, 40]))] if draw(st.booleans()) else content
 
 
 @pytest.fixture(autouse=True, scope="module")

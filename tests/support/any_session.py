@@ -1,12 +1,14 @@
-"""Sessions of any shape, for properties: steps that hypothesis may choose, and the lines that they leave."""
+"""Sessions of any shape, for properties: steps that hypothesis may choose, their lines, and what may befall these."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import orjson
 from hypothesis import strategies as st
 
-from support.journals import START, Lines, encode
+from support.journals import SESSION, START, Lines, encode
 
 NAMES = st.sampled_from(["plan", "build", "test"])
 DURATIONS = st.integers(0, 300) | st.integers(0, 10**8)
@@ -23,9 +25,9 @@ STEPS = st.one_of(
 )
 
 
-def lines_of(steps: list[tuple[str, Any, Any]]) -> list[bytes]:
+def lines_of(steps: list[tuple[str, Any, Any]], *, start: float = START) -> list[bytes]:
     """Return the lines that such a session leaves; times are quarters of a second, which floats hold exactly."""
-    lines = Lines()
+    lines = Lines(start=start)
     content: list[bytes] = []
     running: list[tuple[int, str, float, int | None]] = []
     at = 0.0
@@ -53,5 +55,67 @@ def lines_of(steps: list[tuple[str, Any, Any]]) -> list[bytes]:
             runs += 1
             content.append(lines.continued(runs, at=at))
         elif step == "original":
-            content.append(encode({"name": what, "start_time": START + at, "end_time": START + at + more / 4}))
+            content.append(encode({"name": what, "start_time": start + at, "end_time": start + at + more / 4}))
     return content
+
+
+def with_field(name: str, value: object) -> Callable[[bytes], bytes]:
+    """Give a field of a line another value, or take it away (...)."""
+
+    def change(line: bytes) -> bytes:
+        fields = orjson.loads(line)
+        if value is ...:
+            fields.pop(name, None)
+        else:
+            fields[name] = value
+        return orjson.dumps(fields) + b"\n"
+
+    return change
+
+
+ODD = [None, ..., True, 1, 2, 0, -1, 3.0, 2**53, 2**60, 1e300, "x", "", [], {}, {"a": 1}]
+FIELDS = [
+    *("type", "seq", "timestamp", "agent_id", "session_id", "v", "name", "start_time", "end_time", "duration_ms"),
+    *("task_id", "parent_id", "orphan", "params", "path", "operation", "size_bytes", "lines", "session_start", "error"),
+    *("event", "run", "recovered_bytes", "dropped", "metadata"),
+]
+CHANGES: st.SearchStrategy[Callable[[bytes], bytes]] = st.one_of(
+    st.builds(with_field, st.sampled_from(FIELDS), st.sampled_from(ODD)),
+    st.sampled_from(
+        [
+            lambda line: b"",
+            lambda line: line * 2,
+            lambda line: line + b"\n",
+            lambda line: b"\n\n" + line,
+            lambda line: line[:-1],
+            lambda line: line[: len(line) // 2],
+            lambda line: line[: len(line) // 2] + b"\n",
+            lambda line: line[:-1] + b"\r\n",
+            lambda line: line[:-1] + b"  \n",
+            lambda line: b"\0" * 9 + line,
+            lambda line: b"\xef\xbb\xbf" + line,
+            lambda line: line.replace(b"a", b"\xff", 1),
+            lambda line: b"17\n" + line,
+            lambda line: b"[1]\nnull\n" + line,
+            lambda line: line.replace(b":", b": ", 3),
+        ]
+    ),
+    st.integers(0, 30).map(lambda seq: with_field("seq", seq)),
+    st.integers(0, 30).map(lambda task_id: with_field("task_id", task_id)),
+    st.just(with_field("session_id", "another")),
+)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> bytes:
+    """Return the bytes of a log: of one session or of several, whole or with anything wrong with it."""
+    lines = lines_of(draw(st.lists(STEPS, min_size=1, max_size=30)))
+    if draw(st.booleans()):
+        others = lines_of(draw(st.lists(STEPS, max_size=15)))
+        other_id = draw(st.sampled_from([SESSION, "other"]))
+        lines += [with_field("session_id", other_id)(line) for line in others]
+    if lines:
+        for index in draw(st.lists(st.integers(0, len(lines) - 1), unique=True, max_size=4)):
+            lines[index] = draw(CHANGES)(lines[index])
+    content = b"".join(lines)
+    return content[: -draw(st.sampled_from([1, 5, 40]))] if draw(st.booleans()) else content

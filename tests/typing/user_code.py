@@ -15,6 +15,7 @@ from typing_extensions import assert_type
 
 import deia
 from deia import (
+    AnalysisCache,
     AsyncSessionLogger,
     FileEvent,
     QueueFullError,
@@ -107,6 +108,7 @@ def reading(path: str | os.PathLike[str]) -> None:
         else:
             assert_type(event, UnknownEvent)
     analysis = analyze_session(path, bottleneck_share=0.5, strict=True)
+    assert_type(analyze_session(path, cache=AnalysisCache()), SessionAnalysis)
     assert_type(analysis.task_breakdown, dict[str, int])
     assert_type(analysis.bottlenecks, list[str])
 

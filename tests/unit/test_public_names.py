@@ -19,7 +19,7 @@ from deia.services import session_logger
 PUBLIC = {
     *("SessionLogger", "AsyncSessionLogger", "analyze_session", "summarize_session", "read_events"),
     *("TaskEvent", "FileEvent", "ToolEvent", "SessionEvent", "UnknownEvent", "SessionSummary", "SessionAnalysis"),
-    *("Statistics",),
+    *("AnalysisCache", "Statistics"),
     *(
         "DeiaError",
         "LoggerClosedError",

@@ -318,7 +318,7 @@ def test_file_that_was_replaced_since_it_was_opened_is_not_read_ahead(journal: P
     journal.write_bytes(b"another\n")
     with closing(Chunks(SessionAccumulator())) as chunks:
         other = os.stat_result([*status[:1], status.st_ino + 1, *status[2:]])
-        chunks.open(str(journal), other)
+        chunks.open(str(journal), other, 0)
         assert chunks.next() is None
 
 
@@ -326,7 +326,7 @@ def test_file_that_is_gone_is_not_read_ahead(journal: Path, lines: Lines) -> Non
     """The reader has it open, and needs no name."""
     journal.write_bytes(session(lines))
     with closing(Chunks(SessionAccumulator())) as chunks:
-        chunks.open(str(journal) + ".gone", journal.stat())
+        chunks.open(str(journal) + ".gone", journal.stat(), 0)
         assert chunks.next() is None
 
 
@@ -385,14 +385,14 @@ DYING = {
     "after half an answer": "import os; os.write(1, b'[0,nul'); os._exit(1)",
     "after an answer of another shape": "print('[0,{\"begin\":0}]')",
     "after its first answer": (
-        "import sys; sys.path[:0] = sys.argv[3:]\n"
+        "import sys; sys.path[:0] = sys.argv[4:]\n"
         "import deia.analysis.worker as worker\n"
         "found = worker.read_stretch\n"
         "def once(*arguments):\n"
         "    worker.read_stretch = None\n"
         "    return found(*arguments)\n"
         "worker.read_stretch = once\n"
-        "worker.main(sys.argv[1:3])"
+        "worker.main(sys.argv[1:4])"
     ),
 }
 

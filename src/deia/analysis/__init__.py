@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deia.analysis.analyze import analyze_session
+    from deia.analysis.cache import AnalysisCache
     from deia.analysis.session import SessionAnalysis
     from deia.analysis.summary import summarize_session
     from deia.analysis.tasks import OpenTask
     from deia.analysis.tools import ToolStatistics
 
 _HOME_OF = {
+    "AnalysisCache": "deia.analysis.cache",
     "OpenTask": "deia.analysis.tasks",
     "SessionAnalysis": "deia.analysis.session",
     "ToolStatistics": "deia.analysis.tools",
@@ -23,7 +25,14 @@ _HOME_OF = {
     "summarize_session": "deia.analysis.summary",
 }
 
-__all__ = ["OpenTask", "SessionAnalysis", "ToolStatistics", "analyze_session", "summarize_session"]
+__all__ = [
+    "AnalysisCache",
+    "OpenTask",
+    "SessionAnalysis",
+    "ToolStatistics",
+    "analyze_session",
+    "summarize_session",
+]
 
 
 def __getattr__(name: str) -> Any:

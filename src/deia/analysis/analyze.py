@@ -6,11 +6,14 @@ import math
 import os
 from contextlib import closing
 
+from deia.analysis.cache import AnalysisCache, Page
 from deia.analysis.chunks import Chunks
 from deia.analysis.session import SessionAccumulator, SessionAnalysis
 from deia.errors import NotASessionLogError
+from deia.journal.bookmark import StaleBookmarkError
 from deia.journal.damage import DamageLog
 from deia.journal.leap import ReadAhead
+from deia.journal.progress import OnProgress
 from deia.journal.reader import EventReader, require_file
 
 
@@ -21,6 +24,8 @@ def analyze_session(
     strict: bool = False,
     end: float | None = None,
     workers: int | None = None,
+    cache: AnalysisCache | None = None,
+    on_progress: OnProgress | None = None,
 ) -> SessionAnalysis:
     """Analyse the log of a session that is running, was killed, or is closed, in this format or the original one.
 
@@ -33,6 +38,9 @@ def analyze_session(
         end: Taken for the last moment of the log, Unix seconds: now, say, for a session that is running.
         workers: How many processes read a plain log; None for as many as this one may use processors, and as are worth
             it: a short log is read here. The result is the same.
+        cache: Where an earlier analysis of the log was given the same one, only what came since is read.
+        on_progress: Called every now and then with how many bytes of the session's files were read, and how many there
+            are. What it raises ends the analysis.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -47,18 +55,55 @@ def analyze_session(
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be 1 or more, not {workers!r}")
     require_file(path)
-    accumulator = SessionAccumulator()
-    with closing(Chunks(accumulator, workers=workers)) as chunks:
-        damages = read_log(path, accumulator, chunks, strict=strict)
-    return accumulator.finish(bottleneck_share=bottleneck_share, end=end, damages=damages)
+    while True:
+        accumulator = SessionAccumulator()
+        page = None if cache is None else Page(cache, path, accumulator)
+        try:
+            with closing(Chunks(accumulator, workers=workers)) as chunks:
+                damages = read_log(path, accumulator, chunks, strict=strict, page=page, on_progress=on_progress)
+        except StaleBookmarkError:
+            assert page is not None
+            page.forget()
+            continue
+        return accumulator.finish(bottleneck_share=bottleneck_share, end=end, damages=damages)
 
 
 def read_log(
-    path: str | os.PathLike[str], accumulator: SessionAccumulator, ahead: ReadAhead | None, *, strict: bool = False
+    path: str | os.PathLike[str],
+    accumulator: SessionAccumulator,
+    ahead: ReadAhead | None,
+    *,
+    strict: bool = False,
+    page: Page | None = None,
+    on_progress: OnProgress | None = None,
 ) -> DamageLog:
-    """Feed an accumulator with all of a log but the stretches that are read ahead, and return what is wrong with it."""
-    damages = DamageLog()
-    reader = EventReader(path, damages.add, strict=strict, ahead=ahead)
+    """Feed an accumulator with all of a log but the stretches that are read ahead, and return what is wrong with it.
+
+    Args:
+        path: The log.
+        accumulator: The accumulator, which is new.
+        ahead: Reads stretches ahead.
+        strict: Whether the first problem is raised.
+        page: What an earlier analysis kept, and where to keep it for a later one.
+        on_progress: Told how far the reading has come.
+
+    Raises:
+        StaleBookmarkError: What was kept is of no use; the accumulator must be thrown away.
+    """
+    if page is None:
+        damages = DamageLog()
+        reader = EventReader(path, damages.add, strict=strict, ahead=ahead, on_progress=on_progress)
+    else:
+        damages = page.load()
+        reader = EventReader(
+            path,
+            damages.add,
+            strict=strict,
+            ahead=ahead,
+            bookmark=page.bookmark,
+            on_bookmark=lambda bookmark: page.keep(bookmark, damages),
+            on_progress=on_progress,
+        )
     for entry in reader.entries():
         accumulator.feed(entry)
     if not accumulator.types:

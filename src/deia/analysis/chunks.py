@@ -29,7 +29,7 @@ BYTES_PER_WORKER = 16 * 1024 * 1024
 
 
 def fitting_workers(size: int) -> int:
-    """Return how many processes a journal of that size, bytes, is worth."""
+    """Return how many processes so many bytes of a journal are worth."""
     return max(1, min(system.usable_processors(), size // BYTES_PER_WORKER))
 
 
@@ -54,13 +54,14 @@ class Chunks:
         self._given_chunk_bytes = chunk_bytes
         self._chunk_bytes = CHUNK_BYTES
         self._file: FileIO | None = None
+        self._begin = 0
         self._size = 0
         self._workers: Workers | None = None
         self._stretches: Iterator[Stretch] = iter(())
         self._next: Stretch | None = None
 
-    def open(self, path: str, status: os.stat_result) -> None:
-        """Begin with a journal that the reader has opened."""
+    def open(self, path: str, status: os.stat_result, begin: int) -> None:
+        """Begin with a journal that the reader has opened, at an offset where a line begins."""
         self.close()
         try:
             self._file = system.open_for_reading(path)
@@ -69,7 +70,7 @@ class Chunks:
         here = system.fstat(self._file.fileno())
         if (here.st_dev, here.st_ino) != (status.st_dev, status.st_ino):
             return  # another file is there by now: the reader has the right one
-        self._size = status.st_size
+        self._begin, self._size = begin, status.st_size
         self._start_workers()
         self._stretches = self._read()
         self.drop()
@@ -103,15 +104,16 @@ class Chunks:
         self.drop()
 
     def _start_workers(self) -> None:
-        count = fitting_workers(self._size) if self._count is None else self._count
-        fitting = min(max(CHUNK_BYTES, self._size // (_CHUNKS_PER_WORKER * count)), LONGEST_CHUNK_BYTES)
+        size = self._size - self._begin
+        count = fitting_workers(size) if self._count is None else self._count
+        fitting = min(max(CHUNK_BYTES, size // (_CHUNKS_PER_WORKER * count)), LONGEST_CHUNK_BYTES)
         self._chunk_bytes = self._given_chunk_bytes or fitting
-        count = min(count, -(-self._size // self._chunk_bytes))
+        count = min(count, -(-size // self._chunk_bytes))
         if count < 2:
             return
         assert self._file is not None
         try:
-            self._workers = Workers(self._file.fileno(), self._size, self._chunk_bytes, count)
+            self._workers = Workers(self._file.fileno(), self._begin, self._size, self._chunk_bytes, count)
         except OSError as error:
             logger.info("no process can be started (%s): the log is read in this one", error)
 
@@ -129,7 +131,7 @@ class Chunks:
                 self._workers.close()
         assert self._file is not None
         fd = self._file.fileno()
-        for begin in range(read * self._chunk_bytes, self._size, self._chunk_bytes):
+        for begin in range(self._begin + read * self._chunk_bytes, self._size, self._chunk_bytes):
             end = min(begin + self._chunk_bytes, self._size)
             try:
                 stretch = read_stretch(lambda count, at: system.pread(fd, count, at), begin, end, self._size)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 
 from deia.analysis.analyze import analyze_session
+from deia.analysis.cache import AnalysisCache
 from deia.analysis.session import SessionAnalysis, per_hour
 from deia.events import SessionSummary
 
 
-def summarize_session(path: str | os.PathLike[str], *, end: float | None = None) -> SessionSummary:
+def summarize_session(
+    path: str | os.PathLike[str], *, end: float | None = None, cache: AnalysisCache | None = None
+) -> SessionSummary:
     """Summarise a session log as `get_session_summary` does while the session runs.
 
     Counts are those of the whole session. `total_duration_ms` is the time recorded, each run from its beginning to its
@@ -18,13 +21,14 @@ def summarize_session(path: str | os.PathLike[str], *, end: float | None = None)
     Args:
         path: The journal, plain or compressed with gzip.
         end: Taken for the end of the newest run, Unix seconds: now, for a session that is running.
+        cache: As for `analyze_session`.
 
     Raises:
         FileNotFoundError: There is no such file.
         NotASessionLogError: It is not empty, and there is no readable event in it.
         ValueError: An end that cannot be one.
     """
-    return summary_of(analyze_session(path, end=end))
+    return summary_of(analyze_session(path, end=end, cache=cache))
 
 
 def summary_of(analysis: SessionAnalysis) -> SessionSummary:

@@ -21,10 +21,10 @@ def main(arguments: list[str]) -> None:
     """Work until no chunk is left.
 
     Args:
-        arguments: Size of the journal and of a chunk, bytes.
+        arguments: Offset of the first chunk; size of the journal and of a chunk, bytes.
     """
     gc.disable()  # nothing here makes cycles
-    size, chunk_bytes = map(int, arguments)
+    first, size, chunk_bytes = map(int, arguments)
     answer = sys.stdout.buffer
 
     def read(count: int, offset: int) -> bytes:
@@ -32,5 +32,5 @@ def main(arguments: list[str]) -> None:
 
     while (begin := system.advance(_JOURNAL, chunk_bytes)) < size:
         stretch = read_stretch(read, begin, min(begin + chunk_bytes, size), size)
-        answer.write(pack(begin // chunk_bytes, stretch))
+        answer.write(pack((begin - first) // chunk_bytes, stretch))
         answer.flush()

@@ -15,7 +15,7 @@ import orjson
 from deia import system
 from deia.analysis.stretch import Stretch, unpack
 
-_CODE = "import sys; sys.path[:0] = sys.argv[3:]; from deia.analysis.worker import main; main(sys.argv[1:3])"
+_CODE = "import sys; sys.path[:0] = sys.argv[4:]; from deia.analysis.worker import main; main(sys.argv[1:4])"
 _PACKAGES = tuple(dict.fromkeys(str(Path(module.__file__ or "").parent.parent) for module in (system, orjson)))
 
 _PIPE_BYTES = 256 * 1024
@@ -28,11 +28,12 @@ class WorkersLostError(Exception):
 class Workers:
     """The processes, and what they say; to be closed."""
 
-    def __init__(self, journal: int, size: int, chunk_bytes: int, count: int) -> None:
+    def __init__(self, journal: int, begin: int, size: int, chunk_bytes: int, count: int) -> None:
         """Start them.
 
         Args:
             journal: The journal's descriptor, of nobody else's use; its position is at 0.
+            begin: Offset in the journal of the first chunk.
             size: Of the journal, bytes.
             chunk_bytes: Of a chunk.
             count: How many processes.
@@ -40,11 +41,12 @@ class Workers:
         Raises:
             OSError: None can be started.
         """
-        self._chunks = -(-size // chunk_bytes)
+        self._chunks = -(-(size - begin) // chunk_bytes)
         self._answers: dict[int, Stretch | None] = {}
         self._begun: dict[int, bytes] = {}
         self._workers: dict[int, system.Process] = {}
-        arguments = (str(size), str(chunk_bytes), *_PACKAGES)
+        arguments = (str(begin), str(size), str(chunk_bytes), *_PACKAGES)
+        system.advance(journal, begin)
         try:
             for _ in range(count):
                 worker = system.start_python(_CODE, arguments, stdin=journal)

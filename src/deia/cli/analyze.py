@@ -7,6 +7,7 @@ import click
 from deia.analysis import SessionAnalysis, analyze_session
 from deia.cli import views
 from deia.cli.output import Output, jsonable
+from deia.cli.reading import reading
 from deia.errors import DeiaError
 
 
@@ -26,7 +27,8 @@ def analyze(output: Output, files: tuple[str, ...], *, as_json: bool) -> None:
     objects: list[object] = []
     for path in files:
         try:
-            analysis = analyze_session(path, bottleneck_share=views.BOTTLENECK_SHARE)
+            with reading(output, path) as on_progress:
+                analysis = analyze_session(path, bottleneck_share=views.BOTTLENECK_SHARE, on_progress=on_progress)
         except (DeiaError, OSError) as error:
             objects.append({"path": path, "error": output.fail(error, path)})
             continue

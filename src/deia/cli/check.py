@@ -11,6 +11,7 @@ from deia.cli import views
 from deia.cli.output import Output
 from deia.cli.page import Column
 from deia.cli.paths import sessions
+from deia.cli.reading import reading
 from deia.cli.status import FINE
 from deia.cli.text import count, plural, size
 from deia.errors import DeiaError
@@ -65,7 +66,8 @@ def check(output: Output, paths: tuple[str, ...]) -> None:
 
 def _look_at(output: Output, journal: Path) -> _Finding | None:
     try:
-        report = check_journal(journal)
+        with reading(output, str(journal)) as on_progress:
+            report = check_journal(journal, on_progress=on_progress)
     except FileNotFoundError:
         return _look_at_queue_alone(journal)
     except (DeiaError, OSError) as error:

@@ -8,6 +8,7 @@ from deia.analysis import analyze_session
 from deia.analysis.summary import summary_of
 from deia.cli import views
 from deia.cli.output import Output, jsonable
+from deia.cli.reading import reading
 from deia.errors import DeiaError
 
 
@@ -22,7 +23,8 @@ def summary(output: Output, file: str, *, as_json: bool) -> None:
     FILE is a session log, as for analyze; the exit codes are the same.
     """
     try:
-        analysis = analyze_session(file)
+        with reading(output, file) as on_progress:
+            analysis = analyze_session(file, on_progress=on_progress)
     except (DeiaError, OSError) as error:
         output.fail(error, file)
         return

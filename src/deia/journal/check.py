@@ -10,6 +10,7 @@ from pathlib import Path
 from deia import system
 from deia.events import SessionEvent
 from deia.journal.damage import Damage, DamageKind, DamageLog
+from deia.journal.progress import OnProgress
 from deia.journal.reader import EventReader, require_file
 from deia.journal.segments import Segment
 from deia.queue.layout import queue_path
@@ -72,10 +73,14 @@ class CheckReport:
         return self.damage_counts.keys() <= {"torn"}
 
 
-def check(path: str | os.PathLike[str]) -> CheckReport:
+def check(path: str | os.PathLike[str], *, on_progress: OnProgress | None = None) -> CheckReport:
     """Read a whole session log and report on it; nothing is changed.
 
     Whether a logger has the session open is found out by touching its lock, for an instant.
+
+    Args:
+        path: The journal.
+        on_progress: Told how far the reading has come.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -84,7 +89,7 @@ def check(path: str | os.PathLike[str]) -> CheckReport:
     """
     require_file(path)
     log = DamageLog()
-    reader = EventReader(path, log.add)
+    reader = EventReader(path, log.add, on_progress=on_progress)
     queue = queue_path(reader.journal)
     report = CheckReport(reader.path)
     report.locked = _probe(queue)

@@ -39,8 +39,8 @@ class Lines(Protocol):
 class ReadAhead(Protocol):
     """Reads plain journals ahead of a reader, one after the other; stretches come in order."""
 
-    def open(self, path: str, status: os.stat_result) -> None:
-        """Begin with a journal that the reader has opened."""
+    def open(self, path: str, status: os.stat_result, begin: int) -> None:
+        """Begin with a journal that the reader has opened, at an offset where a line begins."""
 
     def next(self) -> Lines | None:
         """Return the stretch that comes next; the same again until it was dropped or taken, None after the last."""
@@ -74,8 +74,8 @@ class Place(NamedTuple):
 class Leaper(Protocol):
     """What a file's source asks where it may leap."""
 
-    def begin(self, status: os.stat_result) -> None:
-        """Take it that the file was opened."""
+    def begin(self, status: os.stat_result, offset: int) -> None:
+        """Take it that the file was opened, to be read from an offset on, where a line begins."""
 
     def leap(self, place: Place) -> Place:
         """Leap from a place, where all before it was read, as far as that can be done at once."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,16 +13,24 @@ import orjson
 
 from deia import system
 from deia.journal import salvage
+from deia.journal.bookmark import Bookmark, Earlier, OnBookmark, StaleBookmarkError, bookmark, identity_of
 from deia.journal.continuity import Continuity
 from deia.journal.damage import Damage, DamageKind, OnDamage
 from deia.journal.glue import BOM, Part, is_torn, parts_of
 from deia.journal.leap import Lines, Place, ReadAhead
+from deia.journal.progress import OnProgress, Progress
 from deia.journal.scan import RawLine
 from deia.journal.segments import Segment, first_journal, is_first_line, segments_of
 from deia.journal.source import Source
 from deia.line import VERSION
 
 logger = logging.getLogger(__name__)
+
+_KEPT = (
+    *("segments", "continuity", "torn_bytes", "problems"),
+    *("_repeated_to", "_unreadable", "_first_blank", "_blanks", "_versions"),
+)
+"""What a reader knows of the lines that it has read."""
 
 _JSON_NAMES = {
     list: "an array",
@@ -84,6 +93,9 @@ class RecordReader:
         alone: bool = False,
         queue: bool = True,
         ahead: ReadAhead | None = None,
+        bookmark: Bookmark | None = None,
+        on_bookmark: OnBookmark | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
         """Read the session log at `path`.
 
@@ -94,6 +106,10 @@ class RecordReader:
             alone: Whether to read only that one of its files, whatever the others repeat.
             queue: Whether to look into the queue file, too.
             ahead: Reads stretches of lines ahead; these are not among the records.
+            bookmark: Where an earlier reading came to the end: only what came since is read. The path, and whether the
+                queue file is looked into, must be the same.
+            on_bookmark: Gets such a place, once, when all records before it were taken; of a plain journal only.
+            on_progress: Told how far the reading has come.
         """
         self.path = os.fspath(path)
         self._resolved = Path(system.real_path(self.path))
@@ -103,6 +119,10 @@ class RecordReader:
         self._with_queue = queue
         self.source = Source(self.path, self.journal, queue=queue)
         self._ahead = ahead
+        self._bookmark = bookmark
+        self._on_bookmark = on_bookmark
+        self._earlier: list[Earlier] = []
+        self._progress = None if on_progress is None else Progress(on_progress)
         self._cut: Segment | None = None
         self._bytes_before = 0
         self._repeated_to: int | None = None
@@ -141,6 +161,7 @@ class RecordReader:
         Raises:
             DamagedLineError: At the first problem, if the reading is strict.
             OSError: The journal cannot be read.
+            StaleBookmarkError: The log must be read without the bookmark; nothing was yielded yet.
         """
         yield from self._read_files()
         source = self.source
@@ -180,18 +201,36 @@ class RecordReader:
         """Read file after file, each up to where a later one repeats it; the end of the last one is left to judge."""
         self.source.look()  # the window first, then which files there are
         files = self._files() or [Segment(self._resolved)]
+        if self._bookmark is not None:
+            self._bookmark.require_files(files)
+        again = False
         while True:
+            if self._progress is not None:
+                self._progress.plan([segment.path for segment in files])
             for index, segment in enumerate(files):
-                cuts = [later for later in files[index + 1 :] if later.after_seq is not None]
-                cut = min(cuts, key=lambda later: later.after_seq or 0, default=None)
-                if cut is not None and not cut.after_seq:
+                cut = _cut_of(files, index)
+                if self._bookmark is not None:
+                    if index < len(self._bookmark.earlier):
+                        continue
+                    self._begin_at(self._bookmark, files)
+                    self._bookmark = None
+                elif cut is not None and not cut.after_seq:
+                    self._earlier.append(Earlier(segment, None))
                     continue  # all of it stands in a later one
-                self._begin(segment)
+                else:
+                    self._begin(segment)
+                if not again and self._on_bookmark is not None:  # else the files before were read in another way
+                    self.source.on_end = self._put_bookmark
+                if self._progress is not None:
+                    self._progress.begin(segment.path, self.source.begin)
+                    self.source.on_read = self._progress.tell
                 records = self._read(self.source.lines())
                 if cut is None:
                     yield from records
                 else:
                     yield from self._read_to(cut, records)
+                status = self.source.status
+                self._earlier.append(Earlier(segment, None if status is None else identity_of(status)))
             if not self.source.has_queue:
                 return
             # it may have gone on in another file while we read, after writing more to the last one; or have gone on in
@@ -202,6 +241,7 @@ class RecordReader:
             if not later and not has_gone_on:
                 return
             files = [last, *later]
+            again = True
 
     @property
     def _is_part(self) -> bool:
@@ -240,15 +280,42 @@ class RecordReader:
                 self._report_torn(before.unfinished)
             self._bytes_before += before.journal_bytes
         self.segments.append(segment)
-        self.source = Source(self._shown(segment), self.journal, queue=self._with_queue)
-        self.source.see(before)
+        self._take(segment)
         self._line = RawLine(1, 0, 0, 0, b"", ended=False)
         self._first_blank, self._blanks = None, 0
         self._cut = None
-        if self._ahead is not None:
-            self.source.leaper = Leaps(self, self._ahead)
         if segment.number > 1:
             self._begin_later(segment)
+
+    def _begin_at(self, found: Bookmark, files: list[Segment]) -> None:
+        """Go on where an earlier reading came to the end, with what it knew there."""
+        state = deepcopy(found.state)
+        self._bytes_before = state.pop("journal_bytes")
+        vars(self).update(state)
+        cut = _cut_of(files, len(found.earlier))
+        if cut is not None and self.continuity.borne_out(cut.session_id) >= (cut.after_seq or 0):
+            raise StaleBookmarkError  # a later segment repeats what was read here, or in a file before
+        if self._strict and self.problems:
+            raise StaleBookmarkError
+        self._earlier = list(found.earlier)
+        self._line = RawLine(found.place.number, found.place.offset, 0, 0, b"", ended=False)
+        self._take(found.segment)
+        self.source.begin_at_bookmark(found)
+
+    def _take(self, segment: Segment) -> None:
+        """Have a file as the one that is read, from its beginning."""
+        before = self.source
+        self.source = Source(self._shown(segment), self.journal, queue=self._with_queue)
+        self.source.see(before)
+        if self._ahead is not None:
+            self.source.leaper = Leaps(self, self._ahead)
+
+    def _put_bookmark(self, fd: int, status: os.stat_result, place: Place) -> None:
+        """Tell of the end of a journal."""
+        assert self._on_bookmark is not None
+        state = {name: vars(self)[name] for name in _KEPT}
+        state["journal_bytes"] = self._bytes_before + place.offset - self.source.begin
+        self._on_bookmark(bookmark(self._earlier, self.segments[-1], fd, status, place, deepcopy(state)))
 
     def _begin_later(self, segment: Segment) -> None:
         if segment.after_seq is not None and segment.session_id:
@@ -292,6 +359,8 @@ class RecordReader:
         self._unreadable = 0
         self.continuity.go_through(stretch.session_id, stretch.last_seq)
         self._line = RawLine(number, stretch.end, 0, 0, b"", ended=False)
+        if self.source.on_read is not None:
+            self.source.on_read(stretch.end)
 
     def _read(self, lines: Iterable[RawLine]) -> Iterator[Record]:
         loads = orjson.loads
@@ -419,9 +488,9 @@ class Leaps:
         self._reader = reader
         self._ahead = ahead
 
-    def begin(self, status: os.stat_result) -> None:
+    def begin(self, status: os.stat_result, offset: int) -> None:
         """Have somebody read the file that the reader has opened."""
-        self._ahead.open(self._reader.source.path, status)
+        self._ahead.open(self._reader.source.path, status, offset)
 
     def leap(self, place: Place) -> Place:
         """Leap from where the reader stands, over all stretches that follow each other there."""
@@ -434,6 +503,12 @@ class Leaps:
             else:
                 self._ahead.drop()
         return Place(number, offset, previous, None if stretch is None else stretch.begin)
+
+
+def _cut_of(files: Sequence[Segment], index: int) -> Segment | None:
+    """Return the later file that repeats most of a file's end; None where none says."""
+    cuts = [later for later in files[index + 1 :] if later.after_seq is not None]
+    return min(cuts, key=lambda later: later.after_seq or 0, default=None)
 
 
 def _parse_odd(data: bytes) -> tuple[Any, int] | None:

@@ -54,6 +54,7 @@ __all__ = [
 ]
 
 _ELSEWHERE = {
+    "AnalysisCache": "deia.analysis",
     "AsyncSessionLogger": "deia.services.async_session_logger",
     "SessionAnalysis": "deia.analysis",
     "analyze_session": "deia.analysis",

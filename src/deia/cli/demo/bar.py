@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
+from deia.cli.bar import transient_bar
 from deia.cli.demo.plan import Plan
 from deia.cli.demo.run import Watcher
 
@@ -20,15 +19,7 @@ class ProgressBar(Watcher):
     """A bar on standard error, so that standard output holds the result alone; it is gone when the work is done."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("events", markup=False),
-            TimeElapsedColumn(),
-            console=Console(stderr=True, color_system=None if os.environ.get("NO_COLOR") else "auto"),
-            transient=True,
-        )
+        self._progress = transient_bar(MofNCompleteColumn(), TextColumn("events", markup=False), TimeElapsedColumn())
         self._task = self._progress.add_task("Recording", total=None)
 
     def __enter__(self) -> Self:

@@ -1,0 +1,19 @@
+"""A progress bar for whoever watches: on standard error, so that standard output holds the result alone."""
+
+from __future__ import annotations
+
+import os
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+
+
+def transient_bar(*columns: ProgressColumn) -> Progress:
+    """Return a bar with a description before it and columns behind it; it is gone when it is stopped."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *columns,
+        console=Console(stderr=True, color_system=None if os.environ.get("NO_COLOR") else "auto"),
+        transient=True,
+    )
