@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,17 @@ def held_writer(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldWriter]:
     writer = HeldWriter(monkeypatch)
     yield writer
     writer.release()
+
+
+@pytest.fixture
+def memory_path(tmp_path: Path) -> Iterator[Path]:
+    """A directory in memory, where there is one: what is tried at each byte of a file needs no disk."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="deia-tests-", dir=memory) as directory:
+        yield Path(directory)
 
 
 @pytest.fixture(scope="session")

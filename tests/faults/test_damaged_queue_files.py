@@ -54,6 +54,11 @@ def trusted(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
+@pytest.fixture
+def tmp_path(memory_path: Path) -> Path:
+    return memory_path
+
+
 def journal_in(remains: Remains, directory: Path, *, trusted: bool, size: int | None = None) -> Path:
     return remains.lay(directory / "log", trusted=trusted, size=size, cut=True)
 

@@ -31,6 +31,11 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
+def tmp_path(memory_path: Path) -> Path:
+    return memory_path
+
+
+@pytest.fixture
 def journal(tmp_path: Path) -> Path:
     return tmp_path / f"{AGENT}_{SESSION}.jsonl"
 
