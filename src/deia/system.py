@@ -306,14 +306,38 @@ def start_thread(function: Callable[[], None]) -> None:
     Raises:
         RuntimeError: The system gives us none, or the interpreter ends.
     """
+    begun = _thread.allocate_lock()
+    begun.acquire()
 
     def run() -> None:
+        _beginning.pop(begun, None)
+        begun.release()
         trace = threading.gettrace()
         if trace is not None:  # a debugger's, or a coverage tool's, as `threading.Thread` would install it
             sys.settrace(trace)
         function()
 
-    _thread.start_new_thread(run, ())
+    _beginning[begun] = os.getpid()
+    try:
+        _thread.start_new_thread(run, ())
+    except BaseException:
+        _beginning.pop(begun, None)
+        raise
+
+
+_beginning: dict[_thread.LockType, int] = {}
+"""Of each thread that was started and has not begun: the lock that it will release, and the process it is of."""
+
+
+def wait_for_threads(timeout_s: float) -> None:
+    """Wait until the threads have begun that were started, or for so long.
+
+    For the end of the interpreter: CPython 3.10 and 3.11 crash where a thread begins when its state is gone already.
+    """
+    deadline = monotonic() + timeout_s
+    for begun, pid in list(_beginning.items()):
+        if pid == os.getpid():  # a fork has none of its parent's threads
+            begun.acquire(timeout=max(0.0, deadline - monotonic()))
 
 
 def raised_by_signal_handler(error: BaseException) -> bool:

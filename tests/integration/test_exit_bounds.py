@@ -95,3 +95,38 @@ def test_what_is_lost_at_exit_for_want_of_a_ring_is_told(tmp_path: Path, mode: s
     assert ("bytes of events are lost" in out) == (mode == "write")
     paths = [event.path for event in read_events(tmp_path / "sessions" / "agent_s.jsonl")]
     assert paths == (["written"] if mode == "write" else ["written", "not written"])
+
+
+THREADS_THAT_BEGIN_LATE = """
+import atexit, sys, time
+from deia import SessionLogger, system
+
+begun, started = [], []
+start = system._thread.start_new_thread
+
+class Late:
+    allocate_lock = staticmethod(system._thread.allocate_lock)
+
+    @staticmethod
+    def start_new_thread(function, arguments):
+        started.append(function)
+        def begin():
+            time.sleep(0.3)
+            begun.append(function)
+            function(*arguments)
+        start(begin, ())
+
+system._thread = Late
+atexit.register(lambda: print(len(started), len(begun)))  # what is registered first is done last
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
+logger.log_file_read("x")
+if sys.argv[2] == "closed":
+    logger.close()
+"""
+
+
+@pytest.mark.parametrize("end", ["open", "closed"])
+def test_exit_waits_for_threads_that_have_not_begun(tmp_path: Path, end: str) -> None:
+    """On a busy machine one may begin when the interpreter is gone, and CPython 3.10 and 3.11 crash with it then."""
+    started, begun = map(int, run(THREADS_THAT_BEGIN_LATE, tmp_path / "sessions", end, cwd=tmp_path).split())
+    assert started == begun > 0

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_THREADS_BEGIN_S = 5.0
+"""How long the end of a program waits for a thread to begin that was started: on a busy machine that takes a moment."""
+
 
 class _Process:
     """The shared state of one process; a forked child starts with a new one."""
@@ -88,6 +91,7 @@ def _finish_all() -> None:
             finally:
                 session.lock.release()
         session.say()
+    system.wait_for_threads(_THREADS_BEGIN_S)
 
 
 def _start(process: _Process, session: Session) -> Future[None] | None:
