@@ -318,7 +318,7 @@ class Thing:
 
 @pytest.mark.untraced
 @pytest.mark.parametrize(("face", "writers"), WRITERS)
-@pytest.mark.parametrize("options", [{}, {"queue_mode": "write"}], ids=["mmap", "write"])
+@pytest.mark.parametrize("options", [{"queue_bytes": 2**23}, {"queue_mode": "write"}], ids=["mmap", "write"])
 def test_handler_that_logs_inside_a_call_and_ends_the_process_loses_neither(
     tmp_path: Path, losses: Losses, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], face: str, writers: int
 ) -> None:
