@@ -109,12 +109,12 @@ class Late:
 
     @staticmethod
     def start_new_thread(function, arguments):
-        started.append(function)
         def begin():
             time.sleep(0.3)
             begun.append(function)
             function(*arguments)
-        start(begin, ())
+        start(begin, ())  # 3.12 and later refuse it here at the end
+        started.append(function)
 
 system._thread = Late
 atexit.register(lambda: print(len(started), len(begun)))  # what is registered first is done last
