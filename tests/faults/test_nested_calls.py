@@ -112,7 +112,6 @@ tell()
 )
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize(("face", "writers"), WRITERS)
 @pytest.mark.parametrize(
     "options",
@@ -143,7 +142,6 @@ def test_signal_handlers_may_log_inside_log_calls(
     assert_sound(path)
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize(("face", "writers"), WRITERS)
 def test_exception_inside_a_call_leaves_a_whole_line_or_nothing(
     tmp_path: Path, losses: Losses, monkeypatch: pytest.MonkeyPatch, face: str, writers: int
@@ -198,7 +196,6 @@ tell()
     assert_sound(path)
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize(("face", "writers"), WRITERS)
 def test_garbage_collection_and_destructors_may_log_inside_log_calls(
     tmp_path: Path, losses: Losses, monkeypatch: pytest.MonkeyPatch, face: str, writers: int
@@ -316,7 +313,6 @@ class Thing:
     assert_sound(path)
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize(("face", "writers"), WRITERS)
 @pytest.mark.parametrize("options", [{"queue_bytes": 2**23}, {"queue_mode": "write"}], ids=["mmap", "write"])
 def test_handler_that_logs_inside_a_call_and_ends_the_process_loses_neither(
