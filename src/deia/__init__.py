@@ -22,7 +22,17 @@ if TYPE_CHECKING:
         SessionLockedError,
         WriterFailedError,
     )
-    from deia.events import FileEvent, SessionEvent, SessionSummary, TaskEvent, ToolEvent, UnknownEvent
+    from deia.events import (
+        ErrorEvent,
+        FileEvent,
+        LLMEvent,
+        MessageEvent,
+        SessionEvent,
+        SessionSummary,
+        TaskEvent,
+        ToolEvent,
+        UnknownEvent,
+    )
     from deia.journal.reader import read_events
     from deia.services.async_session_logger import AsyncSessionLogger
     from deia.services.session_logger import SessionLogger
@@ -58,7 +68,17 @@ _HOMES = {
         "SessionLockedError",
         "WriterFailedError",
     ),
-    "deia.events": ("FileEvent", "SessionEvent", "SessionSummary", "TaskEvent", "ToolEvent", "UnknownEvent"),
+    "deia.events": (
+        "ErrorEvent",
+        "FileEvent",
+        "LLMEvent",
+        "MessageEvent",
+        "SessionEvent",
+        "SessionSummary",
+        "TaskEvent",
+        "ToolEvent",
+        "UnknownEvent",
+    ),
     "deia.journal.reader": ("read_events",),
     "deia.services.async_session_logger": ("AsyncSessionLogger",),
     "deia.services.session_logger": ("SessionLogger",),
@@ -70,11 +90,14 @@ __all__ = [  # spelled out for type checkers, which do not read `_HOMES`
     "AsyncSessionLogger",
     "DamagedLineError",
     "DeiaError",
+    "ErrorEvent",
     "FileEvent",
     "FlushTimeoutError",
     "ForeignJournalError",
     "JournalError",
+    "LLMEvent",
     "LoggerClosedError",
+    "MessageEvent",
     "NotASessionLogError",
     "QueueFullError",
     "SessionAnalysis",

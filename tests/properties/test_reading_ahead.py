@@ -43,6 +43,18 @@ FIELDS = [
     *("type", "seq", "timestamp", "agent_id", "session_id", "v", "name", "start_time", "end_time", "duration_ms"),
     *("task_id", "parent_id", "orphan", "params", "path", "operation", "size_bytes", "lines", "session_start", "error"),
     *("event", "run", "recovered_bytes", "dropped", "metadata"),
+    *(
+        "provider",
+        "model",
+        "output_tokens",
+        "cost_usd",
+        "response_id",
+        "attempt",
+        "role",
+        "content",
+        "message",
+        "where",
+    ),
 ]
 CHANGES: st.SearchStrategy[Callable[[bytes], bytes]] = st.one_of(
     st.builds(with_field, st.sampled_from(FIELDS), st.sampled_from(ODD)),

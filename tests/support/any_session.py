@@ -16,6 +16,7 @@ STEPS = st.one_of(
     st.tuples(st.just("orphan"), NAMES, DURATIONS),
     st.tuples(st.just("tool"), NAMES, DURATIONS),
     st.tuples(st.just("file"), st.sampled_from(["read", "write", "delete"]), st.none()),
+    st.tuples(st.sampled_from(["llm", "message", "error"]), NAMES, st.none()),
     st.tuples(st.just("wait"), st.integers(0, 40), st.none()),
     st.tuples(st.just("set back"), st.integers(1, 12), st.none()),
     st.tuples(st.just("continue"), st.none(), st.none()),
@@ -49,6 +50,8 @@ def lines_of(steps: list[tuple[str, Any, Any]]) -> list[bytes]:
             content.append(lines.tool(what, more, at=at))
         elif step == "file":
             content.append(lines.file(what, at=at))
+        elif step in ("llm", "message", "error"):
+            content.append(getattr(lines, step)(what, at=at))
         elif step == "continue":
             runs += 1
             content.append(lines.continued(runs, at=at))

@@ -10,13 +10,17 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from typing_extensions import assert_type
 
 import deia
 from deia import (
     AsyncSessionLogger,
+    ErrorEvent,
     FileEvent,
+    LLMEvent,
+    MessageEvent,
     QueueFullError,
     SessionAnalysis,
     SessionEvent,
@@ -30,6 +34,8 @@ from deia import (
     read_events,
 )
 from deia.services.session_logger import SessionLogger as OriginalName
+
+Logged = TaskEvent | FileEvent | ToolEvent | LLMEvent | MessageEvent | ErrorEvent
 
 
 def synchronous(directory: Path) -> SessionSummary:
@@ -64,7 +70,13 @@ def synchronous(directory: Path) -> SessionSummary:
     assert_type(log.save_session(os.fspath(directory)), Path)
     assert_type(log.analyze_session(log.path), SessionAnalysis)
     assert_type(log.statistics(), Statistics)
-    events: Sequence[TaskEvent | FileEvent | ToolEvent] = log.events
+    log.log_llm_call("anthropic", "claude", 10, 20, cache_read_tokens=5, duration_ms=1.5, cost_usd=0.01, attempt=1)
+    log.log_llm_call("anthropic", "claude", error=ValueError("no"), response_id="r", metadata={"a": 1})
+    log.log_message("user", "text")
+    log.log_message("assistant", [{"type": "text", "text": "t"}], message_id="m", metadata=None)
+    log.log_error(ValueError("no"))
+    log.log_error("no", error_type="t", where="w", traceback="t", metadata={})
+    events: Sequence[Logged] = log.events
     assert events
     log.open()
     log.close(timeout_s=1.0)
@@ -86,7 +98,10 @@ async def asynchronous() -> None:
         await log.flush()
         await log.sync()
         await log.open()
-        events: Sequence[TaskEvent | FileEvent | ToolEvent] = await log.events()
+        await log.log_llm_call("anthropic", "claude", input_tokens=10)
+        await log.log_message("user", "text")
+        await log.log_error("no")
+        events: Sequence[Logged] = await log.events()
         assert events
         assert_type(await log.get_session_summary(), SessionSummary)
         assert_type(await log.save_session("directory"), Path)
@@ -102,6 +117,10 @@ def reading(path: str | os.PathLike[str]) -> None:
             assert_type(event.end_time, float | None)
         elif isinstance(event, (FileEvent, ToolEvent)):
             assert_type(event.task_id, int | None)
+        elif isinstance(event, LLMEvent):
+            assert_type(event.cost_usd, float | None)
+        elif isinstance(event, (MessageEvent, ErrorEvent)):
+            assert_type(event.metadata, dict[str, Any])
         elif isinstance(event, SessionEvent):
             assert_type(event.event, str)
         else:
@@ -147,3 +166,5 @@ def wrong_calls_are_found(log: SessionLogger) -> None:
     log.log_task_start()  # type: ignore[call-arg]
     log.log_tool_call("tool", {}, "5")  # type: ignore[arg-type]
     log.log_file_write("path")  # type: ignore[call-arg]
+    log.log_llm_call("provider")  # type: ignore[call-arg]
+    log.log_error(5)  # type: ignore[arg-type]

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from deia.events import AnyEvent, FileEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
+from deia.events import (
+    AnyEvent,
+    ErrorEvent,
+    FileEvent,
+    LLMEvent,
+    MessageEvent,
+    SessionEvent,
+    TaskEvent,
+    ToolEvent,
+    UnknownEvent,
+)
 from deia.journal.limits import LARGEST, LATEST
 from deia.journal.records import is_original
 
@@ -102,6 +112,53 @@ def _tool(fields: Fields) -> ToolEvent:
     )
 
 
+def _llm(fields: Fields) -> LLMEvent:
+    return LLMEvent(
+        _text(fields, "provider"),
+        _text(fields, "model"),
+        _whole_or_none(fields, "input_tokens"),
+        _whole_or_none(fields, "output_tokens"),
+        _whole_or_none(fields, "cache_read_tokens"),
+        _whole_or_none(fields, "cache_write_tokens"),
+        _whole_or_none(fields, "reasoning_tokens"),
+        _whole_or_none(fields, "duration_ms"),
+        _whole_or_none(fields, "time_to_first_token_ms"),
+        None if fields.get("cost_usd") is None else float(_number(fields, "cost_usd", LARGEST)),
+        _text_or_none(fields, "response_id"),
+        _whole_or_none(fields, "attempt"),
+        _text_or_none(fields, "error_type"),
+        _text_or_none(fields, "error"),
+        _mapping(fields.get("metadata")),
+        task_id=_whole_or_none(fields, "task_id"),
+        **_logged(fields),
+    )
+
+
+def _message(fields: Fields) -> MessageEvent:
+    if "content" not in fields:
+        raise NotAnEventError("field 'content' is missing")
+    return MessageEvent(
+        _text(fields, "role"),
+        fields["content"],
+        _text_or_none(fields, "message_id"),
+        _mapping(fields.get("metadata")),
+        task_id=_whole_or_none(fields, "task_id"),
+        **_logged(fields),
+    )
+
+
+def _error(fields: Fields) -> ErrorEvent:
+    return ErrorEvent(
+        _text_or_none(fields, "error_type"),
+        _text(fields, "message"),
+        _text_or_none(fields, "where"),
+        _text_or_none(fields, "traceback"),
+        _mapping(fields.get("metadata")),
+        task_id=_whole_or_none(fields, "task_id"),
+        **_logged(fields),
+    )
+
+
 def _session(fields: Fields) -> SessionEvent:
     return SessionEvent(
         _text(fields, "event"),
@@ -117,6 +174,9 @@ _BUILDERS: dict[str, Callable[[Fields], AnyEvent]] = {
     "TaskEvent": _task,
     "FileEvent": _file,
     "ToolEvent": _tool,
+    "LLMEvent": _llm,
+    "MessageEvent": _message,
+    "ErrorEvent": _error,
     "SessionEvent": _session,
 }
 

@@ -14,8 +14,8 @@ from deia.queue.layout import HEADER_BYTES
 from deia.queue.tasks import OpenTask, OpenTasks
 
 STARTED, COMPLETED, READ, WRITTEN, OTHER, CALLED = range(6)
-"""What is counted: task starts, completions, file reads, file writes, lines that are no event of the caller's, and tool
-calls. These last are most of a session: they are what `seq` counts beyond the others, which saves them a counter."""
+"""What is counted: task starts, completions, file reads, file writes, lines in no figure of a summary, and tool calls.
+These last are most of a session: they are what `seq` counts beyond the others, which saves them a counter."""
 
 ANYWHERE = 1 << 80
 """Beyond any offset. A number and not a flag, because the commit section holds no jump."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from deia.bus.appender import Build, Done, Pending
 from deia.bus.session import Session
-from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
+from deia.events import LoggedEvent, SessionSummary
 from deia.services.session_logger import DEFAULT_TIMEOUT_S, SessionLogger
 from deia.statistics import Statistics
 
@@ -113,6 +113,71 @@ class AsyncSessionLogger:
         except _MustWait as wait:
             await self._wait(wait)
 
+    async def log_llm_call(
+        self,
+        provider: str,
+        model: str,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        *,
+        cache_read_tokens: int | None = None,
+        cache_write_tokens: int | None = None,
+        reasoning_tokens: int | None = None,
+        duration_ms: float | None = None,
+        time_to_first_token_ms: float | None = None,
+        cost_usd: float | None = None,
+        response_id: str | None = None,
+        attempt: int | None = None,
+        error: BaseException | str | None = None,
+        error_type: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """See `SessionLogger.log_llm_call`."""
+        try:
+            self._recorder.log_llm_call(
+                provider,
+                model,
+                input_tokens,
+                output_tokens,
+                cache_read_tokens=cache_read_tokens,
+                cache_write_tokens=cache_write_tokens,
+                reasoning_tokens=reasoning_tokens,
+                duration_ms=duration_ms,
+                time_to_first_token_ms=time_to_first_token_ms,
+                cost_usd=cost_usd,
+                response_id=response_id,
+                attempt=attempt,
+                error=error,
+                error_type=error_type,
+                metadata=metadata,
+            )
+        except _MustWait as wait:
+            await self._wait(wait)
+
+    async def log_message(
+        self, role: str, content: Any, *, message_id: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        """See `SessionLogger.log_message`."""
+        try:
+            self._recorder.log_message(role, content, message_id=message_id, metadata=metadata)
+        except _MustWait as wait:
+            await self._wait(wait)
+
+    async def log_error(
+        self,
+        error: BaseException | str,
+        *,
+        error_type: str | None = None,
+        where: str | None = None,
+        traceback: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """See `SessionLogger.log_error`."""
+        try:
+            self._recorder.log_error(error, error_type=error_type, where=where, traceback=traceback, metadata=metadata)
+        except _MustWait as wait:
+            await self._wait(wait)
+
     async def _wait(self, wait: _MustWait) -> None:
         await self._recorder._session.appender.append_async(wait.build, wait.done, wait.pending)
 
@@ -124,7 +189,7 @@ class AsyncSessionLogger:
         """See `SessionLogger.analyze_session`; it is read on a worker thread."""
         return await _in_thread(partial(self._recorder.analyze_session, session_path, **options))
 
-    async def events(self) -> list[TaskEvent | FileEvent | ToolEvent]:
+    async def events(self) -> list[LoggedEvent]:
         """See `SessionLogger.events`; the log is read on a worker thread."""
         return await _in_thread(lambda: self._recorder.events)
 
