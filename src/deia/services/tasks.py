@@ -10,7 +10,7 @@ import orjson
 
 from deia.bus.appender import Build, Done
 from deia.bus.session import Session
-from deia.line import encode
+from deia.plain import plain
 from deia.queue.producer import COMPLETED, OTHER, STARTED, Entry
 from deia.queue.tasks import OpenTask, current, innermost, leave
 from deia.services.screen import Screen
@@ -101,7 +101,7 @@ class Tasks:
         try:
             line = orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)
         except TypeError:  # lone surrogates in the name
-            line = encode({**fields, **self._session.whose})
+            line = orjson.dumps({**fields, "name": plain(task.name)}, None, orjson.OPT_APPEND_NEWLINE)
         return line if self._screen is None else self._screen.fit(line)
 
 
