@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from deia.journal.reader import read_events
     from deia.services.async_session_logger import AsyncSessionLogger
+    from deia.services.context import in_context
     from deia.services.session_logger import SessionLogger
     from deia.statistics import Statistics
 
@@ -44,7 +45,7 @@ _IMPORT_ORDER = (
     ("errors",),
     ("system",),
     ("events", "options", "plain", "statistics"),
-    ("line", "redaction", "shortening"),
+    ("line", "redaction", "shortening", "trace"),
     ("queue",),
     ("journal",),
     ("bus", "analysis"),
@@ -81,6 +82,7 @@ _HOMES = {
     ),
     "deia.journal.reader": ("read_events",),
     "deia.services.async_session_logger": ("AsyncSessionLogger",),
+    "deia.services.context": ("in_context",),
     "deia.services.session_logger": ("SessionLogger",),
     "deia.statistics": ("Statistics",),
 }
@@ -111,6 +113,7 @@ __all__ = [  # spelled out for type checkers, which do not read `_HOMES`
     "UnknownEvent",
     "WriterFailedError",
     "analyze_session",
+    "in_context",
     "read_events",
     "summarize_session",
 ]

@@ -26,6 +26,9 @@ class TaskEvent:
         task_id: `seq` of the task's start line.
         parent_id: `task_id` of the task it was started in.
         orphan: True for a completion without a start.
+        error_type: Of a task that failed: what kind of error ended it.
+        error: What the error said; not empty then.
+        cancelled: True for the completion of a task that was cancelled.
     """
 
     name: str
@@ -37,6 +40,9 @@ class TaskEvent:
     task_id: int | None = field(default=None, compare=False, kw_only=True)
     parent_id: int | None = field(default=None, compare=False, kw_only=True)
     orphan: bool = field(default=False, compare=False, kw_only=True)
+    error_type: str | None = field(default=None, compare=False, kw_only=True)
+    error: str | None = field(default=None, compare=False, kw_only=True)
+    cancelled: bool = field(default=False, compare=False, kw_only=True)
     seq: int | None = field(default=None, compare=False, kw_only=True)
     timestamp: float | None = field(default=None, compare=False, kw_only=True)
     agent_id: str | None = field(default=None, compare=False, kw_only=True)
@@ -75,6 +81,9 @@ class ToolEvent:
         name: Name of the tool.
         params: What it was called with.
         duration_ms: Milliseconds it took.
+        error_type: Of a call that failed: what kind of error ended it.
+        error: What the error said; not empty then.
+        cancelled: True where it was cancelled.
         task_id: Innermost task that was open.
     """
 
@@ -82,6 +91,9 @@ class ToolEvent:
     params: dict[str, Any]
     duration_ms: int
     # ours
+    error_type: str | None = field(default=None, compare=False, kw_only=True)
+    error: str | None = field(default=None, compare=False, kw_only=True)
+    cancelled: bool = field(default=False, compare=False, kw_only=True)
     task_id: int | None = field(default=None, compare=False, kw_only=True)
     seq: int | None = field(default=None, compare=False, kw_only=True)
     timestamp: float | None = field(default=None, compare=False, kw_only=True)

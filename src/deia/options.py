@@ -16,7 +16,8 @@ Redact = bool | Callable[[dict[str, Any]], dict[str, Any]] | str | re.Pattern[st
 """See `Options.redact`."""
 
 MIN_EVENT_BYTES = 1024
-"""What an event's own fields take, with the longest ids, and room for a mark in the place of each of its texts."""
+"""What a tool call's own fields take, with the longest ids, and room for a mark in the place of each of its texts. (A
+model call or an error with the longest of everything takes some 500 bytes more.)"""
 
 MIN_QUEUE_BYTES = 64 * 1024
 """Sixteen pages: below that every few hundred events would wait for the writer."""

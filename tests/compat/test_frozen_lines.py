@@ -21,6 +21,7 @@ from deia.journal.reader import read_events
 SAMPLES = Path(__file__).with_name("samples")
 V1 = SAMPLES / "v1" / "AGENT-004_0199f3a0-5f4e-7c11-9d2a-3b0c5a7e8f10.jsonl"
 MODEL_CALLS = SAMPLES / "v1" / "AGENT-004_model-calls.jsonl"
+NESTING = SAMPLES / "v1" / "AGENT-004_nesting.jsonl"
 ORIGINAL = SAMPLES / "original" / "AGENT-001_original.jsonl"
 TYPED = SAMPLES / "original" / "AGENT-001_typed.jsonl"
 
@@ -115,6 +116,24 @@ def test_version_1_tells_of_models_messages_and_errors() -> None:
     assert analysis.events_by_type == {"MessageEvent": 2, "LLMEvent": 2, "ErrorEvent": 1}
     assert (analysis.unknown_types, analysis.tools, analysis.session_time_ms) == ({}, {}, 65_000)
     assert summarize_session(MODEL_CALLS) == SessionSummary(65_000, 0, 0, 0, 0, 0.0)
+
+
+def test_version_1_tells_how_tasks_and_tools_ended_and_whose_part_a_session_is() -> None:
+    """Failures and cancellations; tasks that ended so are completed runs, failed calls errors of their tool."""
+    events = list(read_events(NESTING, strict=True))
+    ends = [(event.name, event.error_type, event.error, event.cancelled) for event in events if hasattr(event, "error")]
+    assert ends == [
+        ("delegated", None, None, False),
+        ("pytest", "subprocess.CalledProcessError", "exit status 4", False),
+        ("search", None, None, False),
+        ("fetch", None, None, True),
+        ("search", None, None, True),
+        ("delegated", "RuntimeError", "no result", False),
+    ]
+    assert check(NESTING).ok
+    analysis = analyze_session(NESTING, strict=True)
+    assert analysis.task_breakdown == {"search": 500, "delegated": 2000}
+    assert {name: tool.errors for name, tool in analysis.tools.items()} == {"pytest": 1, "fetch": 0}
 
 
 def test_original_format_is_read_and_analysed() -> None:

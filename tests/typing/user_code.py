@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,6 +32,7 @@ from deia import (
     ToolEvent,
     UnknownEvent,
     analyze_session,
+    in_context,
     read_events,
 )
 from deia.services.session_logger import SessionLogger as OriginalName
@@ -128,6 +130,54 @@ def reading(path: str | os.PathLike[str]) -> None:
     analysis = analyze_session(path, bottleneck_share=0.5, strict=True)
     assert_type(analysis.task_breakdown, dict[str, int])
     assert_type(analysis.bottlenecks, list[str])
+
+
+def nesting(log: SessionLogger) -> None:
+    """Blocks, decorators that keep signatures, files of the builtin's types."""
+    with log.task("task", {"a": 1}) as task, log.tool("tool", None) as call:
+        assert_type(task.task_id, int | None)
+        task.metadata["b"] = call.params["c"] = Path("x")
+
+    @log.as_task
+    def function(number: int) -> str:
+        return str(number)
+
+    @log.as_task(name="steps", metadata={"a": 1})
+    def steps() -> Iterator[int]:
+        yield 1
+
+    @log.as_task
+    async def coroutine() -> bytes:
+        return b""
+
+    assert_type(function(5), str)
+    assert_type(steps(), Iterator[int])
+    assert_type(in_context(function)(5), str)
+    function("5")  # type: ignore[arg-type]
+    in_context(function)("5")  # type: ignore[arg-type]
+    with log.open("text") as text, log.open(Path("binary"), "wb") as binary:
+        binary.write(text.read().encode())
+        binary.write(text.read())  # type: ignore[call-overload]
+    assert_type(log.traceparent, str | None)
+    subprocess.run(["true"], env=log.child_environment(), check=True)
+
+
+async def nesting_awaited(log: AsyncSessionLogger) -> None:
+    """The same, awaited."""
+    async with log.task("task") as task, log.tool("tool", {"a": 1}) as call:
+        task.metadata["b"] = call.params["c"] = 5
+
+    @log.as_task
+    async def coroutine(number: int) -> bytes:
+        return b"%d" % number
+
+    assert_type(await coroutine(5), bytes)
+    async with await log.open("text") as text, await log.open("binary", "rb") as binary:
+        assert_type(await text.read(), str)
+        assert_type(await binary.read(), bytes)
+    with log.task("task"):  # type: ignore[attr-defined]
+        pass
+    assert_type(log.traceparent, str | None)
 
 
 class Wrapper:

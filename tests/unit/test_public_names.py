@@ -20,7 +20,7 @@ PUBLIC = {
     *("SessionLogger", "AsyncSessionLogger", "analyze_session", "summarize_session", "read_events"),
     *("LLMEvent", "MessageEvent", "ErrorEvent"),
     *("TaskEvent", "FileEvent", "ToolEvent", "SessionEvent", "UnknownEvent", "SessionSummary", "SessionAnalysis"),
-    *("Statistics",),
+    *("Statistics", "in_context"),
     *(
         "DeiaError",
         "LoggerClosedError",

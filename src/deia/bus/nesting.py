@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-_FACES = frozenset(("deia.services.session_logger", "deia.services.model_calls"))
+_FACES = frozenset(f"deia.services.{name}" for name in ("session_logger", "model_calls", "handles", "nesting"))
 _CALLS = frozenset(
     (
         *("log_task_start", "log_task_complete", "log_file_read", "log_file_write", "log_tool_call"),
         *("log_llm_call", "log_message", "log_error"),
+        *("_begin", "_end", "_log_closed"),
     )
 )
 

@@ -32,6 +32,7 @@ from deia.journal.writer import Writer
 from deia.options import Options
 from deia.queue.producer import OTHER, Entry, Producer
 from deia.statistics import Mode, Statistics
+from deia.trace import Parent, span_id_of, trace_id_of
 
 if TYPE_CHECKING:
     from deia.bus.loop import Background, Bell
@@ -48,6 +49,7 @@ class Session:
         start_time: When the logger was constructed, Unix seconds.
         started: The same, monotonic.
         earlier_s: Seconds that earlier runs recorded.
+        joins: What the first line of this run carries where the session is a part of another.
         first_fields: What the session's first line carries beside its event, until there is one.
         urgent: Whether the consumer is to drain now and not at its next interval.
         parked: Whether it waits for its bell, which the next append has to ring.
@@ -65,6 +67,7 @@ class Session:
         options: Options,
         say_warning: Callable[..., object],
         parent_session_id: str | None = None,
+        parent: Parent | None = None,
     ) -> None:
         self.agent_id = agent_id
         self.session_id = session_id
@@ -87,6 +90,8 @@ class Session:
         self.first_fields: dict[str, Any] | None = {"session_start": self.start_time}
         if parent_session_id is not None:
             self.first_fields["parent_session_id"] = parent_session_id
+        self.joins = {} if parent is None else {"trace_id": parent.trace_id, "parent_span_id": parent.span_id}
+        self.first_fields.update(self.joins)
         self.urgent = False
         self.parked = False
         self.bell: Bell | None = None
@@ -107,6 +112,11 @@ class Session:
     def whose(self) -> dict[str, Any]:
         """The fields that every line of the session ends in."""
         return {"agent_id": self.agent_id, "session_id": self.session_id, "v": lines.VERSION}
+
+    def place(self, task_id: int | None) -> Parent:
+        """What a session is a part of that is begun in a task of this one, or in none."""
+        trace_id = self.joins.get("trace_id") or trace_id_of(self.agent_id, self.session_id)
+        return Parent(trace_id, span_id_of(self.agent_id, self.session_id, task_id))
 
     def start_at(self, start_time: float) -> None:
         """Count times from another moment than the logger's construction, Unix seconds."""

@@ -87,6 +87,7 @@ def _task(fields: Fields) -> TaskEvent:
         task_id=_whole_or_none(fields, "task_id"),
         parent_id=_whole_or_none(fields, "parent_id"),
         orphan=fields.get("orphan") is True,
+        **_outcome(fields),
         **_logged(fields),
     )
 
@@ -108,6 +109,7 @@ def _tool(fields: Fields) -> ToolEvent:
         _mapping(fields.get("params")),
         _whole(fields, "duration_ms"),
         task_id=_whole_or_none(fields, "task_id"),
+        **_outcome(fields),
         **_logged(fields),
     )
 
@@ -179,6 +181,18 @@ _BUILDERS: dict[str, Callable[[Fields], AnyEvent]] = {
     "ErrorEvent": _error,
     "SessionEvent": _session,
 }
+
+
+def _outcome(fields: Fields) -> dict[str, Any]:
+    """Return what tells of a failure or a cancellation; callers of other programs may put anything there."""
+    if "error" not in fields and "cancelled" not in fields:  # nearly always
+        return {}
+    kind, error = fields.get("error_type"), fields.get("error")
+    return {
+        "error_type": kind if type(kind) is str else None,
+        "error": error if type(error) is str else None,
+        "cancelled": fields.get("cancelled") is True,
+    }
 
 
 def _logged(fields: Fields) -> dict[str, Any]:

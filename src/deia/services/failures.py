@@ -2,8 +2,39 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 from deia.plain import plain, readable
 from deia.system import raised_by_signal_handler
+
+_CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"))
+_GROUPS = (("builtins", "BaseExceptionGroup"), ("exceptiongroup", "BaseExceptionGroup"))
+"""Module and name; the latter's before Python 3.11."""
+
+
+def outcome(error: BaseException | None) -> dict[str, Any]:
+    """Return the fields that tell how a block ended: none where it came to its end, or was left in good order."""
+    if error is None or isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and not error.code):
+        return {}
+    if _is_cancellation(error):
+        return {"cancelled": True}
+    kind, message = told(error)
+    return {"error_type": kind, "error": message}
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Whether an exception is how asyncio or trio cancels, or a group of nothing else."""
+    if any(isinstance(error, kind) for kind in _known(_GROUPS)):
+        parts: tuple[BaseException, ...] = error.exceptions  # type: ignore[attr-defined]  # only on an exception group
+        return all(map(_is_cancellation, parts))
+    return any(isinstance(error, kind) for kind in _known(_CANCELLATIONS))
+
+
+def _known(names: tuple[tuple[str, str], ...]) -> list[type[BaseException]]:
+    """Return classes of modules that are imported: whoever has raised one has."""
+    found = [getattr(sys.modules.get(module), name, None) for module, name in names]
+    return [kind for kind in found if kind is not None]
 
 
 def told(error: object) -> tuple[str | None, str]:

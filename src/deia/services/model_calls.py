@@ -8,13 +8,11 @@ from typing import Any
 import orjson
 
 from deia.line import encode_mapping, encode_value
-from deia.plain import plain
-from deia.queue.producer import OTHER, Producer
-from deia.queue.tasks import current, innermost
+from deia.queue.producer import OTHER
+from deia.queue.tasks import current
 from deia.services import arguments
 from deia.services.failures import origin, told
 from deia.services.recording import Recording, replaced
-from deia.system import now
 
 _LARGEST = arguments.LARGEST
 
@@ -107,7 +105,7 @@ class ModelCalls(Recording):
             fields["error_type"] = fields["error"] = arguments.readable_text(error_type)
         if response_id is not None and (type(response_id) is not str or not response_id):
             fields["response_id"] = arguments.readable_text(response_id)
-        self._log(producer, replaced(fields, odd) if odd else fields)
+        self._log(producer, replaced(fields, odd) if odd else fields, OTHER, current.get())
 
     def log_message(
         self, role: str, content: Any, *, message_id: str | None = None, metadata: Mapping[str, Any] | None = None
@@ -134,7 +132,7 @@ class ModelCalls(Recording):
             "message_id": message_id,
             "metadata": {} if metadata is None else orjson.Fragment(encode_mapping(metadata)),
         }
-        self._log(producer, fields)
+        self._log(producer, fields, OTHER, current.get())
 
     def log_error(
         self,
@@ -173,25 +171,4 @@ class ModelCalls(Recording):
             "traceback": trace if traceback is None else arguments.readable_text(traceback),
             "metadata": {} if metadata is None else orjson.Fragment(encode_mapping(metadata)),
         }
-        self._log(producer, fields)
-
-    def _log(self, producer: Producer, fields: dict[str, Any]) -> None:
-        """Record an event whose fields, those that every event has excepted, are plain or encoded."""
-        task = current.get()
-        if task is not None and task.owner is not producer.owner:
-            task = innermost(task, producer.owner)
-        start = producer.end
-        seq = producer.seq
-        fields["task_id"] = None if task is None else task.task_id
-        fields["seq"] = seq + 1
-        fields["timestamp"] = now()
-        fields["agent_id"] = self._whose
-        try:
-            line = orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)
-        except TypeError:  # lone surrogates in a text
-            fields = {name: plain(value) if type(value) is str else value for name, value in fields.items()}
-            line = orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)
-        if self._screen is not None and self._screen.suspects(line):
-            self._append_again(orjson.loads(line), OTHER, odd=True)
-        elif not producer.commit(start, seq, line, OTHER):
-            self._append_again(orjson.loads(line), OTHER)
+        self._log(producer, fields, OTHER, current.get())

@@ -40,4 +40,5 @@ def read_back(session: Session) -> list[LoggedEvent]:
                 started[event.task_id] = event
             else:
                 start.end_time, start.metadata, start.duration_ms = event.end_time, event.metadata, event.duration_ms
+                start.error_type, start.error, start.cancelled = event.error_type, event.error, event.cancelled
     return events

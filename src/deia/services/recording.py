@@ -7,14 +7,25 @@ from typing import Any
 
 import orjson
 
-from deia.bus.appender import Build, Done
+from deia.bus.appender import Build, Done, Pending
 from deia.bus.session import Session
 from deia.line import encode, plain_fields
 from deia.plain import plain
 from deia.queue.producer import Entry, Producer
+from deia.queue.tasks import OpenTask, innermost
 from deia.services import arguments
 from deia.services.screen import Screen
 from deia.services.tasks import Tasks
+from deia.system import now
+
+
+class MustWait(Exception):
+    """An append that cannot go on at once; the task that called has to be suspended."""
+
+    def __init__(self, build: Build, done: Done, pending: Pending) -> None:
+        self.build = build
+        self.done = done
+        self.pending = pending
 
 
 class Recording:
@@ -33,13 +44,44 @@ class Recording:
         """Append by the slow path; `done` is called once it is recorded."""
         session.appender.append(build, done)
 
-    def _append_again(self, fields: dict[str, Any], counter: int, *, odd: bool = False) -> None:
+    def _log(
+        self, producer: Producer, fields: dict[str, Any], counter: int, task: OpenTask | None, *, waits: bool = False
+    ) -> None:
+        """Record an event.
+
+        Args:
+            producer: The session's.
+            fields: What the event has of its own: plain or encoded, the caller's texts before all else that is.
+            counter: What it counts as.
+            task: The task that it was logged in, or one in that.
+            waits: Whether it waits where it has to, whatever the logger does there.
+        """
+        if task is not None and task.owner is not producer.owner:
+            task = innermost(task, producer.owner)
+        start = producer.end
+        seq = producer.seq
+        fields["task_id"] = None if task is None else task.task_id
+        fields["seq"] = seq + 1
+        fields["timestamp"] = now()
+        fields["agent_id"] = self._whose
+        try:
+            line = orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # lone surrogates in a text
+            fields = {name: plain(value) if type(value) is str else value for name, value in fields.items()}
+            line = orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)
+        if self._screen is not None and self._screen.suspects(line):
+            self._append_again(orjson.loads(line), counter, odd=True, waits=waits)
+        elif not producer.commit(start, seq, line, counter):
+            self._append_again(orjson.loads(line), counter, waits=waits)
+
+    def _append_again(self, fields: dict[str, Any], counter: int, *, odd: bool = False, waits: bool = False) -> None:
         """Append an event by the slow path, encoded again; odd data is made plain once and for all before."""
         fields = {**fields, **self._session.whose}
         screen = self._screen
         if odd:
             fields = plain_fields(fields) if screen is None else screen.event(fields)
-        self._append(self._session, partial(_again, fields, counter, screen))
+        append = Recording._append if waits else self._append
+        append(self._session, partial(_again, fields, counter, screen))
 
     def _duration(self, value: object, name: str = "duration_ms") -> dict[str, Any]:
         """The fields of a duration that is not simply a whole number: rounded, or 0 beside the given value."""

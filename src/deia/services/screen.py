@@ -73,19 +73,27 @@ class Screen:
         decoded: dict[str, Any] = orjson.loads(encode(fields))
         return self.redactor.event(decoded) if self._redacts else decoded
 
-    def task(self, name: str, metadata: bytes) -> tuple[str, bytes]:
-        """Return the name and the encoded metadata of a task without secrets."""
+    def task(
+        self, name: str, metadata: bytes, outcome: dict[str, Any] | None = None
+    ) -> tuple[str, bytes, dict[str, Any]]:
+        """Return the name, the encoded metadata and the outcome of a task without secrets."""
+        outcome = outcome or {}
         if not self._redacts:
-            return name, metadata
+            return name, metadata, outcome
         encoded = name.encode("utf-8", "backslashreplace")
-        if not (self._custom or suspicion.in_task(encoded, metadata)):
-            return name, metadata
-        given = {"type": "TaskEvent", "name": encoded.decode(), "metadata": orjson.loads(metadata)}
+        if not (
+            self._custom
+            or suspicion.in_task(encoded, metadata)
+            or ("error" in outcome and suspicion.in_task(outcome["error"].encode(), b"{}"))
+        ):
+            return name, metadata, outcome
+        given = {"type": "TaskEvent", "name": encoded.decode(), "metadata": orjson.loads(metadata), **outcome}
         event = self.redactor.event(dict(given))
         self._session.say()
         return (
             event["name"] if event["name"] != given["name"] else name,
             orjson.dumps(event["metadata"]) if event["metadata"] != given["metadata"] else metadata,
+            {field: event[field] for field in outcome},
         )
 
     def metadata(self, encoded: bytes) -> bytes:

@@ -31,11 +31,13 @@ from deia.redaction.suspicion import AFTER_PARAMS, known
 from deia.services import arguments
 from deia.services.ids import checked_id, checked_pair, new_session_id
 from deia.services.model_calls import ModelCalls
+from deia.services.nesting import Nesting
 from deia.services.recording import replaced
 from deia.services.screen import Screen
 from deia.services.tasks import Tasks
 from deia.statistics import Statistics
 from deia.system import monotonic, now, raised_by_signal_handler
+from deia.trace import VARIABLE, parse
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -57,6 +59,7 @@ _ELSEWHERE = {
     "AsyncSessionLogger": "deia.services.async_session_logger",
     "SessionAnalysis": "deia.analysis",
     "analyze_session": "deia.analysis",
+    "in_context": "deia.services.context",
     "read_events": "deia.journal.reader",
     "summarize_session": "deia.analysis",
     **{name: "deia.errors" for name, value in vars(errors).items() if isinstance(value, type)},
@@ -83,7 +86,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-class SessionLogger(ModelCalls):
+class SessionLogger(ModelCalls, Nesting):
     """Records one session of one agent; every call may be made from any thread, and inside any other.
 
     A log call costs a few microseconds, waits for no I/O of its own, and once it has returned its event survives
@@ -120,7 +123,8 @@ class SessionLogger(ModelCalls):
         )
         checked_pair(agent_id, session_id)
         directory = output_dir if output_dir is not None else os.environ.get("DEIA_SESSIONS_DIR") or ".deia/sessions"
-        self._record(Session(agent_id, session_id, _absolute(directory), Options(**options), _warn))
+        parent = parse(os.environ.get(VARIABLE))
+        self._record(Session(agent_id, session_id, _absolute(directory), Options(**options), _warn, parent=parent))
         if os.environ.get("DEIA_DISABLED", "0") not in ("", "0"):
             self._producer = None
 
@@ -364,20 +368,6 @@ class SessionLogger(ModelCalls):
 
     # Its life
 
-    def open(self) -> None:
-        """Open the session now and not at the first event.
-
-        Directories, files and lock are made, an earlier run is recovered. Where no file can be made, events are kept in
-        memory, as they are at the first event.
-
-        Raises:
-            LoggerClosedError: `close` was called.
-            SessionLockedError: Another logger has the session open.
-            ForeignJournalError: The file is another session's.
-        """
-        if self._producer is not None:
-            self._session.open()
-
     def flush(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
         """Wait until every event logged before this call is in the journal, where any program sees it.
 
@@ -483,24 +473,28 @@ class SessionLogger(ModelCalls):
             session.directory,
             session.options,
             self._producer is None,
+            self.traceparent,
         )
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        agent_id, parent, directory, options, disabled = state.pop("_copied_from")
+        agent_id, copied, directory, options, disabled, traceparent = state.pop("_copied_from")
         self.__dict__.update(state)
-        self._record(Session(agent_id, new_session_id(), directory, options, _warn, parent))
+        self._record(Session(agent_id, new_session_id(), directory, options, _warn, copied, parse(traceparent)))
         if disabled:
             self._producer = None
 
     def _start_over(self) -> None:
         """Become the logger of a new session, in a forked child."""
         parent, disabled = self._session, self._producer is None
+        place = parse(self.traceparent)
         closed = parent.state == "closed"
         parent.disown()
         self._finalizer.detach()
         self._record(
-            Session(parent.agent_id, new_session_id(), parent.directory, parent.options, _warn, parent.session_id)
+            Session(
+                *(parent.agent_id, new_session_id(), parent.directory, parent.options, _warn, parent.session_id, place)
+            )
         )
         if closed:
             self._session.state = "closed"
