@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -320,6 +321,27 @@ class Session:
         self.writer.sync()
         if self.segments.is_due:
             self.segments.go_on()
+
+    def sync_soon(self) -> None:
+        """Have what is logged so far synced at once, without waiting for it: after an error much may be about to end.
+
+        One of our I/O threads does it. While it is at it, further calls cost next to nothing, and are covered.
+        """
+        if self.options.sync_policy != "interval" or self.writer.files is None or is_exiting():
+            return
+        self._sync_to = self.producer.end
+        if self._soon is None or self._soon.done():
+            with suppress(RuntimeError):  # no thread can be started: the next sync by interval comes
+                self._soon = background().executor.submit(self._sync_now)
+
+    _soon: Future[None] | None = None
+    _sync_to = 0
+
+    def _sync_now(self) -> None:
+        target = -1
+        while target != self._sync_to and self.writer.error is None:
+            target = self._sync_to
+            self.drain_and_sync()
 
     # Close
 

@@ -146,7 +146,8 @@ class ModelCalls(Recording):
         """Record that something went wrong.
 
         Of an exception that was raised, its type, place and traceback are recorded. Python shows the source in a
-        traceback, and reads it for that where it was not shown before.
+        traceback, and reads it for that where it was not shown before. Under `sync_policy="interval"` a sync starts at
+        once, and is not waited for.
 
         Args:
             error: The exception, or what there is to say.
@@ -172,3 +173,4 @@ class ModelCalls(Recording):
             "metadata": {} if metadata is None else orjson.Fragment(encode_mapping(metadata)),
         }
         self._log(producer, fields, OTHER, current.get())
+        self._session.sync_soon()

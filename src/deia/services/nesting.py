@@ -34,9 +34,9 @@ class Nesting(Recording):
         """Return a block that is a task: `with logger.task("plan") as task:`.
 
         Its start is recorded at the beginning, its completion at the end, with the time that it took; if an exception
-        ends it, with type and message of that, which then goes on; if it is cancelled, as cancelled. What is logged
-        inside belongs to it, in tasks and threads that begin there as well, as far as they get a copy of the context;
-        see `in_context`.
+        ends it, with type and message of that, which then goes on (and, under `sync_policy="interval"`, a sync starts
+        at once, and is not waited for); if it is cancelled, as cancelled. What is logged inside belongs to it, in tasks
+        and threads that begin there as well, as far as they get a copy of the context; see `in_context`.
 
         Args:
             task_name: Its name.

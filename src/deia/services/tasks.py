@@ -234,3 +234,5 @@ class _Completion:
         else:
             self._tasks._producer.held.pop(self._held, None)
         leave()
+        if "error" in self._outcome:
+            self._tasks._session.sync_soon()
