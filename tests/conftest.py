@@ -36,6 +36,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings of whoever runs the tests do not steer them."""
     monkeypatch.delenv("DEIA_SESSIONS_DIR", raising=False)
     monkeypatch.delenv("DEIA_DISABLED", raising=False)
+    monkeypatch.delenv("TRACEPARENT", raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -22,9 +22,20 @@ if TYPE_CHECKING:
         SessionLockedError,
         WriterFailedError,
     )
-    from deia.events import FileEvent, SessionEvent, SessionSummary, TaskEvent, ToolEvent, UnknownEvent
+    from deia.events import (
+        ErrorEvent,
+        FileEvent,
+        LLMEvent,
+        MessageEvent,
+        SessionEvent,
+        SessionSummary,
+        TaskEvent,
+        ToolEvent,
+        UnknownEvent,
+    )
     from deia.journal.reader import read_events
     from deia.services.async_session_logger import AsyncSessionLogger
+    from deia.services.context import in_context
     from deia.services.session_logger import SessionLogger
     from deia.statistics import Statistics
 
@@ -34,7 +45,7 @@ _IMPORT_ORDER = (
     ("errors",),
     ("system",),
     ("events", "options", "plain", "statistics"),
-    ("line", "redaction", "shortening"),
+    ("line", "redaction", "shortening", "trace"),
     ("queue",),
     ("journal",),
     ("bus", "analysis"),
@@ -58,9 +69,20 @@ _HOMES = {
         "SessionLockedError",
         "WriterFailedError",
     ),
-    "deia.events": ("FileEvent", "SessionEvent", "SessionSummary", "TaskEvent", "ToolEvent", "UnknownEvent"),
+    "deia.events": (
+        "ErrorEvent",
+        "FileEvent",
+        "LLMEvent",
+        "MessageEvent",
+        "SessionEvent",
+        "SessionSummary",
+        "TaskEvent",
+        "ToolEvent",
+        "UnknownEvent",
+    ),
     "deia.journal.reader": ("read_events",),
     "deia.services.async_session_logger": ("AsyncSessionLogger",),
+    "deia.services.context": ("in_context",),
     "deia.services.session_logger": ("SessionLogger",),
     "deia.statistics": ("Statistics",),
 }
@@ -71,11 +93,14 @@ __all__ = [  # spelled out for type checkers, which do not read `_HOMES`
     "AsyncSessionLogger",
     "DamagedLineError",
     "DeiaError",
+    "ErrorEvent",
     "FileEvent",
     "FlushTimeoutError",
     "ForeignJournalError",
     "JournalError",
+    "LLMEvent",
     "LoggerClosedError",
+    "MessageEvent",
     "NotASessionLogError",
     "QueueFullError",
     "SessionAnalysis",
@@ -89,6 +114,7 @@ __all__ = [  # spelled out for type checkers, which do not read `_HOMES`
     "UnknownEvent",
     "WriterFailedError",
     "analyze_session",
+    "in_context",
     "read_events",
     "summarize_session",
 ]

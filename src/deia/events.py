@@ -26,6 +26,9 @@ class TaskEvent:
         task_id: `seq` of the task's start line.
         parent_id: `task_id` of the task it was started in.
         orphan: True for a completion without a start.
+        error_type: Of a task that failed: what kind of error ended it.
+        error: What the error said; not empty then.
+        cancelled: True for the completion of a task that was cancelled.
     """
 
     name: str
@@ -37,6 +40,9 @@ class TaskEvent:
     task_id: int | None = field(default=None, compare=False, kw_only=True)
     parent_id: int | None = field(default=None, compare=False, kw_only=True)
     orphan: bool = field(default=False, compare=False, kw_only=True)
+    error_type: str | None = field(default=None, compare=False, kw_only=True)
+    error: str | None = field(default=None, compare=False, kw_only=True)
+    cancelled: bool = field(default=False, compare=False, kw_only=True)
     seq: int | None = field(default=None, compare=False, kw_only=True)
     timestamp: float | None = field(default=None, compare=False, kw_only=True)
     agent_id: str | None = field(default=None, compare=False, kw_only=True)
@@ -75,6 +81,9 @@ class ToolEvent:
         name: Name of the tool.
         params: What it was called with.
         duration_ms: Milliseconds it took.
+        error_type: Of a call that failed: what kind of error ended it.
+        error: What the error said; not empty then.
+        cancelled: True where it was cancelled.
         task_id: Innermost task that was open.
     """
 
@@ -82,6 +91,102 @@ class ToolEvent:
     params: dict[str, Any]
     duration_ms: int
     # ours
+    error_type: str | None = field(default=None, compare=False, kw_only=True)
+    error: str | None = field(default=None, compare=False, kw_only=True)
+    cancelled: bool = field(default=False, compare=False, kw_only=True)
+    task_id: int | None = field(default=None, compare=False, kw_only=True)
+    seq: int | None = field(default=None, compare=False, kw_only=True)
+    timestamp: float | None = field(default=None, compare=False, kw_only=True)
+    agent_id: str | None = field(default=None, compare=False, kw_only=True)
+    session_id: str | None = field(default=None, compare=False, kw_only=True)
+
+
+@dataclass
+class LLMEvent:
+    """A model was called. What the caller did not say is None.
+
+    Attributes:
+        provider: Who answered: `"anthropic"`, `"openai"`, …
+        model: Which model.
+        input_tokens: The whole input, what came from the provider's cache or went into it included.
+        output_tokens: The whole output, reasoning included.
+        cache_read_tokens: Of the input, what was read from the cache.
+        cache_write_tokens: Of the input, what was written to the cache.
+        reasoning_tokens: Of the output, what was reasoning.
+        duration_ms: Milliseconds from the request to the end of the response.
+        time_to_first_token_ms: Milliseconds to the first of a streamed response.
+        cost_usd: US dollars.
+        response_id: The provider's name for the response; tokens and costs count once for each.
+        attempt: Which try of the same request this was, from 1.
+        error_type: Where it failed: what kind of error.
+        error: Where it failed: what the error said; not empty then.
+        metadata: Anything worth keeping with it.
+        task_id: Innermost task that was open.
+    """
+
+    provider: str
+    model: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    duration_ms: int | None = None
+    time_to_first_token_ms: int | None = None
+    cost_usd: float | None = None
+    response_id: str | None = None
+    attempt: int | None = None
+    error_type: str | None = None
+    error: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    task_id: int | None = field(default=None, compare=False, kw_only=True)
+    seq: int | None = field(default=None, compare=False, kw_only=True)
+    timestamp: float | None = field(default=None, compare=False, kw_only=True)
+    agent_id: str | None = field(default=None, compare=False, kw_only=True)
+    session_id: str | None = field(default=None, compare=False, kw_only=True)
+
+
+@dataclass
+class MessageEvent:
+    """Somebody said something: the user, the model, a tool.
+
+    Attributes:
+        role: Who: `"user"`, `"assistant"`, `"system"`, `"tool"`, …
+        content: What: text, or the parts of the message as the provider has them.
+        message_id: A name for it; of a model's answer, the `response_id` of its call.
+        metadata: Anything worth keeping with it.
+        task_id: Innermost task that was open.
+    """
+
+    role: str
+    content: Any
+    message_id: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    task_id: int | None = field(default=None, compare=False, kw_only=True)
+    seq: int | None = field(default=None, compare=False, kw_only=True)
+    timestamp: float | None = field(default=None, compare=False, kw_only=True)
+    agent_id: str | None = field(default=None, compare=False, kw_only=True)
+    session_id: str | None = field(default=None, compare=False, kw_only=True)
+
+
+@dataclass
+class ErrorEvent:
+    """Something went wrong.
+
+    Attributes:
+        error_type: What kind of error: the exception's type, with its module unless it is built in.
+        message: What it said.
+        where: Where it was raised: `path:line in function`.
+        traceback: How it came about, as Python shows it.
+        metadata: Anything worth keeping with it.
+        task_id: Innermost task that was open.
+    """
+
+    error_type: str | None
+    message: str
+    where: str | None = None
+    traceback: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
     task_id: int | None = field(default=None, compare=False, kw_only=True)
     seq: int | None = field(default=None, compare=False, kw_only=True)
     timestamp: float | None = field(default=None, compare=False, kw_only=True)
@@ -129,7 +234,18 @@ class UnknownEvent:
     session_id: str | None = field(default=None, compare=False, kw_only=True)
 
 
-AnyEvent = TaskEvent | FileEvent | ToolEvent | SessionEvent | UnknownEvent
+LoggedEvent = TaskEvent | FileEvent | ToolEvent | LLMEvent | MessageEvent | ErrorEvent
+"""What a log call records."""
+
+AnyEvent = LoggedEvent | SessionEvent | UnknownEvent
+
+
+TEXTS = (
+    *("name", "path", "params", "metadata", "given_duration_ms"),
+    *("provider", "model", "response_id", "given_time_to_first_token_ms", "given_cost_usd"),
+    *("role", "content", "message_id", "error_type", "error", "message", "where", "traceback"),
+)
+"""The fields of a line that its caller gave, and that may hold text."""
 
 
 @dataclass

@@ -63,5 +63,6 @@ def shift(line: bytes, by: int) -> bytes:
     for key in ("seq", "task_id", "parent_id"):
         if fields.get(key) is not None:
             fields[key] += by
-    fields.pop("session_start", None)  # it is the first line of nothing any more
+    for key in ("session_start", "trace_id", "parent_span_id"):  # it is the first line of nothing any more
+        fields.pop(key, None)
     return orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)

@@ -16,7 +16,8 @@ Redact = bool | Callable[[dict[str, Any]], dict[str, Any]] | str | re.Pattern[st
 """See `Options.redact`."""
 
 MIN_EVENT_BYTES = 1024
-"""What an event's own fields take, with the longest ids, and room for a mark in the place of each of its texts."""
+"""What a tool call's own fields take, with the longest ids, and room for a mark in the place of each of its texts. (A
+model call or an error with the longest of everything takes some 500 bytes more.)"""
 
 MIN_QUEUE_BYTES = 64 * 1024
 """Sixteen pages: below that every few hundred events would wait for the writer."""
@@ -59,12 +60,12 @@ class Options:
         exit_timeout_s: Seconds that the last drain may take at interpreter exit; what is left stays in the queue file.
         redact: What is kept out of the log. True: secrets, by the rules of the reference. False: nothing. A callable
             and patterns come on top of the rules: a callable gets the fields of each event that its caller gave (`type`
-            and `name`, `path`, `params`, `metadata`, whichever the event has) as plain data in a dict of its own, and
-            returns a dict with the same keys; a pattern is a regular expression (text, or compiled), of which each
-            match in a text, or the part of it in a group called `secret`, is replaced. An iterable may hold several of
-            both, and a mapping names its patterns: kind → pattern. If a callable raises, or returns something else,
-            the texts of that event are replaced as a whole: the event is kept, and one warning logged. Ids are not
-            redacted.
+            and `name`, `path`, `params`, `metadata`, `content` and so on, whichever the event has) as plain data in a
+            dict of its own, and returns a dict with the same keys; a pattern is a regular expression (text, or
+            compiled), of which each match in a text, or the part of it in a group called `secret`, is replaced. An
+            iterable may hold several of both, and a mapping names its patterns: kind → pattern. If a callable raises,
+            or returns something else, the texts of that event are replaced as a whole: the event is kept, and one
+            warning logged. Ids are not redacted.
         max_event_bytes: Bytes of the longest line. Of an event that would make a longer one, the longest values are
             cut, after redaction, and end in a mark that says how long they were and gives a hash. 1024 at least; None
             records whatever it is given as a whole.

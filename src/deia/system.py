@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from io import FileIO
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 try:
     import fcntl
@@ -28,6 +28,8 @@ except ImportError:  # Windows has no flock: sessions go on without, and `statis
 
 if TYPE_CHECKING:
     import subprocess
+
+FileT = TypeVar("FileT", bound=FileIO)
 
 now = time.time
 """Wall clock, Unix seconds."""
@@ -102,6 +104,11 @@ def _plain_file(fd: int, path: str | os.PathLike[str]) -> int:
 def open_for_reading(path: str | os.PathLike[str]) -> FileIO:
     """Open a file as an unbuffered binary stream; links are followed, for it is only read."""
     return open(path, "rb", buffering=0)
+
+
+def open_as_asked(kind: type[FileT], path: str | os.PathLike[str], mode: str) -> FileT:
+    """Open a file of the user's, as an unbuffered stream of a kind of ours."""
+    return kind(path, mode)
 
 
 def pread(fd: int, size: int, offset: int) -> bytes:

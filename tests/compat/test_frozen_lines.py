@@ -5,12 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from deia.analysis import OpenTask, ToolStatistics, analyze_session, summarize_session
-from deia.events import FileEvent, SessionEvent, SessionSummary, TaskEvent, ToolEvent
+from deia.events import (
+    ErrorEvent,
+    FileEvent,
+    LLMEvent,
+    MessageEvent,
+    SessionEvent,
+    SessionSummary,
+    TaskEvent,
+    ToolEvent,
+)
 from deia.journal.check import check
 from deia.journal.reader import read_events
 
 SAMPLES = Path(__file__).with_name("samples")
 V1 = SAMPLES / "v1" / "AGENT-004_0199f3a0-5f4e-7c11-9d2a-3b0c5a7e8f10.jsonl"
+MODEL_CALLS = SAMPLES / "v1" / "AGENT-004_model-calls.jsonl"
+NESTING = SAMPLES / "v1" / "AGENT-004_nesting.jsonl"
 ORIGINAL = SAMPLES / "original" / "AGENT-001_original.jsonl"
 TYPED = SAMPLES / "original" / "AGENT-001_typed.jsonl"
 
@@ -71,6 +82,58 @@ def test_version_1_is_analysed() -> None:
         "ls": ToolStatistics(1, 0, 0, 0, 0, 0),
     }
     assert summarize_session(V1) == SessionSummary(9_000, 2, 1, 1, 2, 800.0)
+
+
+def test_version_1_tells_of_models_messages_and_errors() -> None:
+    """Kinds that came later: read typed, counted by type, and in no figure of the others."""
+    events = list(read_events(MODEL_CALLS, strict=True))
+    assert events == [
+        MessageEvent("user", "Fix the failing test"),
+        LLMEvent(
+            "anthropic",
+            "claude-opus-4-5",
+            duration_ms=800,
+            attempt=1,
+            error_type="anthropic.RateLimitError",
+            error="429",
+        ),
+        LLMEvent(
+            *("anthropic", "claude-opus-4-5", 18607, 140, 15289, 3315, 20, 2300, 410, 0.0312, "msg_01", 2, None, None),
+            {"stop_reason": "tool_use"},
+        ),
+        MessageEvent("assistant", [{"type": "text", "text": "Running it"}], "msg_01", {"model": "claude-opus-4-5"}),
+        ErrorEvent(
+            "subprocess.TimeoutExpired",
+            "timed out after 60 seconds",
+            "/src/run.py:12 in run",
+            "Traceback (most recent call last):\n  …\n",
+            {"command": "pytest"},
+        ),
+    ]
+    assert [event.seq for event in events] == [1, 2, 3, 4, 5]
+    assert check(MODEL_CALLS).ok
+    analysis = analyze_session(MODEL_CALLS, strict=True)
+    assert analysis.events_by_type == {"MessageEvent": 2, "LLMEvent": 2, "ErrorEvent": 1}
+    assert (analysis.unknown_types, analysis.tools, analysis.session_time_ms) == ({}, {}, 65_000)
+    assert summarize_session(MODEL_CALLS) == SessionSummary(65_000, 0, 0, 0, 0, 0.0)
+
+
+def test_version_1_tells_how_tasks_and_tools_ended_and_whose_part_a_session_is() -> None:
+    """Failures and cancellations; tasks that ended so are completed runs, failed calls errors of their tool."""
+    events = list(read_events(NESTING, strict=True))
+    ends = [(event.name, event.error_type, event.error, event.cancelled) for event in events if hasattr(event, "error")]
+    assert ends == [
+        ("delegated", None, None, False),
+        ("pytest", "subprocess.CalledProcessError", "exit status 4", False),
+        ("search", None, None, False),
+        ("fetch", None, None, True),
+        ("search", None, None, True),
+        ("delegated", "RuntimeError", "no result", False),
+    ]
+    assert check(NESTING).ok
+    analysis = analyze_session(NESTING, strict=True)
+    assert analysis.task_breakdown == {"search": 500, "delegated": 2000}
+    assert {name: tool.errors for name, tool in analysis.tools.items()} == {"pytest": 1, "fetch": 0}
 
 
 def test_original_format_is_read_and_analysed() -> None:

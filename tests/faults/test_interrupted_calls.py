@@ -16,11 +16,13 @@ from support.processes import run
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="each point is tried in a fork")
 
 TRY_EVERY_POINT = """
-import dis, json, os, signal, sys, tempfile
+import dis, json, os, signal, sys, tempfile, traceback
 import anyio._backends._asyncio, aiofiles.os  # loaded once, and not by every child
 import deia.bus.consumer, deia.journal.resume, deia.redaction.redactor
+import orjson
 from deia import SessionLogger, read_events
 from deia.journal.check import check
+from deia.redaction import suspicion
 
 directory, kind, mode, first, stride = *sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5])
 PAD = 100_000 if "long" in kind else 10
@@ -29,6 +31,9 @@ if "odd" in kind:
     PARAMS |= {"a set": {1, 2}, "not a number": float("nan"), "an object": object(), "nothing": [None, 1.5]}
 OPTIONS = {"queue_mode": "write"} if "write" in kind else {"queue_bytes": 65536}
 CALLS = {"CALL", "CALL_FUNCTION", "CALL_METHOD", "CALL_FUNCTION_KW", "CALL_FUNCTION_EX", "CALL_KW", "JUMP_BACKWARD"}
+
+# what swallows exceptions itself: the latter show a traceback
+NOT_OURS = {"threading.py", "traceback.py", "ast.py", "linecache.py", "tokenize.py", "_formatting.py"}
 
 class Interrupted(Exception):
     pass
@@ -48,8 +53,8 @@ class Point:
 
     def trace(self, frame, event, argument):
         name = frame.f_code.co_filename
-        # the windows of these are not ours to close
-        if name.startswith("<frozen") or os.path.basename(name) == "threading.py":
+        # their windows are not ours to close
+        if name.startswith("<frozen") or os.path.basename(name) in NOT_OURS:
             return None
         frame.f_trace_opcodes = True
         if event == "call" or (event == "opcode" and self.previous(frame.f_code, frame.f_lasti) in CALLS):
@@ -66,8 +71,30 @@ def handle(number, frame):
 
 signal.signal(signal.SIGUSR1, handle)
 
+def call(logger):
+    if "message" in kind:
+        logger.log_message("interrupted", "x" * PAD, metadata=PARAMS)
+    elif "model" in kind:
+        logger.log_llm_call("interrupted", "m", 5, 5, duration_ms=5, error=RaisedBefore, metadata=PARAMS)
+    elif "error" in kind:
+        logger.log_error(RaisedBefore, metadata=PARAMS)
+    elif "block" in kind:
+        with logger.tool("interrupted", PARAMS) as block:
+            block.params["more"] = 5
+    else:
+        logger.log_tool_call("interrupted", PARAMS, 1)
+
+try:
+    raise RuntimeError("interrupted")
+except RuntimeError as error:
+    RaisedBefore = error
+
+def name(event):
+    kinds = {"MessageEvent": "role", "LLMEvent": "provider", "ErrorEvent": "message"}
+    return getattr(event, kinds.get(type(event).__name__, "name"), None)
+
 def tools(path):
-    return [event.name for event in read_events(path) if hasattr(event, "name")] if path.exists() else []
+    return [name(event) for event in read_events(path) if name(event)] if path.exists() else []
 
 def attempt(number):
     \"\"\"Return what is wrong after an interruption at this point; None where the call has fewer points.\"\"\"
@@ -91,7 +118,7 @@ def attempt(number):
     returned = True
     sys.settrace(point.trace)
     try:
-        logger.log_tool_call("interrupted", PARAMS, 1)
+        call(logger)
     except Interrupted:
         returned = False
     finally:
@@ -135,8 +162,13 @@ def attempt_in_child(number):
     status = os.waitpid(pid, 0)[1]
     return json.loads(answer) if answer else [f"the child died of signal {status}: it hung"]
 
-# rules compile once in a process, before what is tried here: that is many points of the regular expressions' own
+# rules, and signs of what they find, compile once in a process, before what is tried here: that is many points of the
+# regular expressions' own, as are those of a traceback
 SessionLogger("agent", "warm", output_dir=directory)._screen.event({"type": "ToolEvent", "name": "t", "params": PARAMS})
+signs = "_ - = ' : @ A Bearer eyJ SG. ya29. [x] {x}"
+nested = {"b": [signs, 5, {"c": orjson.dumps({signs: signs}).decode()}]}
+suspicion.in_event(orjson.dumps({"a": nested, "task_id": None}))
+traceback.format_exception(RaisedBefore)
 tried, problems, number = 0, {}, first
 while (result := attempt_in_child(number)) is not None and len(problems) < 3:
     tried += 1
@@ -159,6 +191,10 @@ print(json.dumps([tried, problems]))
         ("flushed long", 5),
         ("second long", 11),
         ("second long write", 5),
+        ("flushed message", 1),
+        ("flushed model", 1),
+        ("flushed block", 1),
+        ("second error", 5),
     ],
 )
 def test_call_interrupted_anywhere_leaves_a_whole_line_or_nothing(

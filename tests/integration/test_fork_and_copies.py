@@ -84,7 +84,7 @@ def test_forked_logger_is_a_session_of_its_own(tmp_path: Path, fork: str) -> Non
     first, second = lines_of(path)
     assert (first["path"], first["seq"], first["task_id"]) == ("child's", 1, None)
     assert first["session_id"] == report["session_id"]
-    assert list(first)[-3:] == ["v", "session_start", "parent_session_id"]
+    assert list(first)[-5:] == ["v", "session_start", "parent_session_id", "trace_id", "parent_span_id"]
     assert (first["parent_session_id"] == "parent") == ("lambda" not in fork), "a grandchild names the child"
     assert (second["orphan"], second["task_id"]) == (True, None)
     lines = lines_of(tmp_path / "agent_parent.jsonl")

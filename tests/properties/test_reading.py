@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deia.errors import NotASessionLogError
-from deia.events import AnyEvent, FileEvent, SessionEvent, TaskEvent, ToolEvent
+from deia.events import AnyEvent, ErrorEvent, FileEvent, LLMEvent, MessageEvent, SessionEvent, TaskEvent, ToolEvent
 from deia.journal.check import check
 from deia.journal.damage import Damage
 from deia.journal.reader import read_events
@@ -45,9 +45,32 @@ EVENTS: st.SearchStrategy[AnyEvent] = st.one_of(
         task_id=st.none() | WHOLE,
         parent_id=st.none() | WHOLE,
         orphan=st.booleans(),
+        error_type=st.none() | TEXT,
+        error=st.none() | TEXT,
+        cancelled=st.booleans(),
     ),
     st.builds(FileEvent, TEXT, TEXT, st.none() | WHOLE, st.none() | WHOLE, task_id=st.none() | WHOLE),
-    st.builds(ToolEvent, NAMES, MAPPINGS, WHOLE, task_id=st.none() | WHOLE),
+    st.builds(
+        ToolEvent,
+        *(NAMES, MAPPINGS, WHOLE),
+        task_id=st.none() | WHOLE,
+        error_type=st.none() | TEXT,
+        error=st.none() | TEXT,
+        cancelled=st.booleans(),
+    ),
+    st.builds(
+        LLMEvent,
+        *(NAMES, NAMES),
+        *(st.none() | WHOLE,) * 7,
+        st.none() | st.floats(0, 1e6),
+        st.none() | TEXT,
+        st.none() | WHOLE,
+        *(st.none() | TEXT,) * 2,
+        MAPPINGS,
+        task_id=st.none() | WHOLE,
+    ),
+    st.builds(MessageEvent, NAMES, JSON, st.none() | TEXT, MAPPINGS, task_id=st.none() | WHOLE),
+    st.builds(ErrorEvent, st.none() | TEXT, TEXT, *(st.none() | TEXT,) * 2, MAPPINGS, task_id=st.none() | WHOLE),
     st.builds(SessionEvent, TEXT, st.none() | WHOLE, st.none() | WHOLE, st.none() | WHOLE, st.none() | WHOLE),
 )
 

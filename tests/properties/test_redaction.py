@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,28 @@ def raw(logger: SessionLogger) -> bytes:
     return queue.read_bytes() + logger.path.read_bytes()
 
 
+def raise_and_log(log: SessionLogger, value: Any) -> None:
+    try:
+        raise RuntimeError(value)
+    except RuntimeError as error:
+        log.log_error(error)
+
+
+NEW_CALLS: dict[str, Callable[[SessionLogger, Any], None]] = {
+    "content": lambda log, value: log.log_message("user", value),
+    "parts": lambda log, value: log.log_message("user", [{"type": "text", "text": value}]),
+    "message metadata": lambda log, value: log.log_message("user", None, metadata={"b": value}),
+    "message id": lambda log, value: log.log_message("user", "x", message_id=f"x {value}"),
+    "model": lambda log, value: log.log_llm_call("p", f"m {value}", response_id=f"x {value}"),
+    "model error": lambda log, value: log.log_llm_call("p", "m", error=f"401: {value}"),
+    "model metadata": lambda log, value: log.log_llm_call("p", "m", metadata={"b": value}),
+    "error": lambda log, value: log.log_error(f"401: {value}", where=f"x {value}", metadata={"b": value}),
+    "exception": raise_and_log,
+}
+
+
 @settings(suppress_health_check=[HealthCheck.too_slow])
-@given(with_secret(), st.sampled_from(["tool", "name", "start", "complete", "path"]))
+@given(with_secret(), st.sampled_from(["tool", "name", "start", "complete", "path", *NEW_CALLS]))
 def test_planted_secret_is_nowhere_on_the_disk(planted_data: tuple[str, Any], call: str) -> None:
     """Neither in the journal nor in the bytes of the ring, by whichever call it came."""
     secret, value = planted_data
@@ -74,6 +95,8 @@ def test_planted_secret_is_nowhere_on_the_disk(planted_data: tuple[str, Any], ca
             log.log_tool_call(f"x {value}", {}, 5)
         elif call == "path":
             log.log_file_read(f"/x {value}")
+        elif call in NEW_CALLS:
+            NEW_CALLS[call](log, value)
         else:
             log.log_task_start("task", {"b": value} if call == "start" else {})
             log.log_task_complete("task", 5, {"b": value} if call == "complete" else {})
@@ -107,6 +130,9 @@ def test_log_without_secrets_is_the_same_with_and_without_redaction(params: dict
                 log.log_task_start(name, params)
                 log.log_task_complete(name, 5, params)
                 log.log_file_write(name, 5)
+                log.log_message(name, params)
+                log.log_llm_call(name, name, 5, error=name, metadata=params)
+                log.log_error(name, traceback=name, metadata=params)
             told = []
             for line in log.path.read_bytes().splitlines():
                 fields = json.loads(line)
@@ -198,5 +224,8 @@ def test_quick_look_never_says_no_where_the_rules_find_something(given_params: d
         assert not (signs.isascii() and suspicion.known.issuperset(params))
         assert suspicion.in_tool_call(line, head, signs, params)
         assert suspicion.in_task(name.encode(), orjson.dumps(params))
+    for content in ({"content": params, "metadata": {}}, {"content": name, "metadata": params}):
+        message = orjson.dumps({"type": "MessageEvent", "role": "user", **content, "task_id": None})
+        assert suspicion.in_event(message) or not (in_params or (in_name and content["content"] is name))
     if in_name:
         assert suspicion.in_file_event(orjson.dumps({"type": "FileEvent", "path": name, "operation": "read"}))

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deia import SessionLogger, analyze_session, read_events
-from deia.events import FileEvent, TaskEvent, ToolEvent
+from deia.events import ErrorEvent, FileEvent, LLMEvent, MessageEvent, TaskEvent, ToolEvent
 from support.lines import assert_sound, lines_of
 
 RING_BYTES = 64 * 1024
@@ -133,7 +133,40 @@ class Tool:
     duration_ms: int
 
 
-Call = Start | Complete | Read | Write | Tool
+@dataclass(frozen=True)
+class Model:
+    """`log_llm_call`."""
+
+    model: str
+    tokens: tuple[int | None, int | None, int | None, int | None, int | None]
+    duration_ms: int | None
+    cost_usd: float | None
+    response_id: str | None
+    attempt: int | None
+    error: str | None
+    metadata: Value
+
+
+@dataclass(frozen=True)
+class Message:
+    """`log_message`."""
+
+    role: str
+    content: Value
+    message_id: str | None
+    metadata: Value
+
+
+@dataclass(frozen=True)
+class Error:
+    """`log_error`."""
+
+    message: str
+    error_type: str | None
+    metadata: Value
+
+
+Call = Start | Complete | Read | Write | Tool | Model | Message | Error
 
 calls = st.one_of(
     st.builds(Start, names, mappings),
@@ -141,6 +174,19 @@ calls = st.one_of(
     st.builds(Read, texts.filter(bool), sizes),
     st.builds(Write, texts.filter(bool), st.integers(0, 2**53), sizes),
     st.builds(Tool, names, mappings, durations),
+    st.builds(
+        Model,
+        names,
+        st.tuples(sizes, sizes, sizes, sizes, sizes),
+        st.none() | durations,
+        st.none() | st.floats(0, 1e6),
+        st.none() | names,
+        st.none() | st.integers(1, 9),
+        st.none() | names,
+        mappings,
+    ),
+    st.builds(Message, names, values, st.none() | names, mappings),
+    st.builds(Error, names, st.none() | names, mappings),
 )
 
 
@@ -154,8 +200,29 @@ def log(logger: SessionLogger, call: Call) -> None:
         logger.log_file_read(call.path, call.size_bytes)
     elif isinstance(call, Write):
         logger.log_file_write(call.path, call.size_bytes, call.lines)
-    else:
+    elif isinstance(call, Tool):
         logger.log_tool_call(call.name, call.params.given, call.duration_ms)
+    elif isinstance(call, Model):
+        given, made, read, written, thought = call.tokens
+        logger.log_llm_call(
+            "provider",
+            call.model,
+            given,
+            made,
+            cache_read_tokens=read,
+            cache_write_tokens=written,
+            reasoning_tokens=thought,
+            duration_ms=call.duration_ms,
+            cost_usd=call.cost_usd,
+            response_id=call.response_id,
+            attempt=call.attempt,
+            error=call.error,
+            metadata=call.metadata.given,
+        )
+    elif isinstance(call, Message):
+        logger.log_message(call.role, call.content.given, message_id=call.message_id, metadata=call.metadata.given)
+    else:
+        logger.log_error(call.message, error_type=call.error_type, metadata=call.metadata.given)
 
 
 @dataclass
@@ -185,8 +252,16 @@ class Oracle:
             self.expected.append(("file", call.path, "read", call.size_bytes, None, inside))
         elif isinstance(call, Write):
             self.expected.append(("file", call.path, "write", call.size_bytes, call.lines, inside))
-        else:
+        elif isinstance(call, Tool):
             self.expected.append(("tool", call.name, call.params.recorded, call.duration_ms, inside))
+        elif isinstance(call, Model):
+            told = (call.duration_ms, call.cost_usd, call.response_id, call.attempt, call.error)
+            self.expected.append(("llm", call.model, *call.tokens, *told, call.metadata.recorded, inside))
+        elif isinstance(call, Message):
+            told_too = (call.role, call.content.recorded, call.message_id, call.metadata.recorded)
+            self.expected.append(("message", *told_too, inside))
+        else:
+            self.expected.append(("error", call.error_type, call.message, call.metadata.recorded, inside))
 
     def _note_completion(self, call: Complete) -> None:
         for at in reversed(range(len(self.open))):
@@ -216,6 +291,14 @@ def as_told(event: object, call: Call) -> tuple[Any, ...]:
         return ("end", event.name, event.metadata, duration, event.task_id)
     if isinstance(event, FileEvent):
         return ("file", event.path, event.operation, event.size_bytes, event.lines, event.task_id)
+    if isinstance(event, LLMEvent):
+        tokens = (event.input_tokens, event.output_tokens, event.cache_read_tokens, event.cache_write_tokens)
+        told = (event.duration_ms, event.cost_usd, event.response_id, event.attempt, event.error)
+        return ("llm", event.model, *tokens, event.reasoning_tokens, *told, event.metadata, event.task_id)
+    if isinstance(event, MessageEvent):
+        return ("message", event.role, event.content, event.message_id, event.metadata, event.task_id)
+    if isinstance(event, ErrorEvent):
+        return ("error", event.error_type, event.message, event.metadata, event.task_id)
     assert isinstance(event, ToolEvent)
     return ("tool", event.name, event.params, event.duration_ms, event.task_id)
 
@@ -246,7 +329,7 @@ def test_what_was_logged_is_what_is_read_and_what_is_summed_up(mode: str, sequen
         counted = Counter(type(call).__name__ for call in sequence)
         counts = (summary.tasks_completed, summary.files_read, summary.files_written, summary.tool_calls_count)
         assert counts == (len(oracle.completed), counted["Read"], counted["Write"], counted["Tool"])
-        assert len(live) == sum(counted[kind] for kind in ("Start", "Read", "Write", "Tool"))
+        assert len(live) == sum(counted[kind] for kind in counted if kind != "Complete")
 
         analysis = analyze_session(path)
         assert set(analysis.task_breakdown) == {name for name, _ in oracle.completed}
@@ -289,10 +372,13 @@ def test_no_data_raises_or_breaks_a_line(values: list[Any], duration: float) -> 
                 logger.log_tool_call("t", value, duration)
                 logger.log_task_start("k", {"value": value})
                 logger.log_task_complete("k", metadata={"more": value})
+                logger.log_message("user", value, message_id=value, metadata=value)
+                logger.log_llm_call("p", "m", duration_ms=duration, cost_usd=duration, error=value, metadata=value)
+                logger.log_error("e", error_type=value, where=value, traceback=value, metadata=value)
         if not values:
             return
         lines = lines_of(logger.path)
-        assert len(lines) == 3 * len(values)
+        assert len(lines) == 6 * len(values)
         assert len(list(read_events(logger.path))) == len(lines)
         if math.isfinite(duration) and duration >= 0:
             assert lines[0]["duration_ms"] == round(duration) or duration > 2**53  # beyond, only that it can be read

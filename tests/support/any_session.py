@@ -18,6 +18,7 @@ STEPS = st.one_of(
     st.tuples(st.just("orphan"), NAMES, DURATIONS),
     st.tuples(st.just("tool"), NAMES, DURATIONS),
     st.tuples(st.just("file"), st.sampled_from(["read", "write", "delete"]), st.none()),
+    st.tuples(st.sampled_from(["llm", "message", "error"]), NAMES, st.none()),
     st.tuples(st.just("wait"), st.integers(0, 40), st.none()),
     st.tuples(st.just("set back"), st.integers(1, 12), st.none()),
     st.tuples(st.just("continue"), st.none(), st.none()),
@@ -51,6 +52,8 @@ def lines_of(steps: list[tuple[str, Any, Any]], *, start: float = START) -> list
             content.append(lines.tool(what, more, at=at))
         elif step == "file":
             content.append(lines.file(what, at=at))
+        elif step in ("llm", "message", "error"):
+            content.append(getattr(lines, step)(what, at=at))
         elif step == "continue":
             runs += 1
             content.append(lines.continued(runs, at=at))
@@ -78,6 +81,8 @@ FIELDS = [
     *("type", "seq", "timestamp", "agent_id", "session_id", "v", "name", "start_time", "end_time", "duration_ms"),
     *("task_id", "parent_id", "orphan", "params", "path", "operation", "size_bytes", "lines", "session_start", "error"),
     *("event", "run", "recovered_bytes", "dropped", "metadata"),
+    *("provider", "model", "output_tokens", "cost_usd", "response_id", "attempt"),
+    *("role", "content", "message", "where"),
 ]
 CHANGES: st.SearchStrategy[Callable[[bytes], bytes]] = st.one_of(
     st.builds(with_field, st.sampled_from(FIELDS), st.sampled_from(ODD)),

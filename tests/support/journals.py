@@ -65,6 +65,45 @@ class Lines:
         }
         return self.line(fields, at=at, **further)
 
+    def llm(self, model: str = "m", duration_ms: Any = 5, *, at: float = 0.0, **further: Any) -> bytes:
+        numbers = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+        fields = {
+            "type": "LLMEvent",
+            "provider": "p",
+            "model": model,
+            **dict.fromkeys(numbers),
+            "duration_ms": duration_ms,
+            "time_to_first_token_ms": None,
+            "cost_usd": 0.25,
+            **dict.fromkeys(("response_id", "attempt", "error_type", "error")),
+            "metadata": {},
+            "task_id": None,
+        }
+        return self.line(fields, at=at, **further)
+
+    def message(self, role: str = "user", content: Any = "hello", *, at: float = 0.0, **further: Any) -> bytes:
+        fields = {
+            "type": "MessageEvent",
+            "role": role,
+            "content": content,
+            "message_id": None,
+            "metadata": {},
+            "task_id": None,
+        }
+        return self.line(fields, at=at, **further)
+
+    def error(self, message: str = "boom", *, at: float = 0.0, **further: Any) -> bytes:
+        fields = {
+            "type": "ErrorEvent",
+            "error_type": "ValueError",
+            "message": message,
+            "where": None,
+            "traceback": None,
+            "metadata": {},
+            "task_id": None,
+        }
+        return self.line(fields, at=at, **further)
+
     def begin(self, name: str = "task", *, parent_id: int | None = None, at: float = 0.0, **further: Any) -> bytes:
         fields = {
             "type": "TaskEvent",

@@ -162,6 +162,6 @@ def _expect(where: str, command: list[str], directory: Path, output: str | None)
 
 def _environment() -> dict[str, str]:
     """Return the environment of a reader: this interpreter first on PATH, no setting of ours, English, 100 columns."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DEIA_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DEIA_", "TRACEPARENT"))}
     path = os.pathsep.join((os.path.dirname(sys.executable), kept.get("PATH", "")))
     return kept | {"PATH": path, "PYTHONUTF8": "1", "LC_ALL": "C.UTF-8", "COLUMNS": "100", "NO_COLOR": "1"}

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from typing_extensions import assert_type
 
@@ -17,7 +19,10 @@ import deia
 from deia import (
     AnalysisCache,
     AsyncSessionLogger,
+    ErrorEvent,
     FileEvent,
+    LLMEvent,
+    MessageEvent,
     QueueFullError,
     SessionAnalysis,
     SessionEvent,
@@ -28,9 +33,12 @@ from deia import (
     ToolEvent,
     UnknownEvent,
     analyze_session,
+    in_context,
     read_events,
 )
 from deia.services.session_logger import SessionLogger as OriginalName
+
+Logged = TaskEvent | FileEvent | ToolEvent | LLMEvent | MessageEvent | ErrorEvent
 
 
 def synchronous(directory: Path) -> SessionSummary:
@@ -65,7 +73,13 @@ def synchronous(directory: Path) -> SessionSummary:
     assert_type(log.save_session(os.fspath(directory)), Path)
     assert_type(log.analyze_session(log.path), SessionAnalysis)
     assert_type(log.statistics(), Statistics)
-    events: Sequence[TaskEvent | FileEvent | ToolEvent] = log.events
+    log.log_llm_call("anthropic", "claude", 10, 20, cache_read_tokens=5, duration_ms=1.5, cost_usd=0.01, attempt=1)
+    log.log_llm_call("anthropic", "claude", error=ValueError("no"), response_id="r", metadata={"a": 1})
+    log.log_message("user", "text")
+    log.log_message("assistant", [{"type": "text", "text": "t"}], message_id="m", metadata=None)
+    log.log_error(ValueError("no"))
+    log.log_error("no", error_type="t", where="w", traceback="t", metadata={})
+    events: Sequence[Logged] = log.events
     assert events
     log.open()
     log.close(timeout_s=1.0)
@@ -87,7 +101,10 @@ async def asynchronous() -> None:
         await log.flush()
         await log.sync()
         await log.open()
-        events: Sequence[TaskEvent | FileEvent | ToolEvent] = await log.events()
+        await log.log_llm_call("anthropic", "claude", input_tokens=10)
+        await log.log_message("user", "text")
+        await log.log_error("no")
+        events: Sequence[Logged] = await log.events()
         assert events
         assert_type(await log.get_session_summary(), SessionSummary)
         assert_type(await log.save_session("directory"), Path)
@@ -103,6 +120,10 @@ def reading(path: str | os.PathLike[str]) -> None:
             assert_type(event.end_time, float | None)
         elif isinstance(event, (FileEvent, ToolEvent)):
             assert_type(event.task_id, int | None)
+        elif isinstance(event, LLMEvent):
+            assert_type(event.cost_usd, float | None)
+        elif isinstance(event, (MessageEvent, ErrorEvent)):
+            assert_type(event.metadata, dict[str, Any])
         elif isinstance(event, SessionEvent):
             assert_type(event.event, str)
         else:
@@ -111,6 +132,54 @@ def reading(path: str | os.PathLike[str]) -> None:
     assert_type(analyze_session(path, cache=AnalysisCache()), SessionAnalysis)
     assert_type(analysis.task_breakdown, dict[str, int])
     assert_type(analysis.bottlenecks, list[str])
+
+
+def nesting(log: SessionLogger) -> None:
+    """Blocks, decorators that keep signatures, files of the builtin's types."""
+    with log.task("task", {"a": 1}) as task, log.tool("tool", None) as call:
+        assert_type(task.task_id, int | None)
+        task.metadata["b"] = call.params["c"] = Path("x")
+
+    @log.as_task
+    def function(number: int) -> str:
+        return str(number)
+
+    @log.as_task(name="steps", metadata={"a": 1})
+    def steps() -> Iterator[int]:
+        yield 1
+
+    @log.as_task
+    async def coroutine() -> bytes:
+        return b""
+
+    assert_type(function(5), str)
+    assert_type(steps(), Iterator[int])
+    assert_type(in_context(function)(5), str)
+    function("5")  # type: ignore[arg-type]
+    in_context(function)("5")  # type: ignore[arg-type]
+    with log.open("text") as text, log.open(Path("binary"), "wb") as binary:
+        binary.write(text.read().encode())
+        binary.write(text.read())  # type: ignore[call-overload]
+    assert_type(log.traceparent, str | None)
+    subprocess.run(["true"], env=log.child_environment(), check=True)
+
+
+async def nesting_awaited(log: AsyncSessionLogger) -> None:
+    """The same, awaited."""
+    async with log.task("task") as task, log.tool("tool", {"a": 1}) as call:
+        task.metadata["b"] = call.params["c"] = 5
+
+    @log.as_task
+    async def coroutine(number: int) -> bytes:
+        return b"%d" % number
+
+    assert_type(await coroutine(5), bytes)
+    async with await log.open("text") as text, await log.open("binary", "rb") as binary:
+        assert_type(await text.read(), str)
+        assert_type(await binary.read(), bytes)
+    with log.task("task"):  # type: ignore[attr-defined]
+        pass
+    assert_type(log.traceparent, str | None)
 
 
 class Wrapper:
@@ -149,3 +218,5 @@ def wrong_calls_are_found(log: SessionLogger) -> None:
     log.log_task_start()  # type: ignore[call-arg]
     log.log_tool_call("tool", {}, "5")  # type: ignore[arg-type]
     log.log_file_write("path")  # type: ignore[call-arg]
+    log.log_llm_call("provider")  # type: ignore[call-arg]
+    log.log_error(5)  # type: ignore[arg-type]

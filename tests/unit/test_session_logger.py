@@ -1216,6 +1216,14 @@ class TestOddData:
         logger.log_tool_call("t", {"value": Collecting()}, 1)
         assert last(logger)["params"] == {"value": "collected"}
 
+    def test_task_of_an_odd_name_keeps_its_metadata(self, logger: SessionLogger) -> None:
+        """What a lone surrogate spoils is the name alone."""
+        logger.log_task_start("task\ud800", {"priority": "P1"})
+        logger.log_task_complete("task\ud800", metadata={"done": True})
+        lines = flushed(logger)
+        assert [line["name"] for line in lines] == ["task\\ud800"] * 2
+        assert [line["metadata"] for line in lines] == [{"priority": "P1"}, {"priority": "P1", "done": True}]
+
 
 class TestDurations:
     """Durations that cannot be one, and those that are not whole."""

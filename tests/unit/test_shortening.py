@@ -93,6 +93,11 @@ def log_long_ones(log: SessionLogger) -> None:
     log.log_task_start("t" * 3000, {"a": "z" * 50_000})
     log.log_task_complete("t" * 3000, 5, {"b": list(range(50_000))})
     log.log_tool_call("odd", {"s": {*range(50_000)}, "o": b"\xff" * 50_000}, 5)
+    log.log_message("r" * 3000, [{"text": "x" * 50_000}] * 3, message_id="i" * 3000, metadata={"b": "y" * 3000})
+    log.log_llm_call("p" * 3000, "m" * 3000, 5, 5, error="e" * 50_000, error_type="t" * 3000, response_id="i" * 3000)
+    log.log_error(
+        "e" * 50_000, error_type="t" * 3000, where="w" * 3000, traceback="t" * 50_000, metadata={"b": "y" * 999}
+    )
     log.log_tool_call("short", {"a": "x" * 100}, 5)
 
 
@@ -107,7 +112,8 @@ def test_no_line_is_longer_than_it_may_be(tmp_path: Path, most: int, mode: Any) 
     assert max(map(len, data.splitlines(keepends=True))) <= most
     lines = lines_of(log.path)
     assert [line["type"] for line in lines] == [
-        *("ToolEvent", "ToolEvent", "FileEvent", "TaskEvent", "TaskEvent", "ToolEvent", "ToolEvent")
+        *("ToolEvent", "ToolEvent", "FileEvent", "TaskEvent", "TaskEvent", "ToolEvent"),
+        *("MessageEvent", "LLMEvent", "ErrorEvent", "ToolEvent"),
     ]
     for line in lines[:-1]:
         assert "[cut from " in json.dumps(line)

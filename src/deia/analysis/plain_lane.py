@@ -15,7 +15,7 @@ import orjson
 
 from deia.analysis.percentiles import buckets_of
 from deia.analysis.stretch import Closed, Completion, RunTimes, Stretch, TaskFigures, ToolFigures
-from deia.journal.limits import LARGEST_SEQ, LATEST
+from deia.journal.limits import LARGEST, LARGEST_SEQ, LATEST
 from deia.line import VERSION
 
 _BLOCK_BYTES = 128 * 1024
@@ -25,6 +25,23 @@ _LONGEST_LINE_BYTES = 4 * 1024 * 1024
 """A longer one is the reader's: it keeps the parts of a line, and joins them once."""
 
 _WHOLE_OR_NONE = frozenset({int, type(None)})
+
+_TEXT = frozenset({str})
+_TEXT_OR_NONE = frozenset({str, type(None)})
+
+_FURTHER_FIELDS = {
+    "LLMEvent": (
+        ("provider", "model"),
+        ("response_id", "error_type", "error"),
+        (
+            *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"),
+            *("duration_ms", "time_to_first_token_ms", "attempt", "task_id"),
+        ),
+    ),
+    "MessageEvent": (("role",), ("message_id",), ("task_id",)),
+    "ErrorEvent": (("message",), ("error_type", "where", "traceback"), ("task_id",)),
+}
+"""Of the types that are counted and nothing more: the fields that hold text, text or null, a whole number or null."""
 
 _NO_ENDING = b"no line"
 """Of the line before the first; what ends so is no object."""
@@ -225,6 +242,21 @@ def _add_up(blocks: _Lines) -> Stretch:
                         completions.append((began, ended, duration_ms, task_id, number))
                     times.append(ended)
                 times.append(began)
+            elif kind in _FURTHER_FIELDS:
+                types[kind] = types.get(kind, 0) + 1
+                texts, texts_or_none, numbers = _FURTHER_FIELDS[kind]
+                if not (
+                    _TEXT.issuperset(map(type, map(fields.__getitem__, texts)))
+                    and _TEXT_OR_NONE.issuperset(map(type, map(fields.__getitem__, texts_or_none)))
+                    and type(fields["metadata"]) is dict
+                ):
+                    raise _IrregularError
+                whole_or_none += map(fields.__getitem__, numbers)
+                cost = fields["cost_usd"] if kind == "LLMEvent" else None
+                if cost is not None and (type(cost) is not float or not -LARGEST <= cost <= LARGEST):
+                    raise _IrregularError
+                if kind == "MessageEvent" and "content" not in fields:
+                    raise _IrregularError
             elif kind == "SessionEvent":
                 types[kind] = types.get(kind, 0) + 1
                 if type(fields["event"]) is not str:

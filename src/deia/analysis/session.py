@@ -9,7 +9,7 @@ from deia.analysis.clock import Clock
 from deia.analysis.stretch import Stretch
 from deia.analysis.tasks import OpenTask, TaskAccumulator
 from deia.analysis.tools import ToolAccumulator, ToolStatistics
-from deia.events import FileEvent, SessionEvent, TaskEvent, ToolEvent
+from deia.events import FileEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
 from deia.journal.damage import Damage, DamageLog
 from deia.journal.reader import Entry
 
@@ -109,7 +109,7 @@ class SessionAccumulator:
             self.tasks.feed(event, original=original)
         elif isinstance(event, SessionEvent):
             self.dropped += event.dropped or 0
-        else:
+        elif isinstance(event, UnknownEvent):
             self.unknown_types[event.type] += 1
 
     def fits(self, stretch: Stretch) -> bool:

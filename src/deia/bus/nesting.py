@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import sys
 
-_FACE = "deia.services.session_logger"
-_CALLS = frozenset(("log_task_start", "log_task_complete", "log_file_read", "log_file_write", "log_tool_call"))
+_FACES = frozenset(f"deia.services.{name}" for name in ("session_logger", "model_calls", "handles", "nesting"))
+_CALLS = frozenset(
+    (
+        *("log_task_start", "log_task_complete", "log_file_read", "log_file_write", "log_tool_call"),
+        *("log_llm_call", "log_message", "log_error"),
+        *("_begin", "_end", "_log_closed"),
+    )
+)
 
 
 def depth() -> int:
@@ -16,7 +22,7 @@ def depth() -> int:
     found = 0
     frame = sys._getframe()
     while frame is not None:
-        if frame.f_code.co_name in _CALLS and frame.f_globals.get("__name__") == _FACE:
+        if frame.f_code.co_name in _CALLS and frame.f_globals.get("__name__") in _FACES:
             found += 1
         frame = frame.f_back  # type: ignore[assignment]  # None above the outermost
     return found

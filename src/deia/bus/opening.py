@@ -101,6 +101,7 @@ def _adopt(session: Session, files: SessionFiles, past: Past | None) -> int:
                     session_start=session.start_time,
                     recovered_bytes=files.recovery.recovered_bytes,
                     lost_bytes=files.recovery.lost_bytes,
+                    **session.joins,
                 ).line
             )
         by = seq + len(data) - before
@@ -141,7 +142,8 @@ def _take_over(session: Session, past: Past, shifted: int) -> None:
         task.task_id, task.parent_id, task.owner = event.task_id, event.parent_id, producer.owner
         _push(producer, task)
     for task in kept:
-        _push(producer, task)
+        if task not in producer.held:
+            _push(producer, task)
 
 
 def _count_past(counts: list[int], past: Past) -> None:

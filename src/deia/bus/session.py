@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,6 +33,7 @@ from deia.journal.writer import Writer
 from deia.options import Options
 from deia.queue.producer import OTHER, Entry, Producer
 from deia.statistics import Mode, Statistics
+from deia.trace import Parent, span_id_of, trace_id_of
 
 if TYPE_CHECKING:
     from deia.bus.loop import Background, Bell
@@ -48,6 +50,7 @@ class Session:
         start_time: When the logger was constructed, Unix seconds.
         started: The same, monotonic.
         earlier_s: Seconds that earlier runs recorded.
+        joins: What the first line of this run carries where the session is a part of another.
         first_fields: What the session's first line carries beside its event, until there is one.
         urgent: Whether the consumer is to drain now and not at its next interval.
         parked: Whether it waits for its bell, which the next append has to ring.
@@ -65,6 +68,7 @@ class Session:
         options: Options,
         say_warning: Callable[..., object],
         parent_session_id: str | None = None,
+        parent: Parent | None = None,
     ) -> None:
         self.agent_id = agent_id
         self.session_id = session_id
@@ -87,6 +91,8 @@ class Session:
         self.first_fields: dict[str, Any] | None = {"session_start": self.start_time}
         if parent_session_id is not None:
             self.first_fields["parent_session_id"] = parent_session_id
+        self.joins = {} if parent is None else {"trace_id": parent.trace_id, "parent_span_id": parent.span_id}
+        self.first_fields.update(self.joins)
         self.urgent = False
         self.parked = False
         self.bell: Bell | None = None
@@ -107,6 +113,11 @@ class Session:
     def whose(self) -> dict[str, Any]:
         """The fields that every line of the session ends in."""
         return {"agent_id": self.agent_id, "session_id": self.session_id, "v": lines.VERSION}
+
+    def place(self, task_id: int | None) -> Parent:
+        """What a session is a part of that is begun in a task of this one, or in none."""
+        trace_id = self.joins.get("trace_id") or trace_id_of(self.agent_id, self.session_id)
+        return Parent(trace_id, span_id_of(self.agent_id, self.session_id, task_id))
 
     def start_at(self, start_time: float) -> None:
         """Count times from another moment than the logger's construction, Unix seconds."""
@@ -310,6 +321,27 @@ class Session:
         self.writer.sync()
         if self.segments.is_due:
             self.segments.go_on()
+
+    def sync_soon(self) -> None:
+        """Have what is logged so far synced at once, without waiting for it: after an error much may be about to end.
+
+        One of our I/O threads does it. While it is at it, further calls cost next to nothing, and are covered.
+        """
+        if self.options.sync_policy != "interval" or self.writer.files is None or is_exiting():
+            return
+        self._sync_to = self.producer.end
+        if self._soon is None or self._soon.done():
+            with suppress(RuntimeError):  # no thread can be started: the next sync by interval comes
+                self._soon = background().executor.submit(self._sync_now)
+
+    _soon: Future[None] | None = None
+    _sync_to = 0
+
+    def _sync_now(self) -> None:
+        target = -1
+        while target != self._sync_to and self.writer.error is None:
+            target = self._sync_to
+            self.drain_and_sync()
 
     # Close
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from deia.events import AnyEvent, FileEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
+from deia.events import (
+    AnyEvent,
+    ErrorEvent,
+    FileEvent,
+    LLMEvent,
+    MessageEvent,
+    SessionEvent,
+    TaskEvent,
+    ToolEvent,
+    UnknownEvent,
+)
 from deia.journal.limits import LARGEST, LATEST
 from deia.journal.records import is_original
 
@@ -77,6 +87,7 @@ def _task(fields: Fields) -> TaskEvent:
         task_id=_whole_or_none(fields, "task_id"),
         parent_id=_whole_or_none(fields, "parent_id"),
         orphan=fields.get("orphan") is True,
+        **_outcome(fields),
         **_logged(fields),
     )
 
@@ -98,6 +109,54 @@ def _tool(fields: Fields) -> ToolEvent:
         _mapping(fields.get("params")),
         _whole(fields, "duration_ms"),
         task_id=_whole_or_none(fields, "task_id"),
+        **_outcome(fields),
+        **_logged(fields),
+    )
+
+
+def _llm(fields: Fields) -> LLMEvent:
+    return LLMEvent(
+        _text(fields, "provider"),
+        _text(fields, "model"),
+        _whole_or_none(fields, "input_tokens"),
+        _whole_or_none(fields, "output_tokens"),
+        _whole_or_none(fields, "cache_read_tokens"),
+        _whole_or_none(fields, "cache_write_tokens"),
+        _whole_or_none(fields, "reasoning_tokens"),
+        _whole_or_none(fields, "duration_ms"),
+        _whole_or_none(fields, "time_to_first_token_ms"),
+        None if fields.get("cost_usd") is None else float(_number(fields, "cost_usd", LARGEST)),
+        _text_or_none(fields, "response_id"),
+        _whole_or_none(fields, "attempt"),
+        _text_or_none(fields, "error_type"),
+        _text_or_none(fields, "error"),
+        _mapping(fields.get("metadata")),
+        task_id=_whole_or_none(fields, "task_id"),
+        **_logged(fields),
+    )
+
+
+def _message(fields: Fields) -> MessageEvent:
+    if "content" not in fields:
+        raise NotAnEventError("field 'content' is missing")
+    return MessageEvent(
+        _text(fields, "role"),
+        fields["content"],
+        _text_or_none(fields, "message_id"),
+        _mapping(fields.get("metadata")),
+        task_id=_whole_or_none(fields, "task_id"),
+        **_logged(fields),
+    )
+
+
+def _error(fields: Fields) -> ErrorEvent:
+    return ErrorEvent(
+        _text_or_none(fields, "error_type"),
+        _text(fields, "message"),
+        _text_or_none(fields, "where"),
+        _text_or_none(fields, "traceback"),
+        _mapping(fields.get("metadata")),
+        task_id=_whole_or_none(fields, "task_id"),
         **_logged(fields),
     )
 
@@ -117,8 +176,23 @@ _BUILDERS: dict[str, Callable[[Fields], AnyEvent]] = {
     "TaskEvent": _task,
     "FileEvent": _file,
     "ToolEvent": _tool,
+    "LLMEvent": _llm,
+    "MessageEvent": _message,
+    "ErrorEvent": _error,
     "SessionEvent": _session,
 }
+
+
+def _outcome(fields: Fields) -> dict[str, Any]:
+    """Return what tells of a failure or a cancellation; callers of other programs may put anything there."""
+    if "error" not in fields and "cancelled" not in fields:  # nearly always
+        return {}
+    kind, error = fields.get("error_type"), fields.get("error")
+    return {
+        "error_type": kind if type(kind) is str else None,
+        "error": error if type(error) is str else None,
+        "cancelled": fields.get("cancelled") is True,
+    }
 
 
 def _logged(fields: Fields) -> dict[str, Any]:

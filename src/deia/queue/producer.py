@@ -14,8 +14,8 @@ from deia.queue.layout import HEADER_BYTES
 from deia.queue.tasks import OpenTask, OpenTasks
 
 STARTED, COMPLETED, READ, WRITTEN, OTHER, CALLED = range(6)
-"""What is counted: task starts, completions, file reads, file writes, lines that are no event of the caller's, and tool
-calls. These last are most of a session: they are what `seq` counts beyond the others, which saves them a counter."""
+"""What is counted: task starts, completions, file reads, file writes, lines in no figure of a summary, and tool calls.
+These last are most of a session: they are what `seq` counts beyond the others, which saves them a counter."""
 
 ANYWHERE = 1 << 80
 """Beyond any offset. A number and not a flag, because the commit section holds no jump."""
@@ -87,7 +87,8 @@ class Producer:
         committed: The ring's word of that name, in a sequence of one.
         counts: How many lines of each kind but `CALLED` were committed; see `tally`.
         direct: The line that is being written to the journal by its caller, if any; nothing else is appended meanwhile.
-        tasks: The open tasks.
+        tasks: The open tasks that are told by their name alone.
+        held: The others: those that a handle completes, as keys. Some may be completed, or never have been begun.
         owner: What the tasks of this producer are told by; no reference to it, for contexts keep tasks for long.
     """
 
@@ -98,6 +99,7 @@ class Producer:
         "direct",
         "end",
         "flushed",
+        "held",
         "home",
         "kept",
         "limit",
@@ -123,6 +125,7 @@ class Producer:
         self.direct: Direct | None = None
         self.counts = [0, 0, 0, 0, 0, 0]
         self.tasks: OpenTasks = {}
+        self.held: dict[OpenTask, None] = {}
         self.owner = object()
         self.ring: Any = self.kept
         self.mask = ring_bytes - 1
@@ -321,6 +324,15 @@ class Producer:
             while task is not None:
                 yield task
                 task = task.older
+        yield from [task for task in list(self.held) if task.owner is self.owner]
+
+    def newest(self, name: str) -> OpenTask | None:
+        """Return the open task of this name that was begun last."""
+        task: OpenTask | None = self.tasks.get(name)
+        if self.held:
+            found = [task, *(other for other in list(self.held) if other.name == name and other.owner is self.owner)]
+            task = max(found, key=lambda task: 0 if task is None else task.task_id or 0)
+        return task
 
     def forget(self, name: str) -> None:
         """Drop a name that no open task has any more: memory grows with what is open, not with the session."""

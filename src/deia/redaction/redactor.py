@@ -10,13 +10,11 @@ from typing import Any
 
 import orjson
 
+from deia.events import TEXTS
 from deia.redaction.names import is_placeholder, kind_of
 from deia.redaction.search import Search
 from deia.redaction.text import find, replace
 from deia.system import raised_by_signal_handler
-
-TEXTS = ("name", "path", "params", "metadata", "given_duration_ms")
-"""The fields of an event that its caller gave, and that may hold text."""
 
 _NUMBERS = frozenset(("password", "secret"))
 """Kinds of names whose value is secret even where it is a number. (A token may be counted.)"""
@@ -96,7 +94,7 @@ class Redactor:
                 if not isinstance(answer, dict) or answer.keys() != given.keys():
                     raise TypeError("redact= must return a dict with the keys that it was given")
                 for name, value in answer.items():
-                    if type(value) is not type(given[name]) or value == "":
+                    if type(value) is not type(given[name]) or value == "" != given[name]:
                         raise TypeError(f"redact= must leave {name!r} what it was: {type(given[name]).__name__}")
                 fields = {**fields, **orjson.loads(orjson.dumps(answer)), "type": fields["type"]}
         finally:
@@ -104,10 +102,10 @@ class Redactor:
         return fields
 
     def _withhold(self, name: str, value: Any) -> Any:
-        if not isinstance(value, (str, dict)):
+        if not isinstance(value, (str, dict, list)):
             return value
         mark = self.mark(name, orjson.dumps(value).decode())
-        return {"value": mark} if isinstance(value, dict) else mark
+        return {"value": mark} if isinstance(value, dict) else [mark] if isinstance(value, list) else mark
 
     # Data
 

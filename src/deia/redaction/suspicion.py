@@ -104,6 +104,13 @@ def in_file_event(line: bytes) -> bool:
     return not signs.isascii() and bool(in_tool_call(line, head, signs, {}))
 
 
+def in_event(line: bytes) -> bool:
+    """Whether the line of an event about a model, a message or an error may hold a secret."""
+    head = line.rpartition(b',"task_id":')[0]
+    # the event itself is the first mapping, and its keys are ours
+    return (head.count(b'{"') > 1 and _in_keys(head)) or _in_text(head)
+
+
 def in_task(name: bytes, metadata: bytes) -> bool:
     """Whether a task's name, in UTF-8, or its metadata, in JSON, may hold a secret."""
     if b'"' in name or b"\\" in name:

@@ -79,6 +79,33 @@ def whole(name: str, value: object, odd: dict[str, dict[str, Any]]) -> int | Non
     return number
 
 
+def positive(name: str, value: object, odd: dict[str, dict[str, Any]]) -> int | None:
+    """Return a number that counts from 1, or None; otherwise as `whole`."""
+    number = whole(name, value, odd)
+    if number == 0:
+        raise ValueError(f"{name} counts from 1, and is not 0")
+    return number
+
+
+def cost(value: object, odd: dict[str, dict[str, Any]]) -> float | None:
+    """Return a cost in US dollars; one that cannot be is recorded as null beside the given value.
+
+    Raises:
+        TypeError: It is not a number.
+    """
+    number = _number("cost_usd", value, "a number of US dollars")
+    if isinstance(number, (int, float)) and 0 <= number <= LARGEST:
+        return float(number)
+    odd["cost_usd"] = {"cost_usd": None, "given_cost_usd": plain(number)}
+    return None
+
+
+def readable_text(value: object) -> str | None:
+    """Return a text that a caller may leave out, whatever was given for it; None for none, and for an empty one."""
+    form = plain(value)
+    return form or None if isinstance(form, str) else None if form is None else readable(value)
+
+
 def mapping(value: object) -> dict[str, Any]:
     """Return params or metadata that are no plain dict as one; what is no mapping is kept under the key `value`."""
     if value is None:
@@ -87,7 +114,7 @@ def mapping(value: object) -> dict[str, Any]:
     return fields
 
 
-def duration(value: object) -> tuple[int, Any]:
+def duration(value: object, name: str = "duration_ms") -> tuple[int, Any]:
     """Return a duration in whole milliseconds, and the given value where that cannot be a duration.
 
     A stepped clock makes durations that are negative, or not numbers, or endless; that is odd data, recorded as 0
@@ -96,16 +123,25 @@ def duration(value: object) -> tuple[int, Any]:
     Raises:
         TypeError: It is not a number.
     """
+    number = _number(name, value, "a number of milliseconds")
+    if isinstance(number, (int, float)) and 0 <= number <= LARGEST:
+        return round(number), None
+    return 0, number
+
+
+def _number(name: str, value: object, wanted: str) -> int | float | str:
+    """Return a number of any make as Python's own; as text where it is more than a float holds.
+
+    Raises:
+        TypeError: It is none.
+    """
     if isinstance(value, (bool, str, bytes)):
-        raise TypeError(f"duration_ms must be a number of milliseconds, not {readable(value)}")
+        raise TypeError(f"{name} must be {wanted}, not {readable(value)}")
     try:
-        number = value if isinstance(value, (int, float)) else float(value)  # type: ignore[arg-type]  # tried, and caught
+        return value if isinstance(value, (int, float)) else float(value)  # type: ignore[arg-type]  # tried, and caught
     except OverflowError:  # more than a float holds
-        return 0, readable(value)
+        return readable(value)
     except Exception as error:  # whatever a number of the caller's own making raises
         if raised_by_signal_handler(error):
             raise
-        raise TypeError(f"duration_ms must be a number of milliseconds, not {readable(value)}") from error
-    if 0 <= number <= LARGEST:
-        return round(number), None
-    return 0, number
+        raise TypeError(f"{name} must be {wanted}, not {readable(value)}") from error

@@ -8,30 +8,28 @@ from copy import copy
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from deia.bus.appender import Build, Done, Pending
+from deia.bus.appender import Build, Done
 from deia.bus.session import Session
-from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
+from deia.events import LoggedEvent, SessionSummary
+from deia.services import arguments
+from deia.services.decorated import decorated
+from deia.services.handles import AsyncTaskHandle, AsyncToolHandle, TaskHandle
+from deia.services.nesting import AnyPath, F, title_of
+from deia.services.recording import MustWait
 from deia.services.session_logger import DEFAULT_TIMEOUT_S, SessionLogger
 from deia.statistics import Statistics
 
 if TYPE_CHECKING:
+    from _typeshed import OpenBinaryMode, OpenTextMode
+    from anyio import AsyncFile
     from typing_extensions import Self, Unpack
 
     from deia.analysis import SessionAnalysis
     from deia.options import LoggerOptions
 
 T = TypeVar("T")
-
-
-class _MustWait(Exception):
-    """An append that cannot go on at once; the task that called has to be suspended."""
-
-    def __init__(self, build: Build, done: Done, pending: Pending) -> None:
-        self.build = build
-        self.done = done
-        self.pending = pending
 
 
 class _Recorder(SessionLogger):
@@ -41,7 +39,7 @@ class _Recorder(SessionLogger):
     def _append(session: Session, build: Build, done: Done = None) -> None:
         pending = session.appender.attempt(build, done)
         if pending is not None:
-            raise _MustWait(build, done, pending)
+            raise MustWait(build, done, pending)
 
 
 class AsyncSessionLogger:
@@ -78,7 +76,7 @@ class AsyncSessionLogger:
         """See `SessionLogger.log_task_start`."""
         try:
             self._recorder.log_task_start(task_name, metadata)
-        except _MustWait as wait:
+        except MustWait as wait:
             await self._wait(wait)
 
     async def log_task_complete(
@@ -87,14 +85,14 @@ class AsyncSessionLogger:
         """See `SessionLogger.log_task_complete`."""
         try:
             self._recorder.log_task_complete(task_name, duration_ms, metadata)
-        except _MustWait as wait:
+        except MustWait as wait:
             await self._wait(wait)
 
     async def log_file_read(self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None) -> None:
         """See `SessionLogger.log_file_read`."""
         try:
             self._recorder.log_file_read(path, size_bytes)
-        except _MustWait as wait:
+        except MustWait as wait:
             await self._wait(wait)
 
     async def log_file_write(
@@ -103,17 +101,82 @@ class AsyncSessionLogger:
         """See `SessionLogger.log_file_write`."""
         try:
             self._recorder.log_file_write(path, size_bytes, lines)
-        except _MustWait as wait:
+        except MustWait as wait:
             await self._wait(wait)
 
     async def log_tool_call(self, tool_name: str, params: Mapping[str, Any] | None, duration_ms: float) -> None:
         """See `SessionLogger.log_tool_call`."""
         try:
             self._recorder.log_tool_call(tool_name, params, duration_ms)
-        except _MustWait as wait:
+        except MustWait as wait:
             await self._wait(wait)
 
-    async def _wait(self, wait: _MustWait) -> None:
+    async def log_llm_call(
+        self,
+        provider: str,
+        model: str,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        *,
+        cache_read_tokens: int | None = None,
+        cache_write_tokens: int | None = None,
+        reasoning_tokens: int | None = None,
+        duration_ms: float | None = None,
+        time_to_first_token_ms: float | None = None,
+        cost_usd: float | None = None,
+        response_id: str | None = None,
+        attempt: int | None = None,
+        error: BaseException | str | None = None,
+        error_type: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """See `SessionLogger.log_llm_call`."""
+        try:
+            self._recorder.log_llm_call(
+                provider,
+                model,
+                input_tokens,
+                output_tokens,
+                cache_read_tokens=cache_read_tokens,
+                cache_write_tokens=cache_write_tokens,
+                reasoning_tokens=reasoning_tokens,
+                duration_ms=duration_ms,
+                time_to_first_token_ms=time_to_first_token_ms,
+                cost_usd=cost_usd,
+                response_id=response_id,
+                attempt=attempt,
+                error=error,
+                error_type=error_type,
+                metadata=metadata,
+            )
+        except MustWait as wait:
+            await self._wait(wait)
+
+    async def log_message(
+        self, role: str, content: Any, *, message_id: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        """See `SessionLogger.log_message`."""
+        try:
+            self._recorder.log_message(role, content, message_id=message_id, metadata=metadata)
+        except MustWait as wait:
+            await self._wait(wait)
+
+    async def log_error(
+        self,
+        error: BaseException | str,
+        *,
+        error_type: str | None = None,
+        where: str | None = None,
+        traceback: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """See `SessionLogger.log_error`."""
+        try:
+            self._recorder.log_error(error, error_type=error_type, where=where, traceback=traceback, metadata=metadata)
+        except MustWait as wait:
+            await self._wait(wait)
+
+    async def _wait(self, wait: MustWait) -> None:
         await self._recorder._session.appender.append_async(wait.build, wait.done, wait.pending)
 
     async def get_session_summary(self) -> SessionSummary:
@@ -124,7 +187,7 @@ class AsyncSessionLogger:
         """See `SessionLogger.analyze_session`; it is read on a worker thread."""
         return await _in_thread(partial(self._recorder.analyze_session, session_path, **options))
 
-    async def events(self) -> list[TaskEvent | FileEvent | ToolEvent]:
+    async def events(self) -> list[LoggedEvent]:
         """See `SessionLogger.events`; the log is read on a worker thread."""
         return await _in_thread(lambda: self._recorder.events)
 
@@ -132,9 +195,86 @@ class AsyncSessionLogger:
         """See `SessionLogger.save_session`."""
         return await _in_thread(partial(self._recorder.save_session, output_dir, timeout_s))
 
-    async def open(self) -> None:
-        """See `SessionLogger.open`."""
-        await _in_thread(self._recorder.open)
+    def task(self, task_name: str, metadata: Mapping[str, Any] | None = None) -> AsyncTaskHandle:
+        """See `SessionLogger.task`; here it is `async with`."""
+        return AsyncTaskHandle(self._recorder, arguments.text("task_name", task_name), metadata)
+
+    def tool(self, tool_name: str, params: Mapping[str, Any] | None = None) -> AsyncToolHandle:
+        """See `SessionLogger.tool`; here it is `async with`."""
+        return AsyncToolHandle(self._recorder, arguments.text("tool_name", tool_name), params)
+
+    @overload
+    def as_task(self, function: F, /) -> F: ...
+
+    @overload
+    def as_task(
+        self, function: None = None, /, *, name: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> Callable[[F], F]: ...
+
+    def as_task(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """See `SessionLogger.as_task`; a plain function or generator waits for a full queue where it is called."""
+        if function is None:
+            return partial(self._as_task, name=name, metadata=metadata)
+        return self._as_task(function, name=name, metadata=metadata)
+
+    def _as_task(self, function: Any, *, name: str | None, metadata: Mapping[str, Any] | None) -> Any:
+        title = title_of(function, name)
+        return decorated(
+            function,
+            lambda: TaskHandle(self._recorder, title, metadata, waits=True),
+            lambda: AsyncTaskHandle(self._recorder, title, metadata),
+        )
+
+    @overload
+    async def open(self) -> None: ...
+
+    @overload
+    async def open(
+        self,
+        path: AnyPath,
+        mode: OpenTextMode = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> AsyncFile[str]: ...
+
+    @overload
+    async def open(self, path: AnyPath, mode: OpenBinaryMode, buffering: int = -1) -> AsyncFile[bytes]: ...
+
+    async def open(
+        self,
+        path: AnyPath | None = None,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> Any:
+        """See `SessionLogger.open`; a file is wrapped as `anyio.open_file` does it, and worked on by threads."""
+        call: Callable[[], Any] = partial(self._recorder.open, path, mode, buffering, encoding, errors, newline)
+        opened = await _in_thread(call)
+        if opened is None:
+            return None
+        import anyio
+
+        return anyio.wrap_file(opened)
+
+    @property
+    def traceparent(self) -> str | None:
+        """See `SessionLogger.traceparent`."""
+        return self._recorder.traceparent
+
+    def child_environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
+        """See `SessionLogger.child_environment`."""
+        return self._recorder.child_environment(env)
 
     async def flush(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
         """See `SessionLogger.flush`; cancelling the wait does not cancel the write."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import orjson
 
 from deia.bus.session import Session
-from deia.events import FileEvent, TaskEvent, ToolEvent
+from deia.events import LoggedEvent, SessionEvent, TaskEvent, UnknownEvent
 from deia.journal.decode import decode
 from deia.journal.reader import read_events
 from deia.journal.segments import is_there
 
 
-def read_back(session: Session) -> list[TaskEvent | FileEvent | ToolEvent]:
+def read_back(session: Session) -> list[LoggedEvent]:
     """Return a session's events in order of logging; a completed task is its start, completed."""
-    events: list[TaskEvent | FileEvent | ToolEvent] = []
+    events: list[LoggedEvent] = []
     started: dict[int | None, TaskEvent] = {}
     if session.state == "unopened" and not session.producer.seq:
         return []  # what its file may hold is of an earlier run, until this one has opened it
@@ -29,13 +29,16 @@ def read_back(session: Session) -> list[TaskEvent | FileEvent | ToolEvent]:
         if event.session_id != session.session_id or (event.seq or 0) <= last_seq:
             continue  # of a file that this logger would be refused; or written since the lines in memory were looked at
         last_seq = event.seq or 0
-        if isinstance(event, (FileEvent, ToolEvent)):
+        if isinstance(event, (SessionEvent, UnknownEvent)):
+            continue
+        if not isinstance(event, TaskEvent):
             events.append(event)
-        elif isinstance(event, TaskEvent) and not event.orphan:
+        elif not event.orphan:
             start = started.pop(event.task_id, None)
             if start is None:
                 events.append(event)
                 started[event.task_id] = event
             else:
                 start.end_time, start.metadata, start.duration_ms = event.end_time, event.metadata, event.duration_ms
+                start.error_type, start.error, start.cancelled = event.error_type, event.error, event.cancelled
     return events

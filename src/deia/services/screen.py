@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from deia.bus.session import Session
+from deia.events import TEXTS
 from deia.line import encode
 from deia.redaction import suspicion
 from deia.redaction.suspicion import ALL, SIGNS
 
 if TYPE_CHECKING:
     from deia.redaction.redactor import Redactor
-
-_TEXTS = ("name", "path", "params", "metadata", "given_duration_ms")
 
 
 class Screen:
@@ -26,6 +26,7 @@ class Screen:
         signs: For the first look at a tool call, which its log call takes itself: `suspicion.SIGNS`, or `ALL`.
         suspects_call: Whether a tool call has to be looked at closely; see `suspicion.in_tool_call`.
         suspects_path: Whether a file event has to be, by its line.
+        suspects: Whether an event about a model, a message or an error has to be, by its line.
     """
 
     def __init__(self, session: Session) -> None:
@@ -40,7 +41,8 @@ class Screen:
         plainly = self._redacts and not self._custom and self._most is None
         self.signs = SIGNS if plainly else ALL
         self.suspects_call = suspicion.in_tool_call if plainly else self._suspects_call
-        self.suspects_path = suspicion.in_file_event if plainly else self._suspects_path
+        self.suspects_path = suspicion.in_file_event if plainly else partial(self._suspects, suspicion.in_file_event)
+        self.suspects = suspicion.in_event if plainly else partial(self._suspects, suspicion.in_event)
 
     def _suspects_call(self, line: bytes, head: bytes, signs: bytes, params: dict[str, Any]) -> object:
         return (
@@ -49,12 +51,8 @@ class Screen:
             or (self._redacts and suspicion.in_tool_call(line, head, head.translate(SIGNS), params))
         )
 
-    def _suspects_path(self, line: bytes) -> bool:
-        return (
-            self._custom
-            or (self._redacts and suspicion.in_file_event(line))
-            or (self._most is not None and len(line) > self._most)
-        )
+    def _suspects(self, look: Callable[[bytes], bool], line: bytes) -> bool:
+        return self._custom or (self._redacts and look(line)) or (self._most is not None and len(line) > self._most)
 
     @property
     def redactor(self) -> Redactor:
@@ -75,19 +73,27 @@ class Screen:
         decoded: dict[str, Any] = orjson.loads(encode(fields))
         return self.redactor.event(decoded) if self._redacts else decoded
 
-    def task(self, name: str, metadata: bytes) -> tuple[str, bytes]:
-        """Return the name and the encoded metadata of a task without secrets."""
+    def task(
+        self, name: str, metadata: bytes, outcome: dict[str, Any] | None = None
+    ) -> tuple[str, bytes, dict[str, Any]]:
+        """Return the name, the encoded metadata and the outcome of a task without secrets."""
+        outcome = outcome or {}
         if not self._redacts:
-            return name, metadata
+            return name, metadata, outcome
         encoded = name.encode("utf-8", "backslashreplace")
-        if not (self._custom or suspicion.in_task(encoded, metadata)):
-            return name, metadata
-        given = {"type": "TaskEvent", "name": encoded.decode(), "metadata": orjson.loads(metadata)}
+        if not (
+            self._custom
+            or suspicion.in_task(encoded, metadata)
+            or ("error" in outcome and suspicion.in_task(outcome["error"].encode(), b"{}"))
+        ):
+            return name, metadata, outcome
+        given = {"type": "TaskEvent", "name": encoded.decode(), "metadata": orjson.loads(metadata), **outcome}
         event = self.redactor.event(dict(given))
         self._session.say()
         return (
             event["name"] if event["name"] != given["name"] else name,
             orjson.dumps(event["metadata"]) if event["metadata"] != given["metadata"] else metadata,
+            {field: event[field] for field in outcome},
         )
 
     def metadata(self, encoded: bytes) -> bytes:
@@ -109,8 +115,8 @@ class Screen:
         from deia.shortening import shorten
 
         fields = orjson.loads(line)
-        texts = {name: value for name, value in fields.items() if name in _TEXTS}
-        others = {name: value for name, value in fields.items() if name not in _TEXTS}
+        texts = {name: value for name, value in fields.items() if name in TEXTS}
+        others = {name: value for name, value in fields.items() if name not in TEXTS}
         # between the two parts is a comma, around them are braces twice, and a newline is to come
         fields.update(shorten(texts, most - len(orjson.dumps({**others, **(first or {})}))))
         return orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)

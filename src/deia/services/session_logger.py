@@ -10,7 +10,6 @@ import logging
 import os
 import weakref
 from collections.abc import Mapping
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -20,22 +19,25 @@ import orjson
 
 from deia import errors
 from deia.bus import barriers
-from deia.bus.appender import Build, Done
 from deia.bus.session import Session
-from deia.events import FileEvent, SessionSummary, TaskEvent, ToolEvent
-from deia.line import encode, encode_mapping, plain_fields
+from deia.events import FileEvent, LoggedEvent, SessionSummary, TaskEvent, ToolEvent
+from deia.line import encode_mapping
 from deia.options import Options
-from deia.plain import has_nonfinite, plain
+from deia.plain import has_nonfinite
 from deia.queue.layout import HEADER_BYTES
-from deia.queue.producer import CALLED, COMPLETED, READ, WRITTEN, Entry, Producer
+from deia.queue.producer import CALLED, COMPLETED, READ, WRITTEN
 from deia.queue.tasks import current, innermost
 from deia.redaction.suspicion import AFTER_PARAMS, known
 from deia.services import arguments
 from deia.services.ids import checked_id, checked_pair, new_session_id
+from deia.services.model_calls import ModelCalls
+from deia.services.nesting import Nesting
+from deia.services.recording import replaced
 from deia.services.screen import Screen
 from deia.services.tasks import Tasks
 from deia.statistics import Statistics
 from deia.system import monotonic, now, raised_by_signal_handler
+from deia.trace import VARIABLE, parse
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -58,6 +60,7 @@ _ELSEWHERE = {
     "AsyncSessionLogger": "deia.services.async_session_logger",
     "SessionAnalysis": "deia.analysis",
     "analyze_session": "deia.analysis",
+    "in_context": "deia.services.context",
     "read_events": "deia.journal.reader",
     "summarize_session": "deia.analysis",
     **{name: "deia.errors" for name, value in vars(errors).items() if isinstance(value, type)},
@@ -84,7 +87,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-class SessionLogger:
+class SessionLogger(ModelCalls, Nesting):
     """Records one session of one agent; every call may be made from any thread, and inside any other.
 
     A log call costs a few microseconds, waits for no I/O of its own, and once it has returned its event survives
@@ -107,9 +110,6 @@ class SessionLogger:
         ValueError: An id is not one plain part of a file name, or an option is out of its range.
     """
 
-    _producer: Producer | None
-    """None where `DEIA_DISABLED` was set at construction: then no call does anything."""
-
     def __init__(
         self,
         agent_id: str,
@@ -124,7 +124,8 @@ class SessionLogger:
         )
         checked_pair(agent_id, session_id)
         directory = output_dir if output_dir is not None else os.environ.get("DEIA_SESSIONS_DIR") or ".deia/sessions"
-        self._record(Session(agent_id, session_id, _absolute(directory), Options(**options), _warn))
+        parent = parse(os.environ.get(VARIABLE))
+        self._record(Session(agent_id, session_id, _absolute(directory), Options(**options), _warn, parent=parent))
         if os.environ.get("DEIA_DISABLED", "0") not in ("", "0"):
             self._producer = None
 
@@ -134,7 +135,6 @@ class SessionLogger:
         self._producer = session.producer
         # the end of every line, encoded once: it stands in the place of the agent's id and brings two more fields along
         self._whose = orjson.Fragment(_dumps(session.whose)[len(b'{"agent_id":') : -1])
-        self._warned_of_duration = False
         options = session.options
         self._screen = Screen(session) if options.redact is not False or options.max_event_bytes is not None else None
         self._tasks = Tasks(session, self._append, self._whose, self._screen, _warn)
@@ -227,7 +227,7 @@ class SessionLogger:
             "agent_id": self._whose,
         }
         if odd:
-            fields = _replaced(fields, odd)
+            fields = replaced(fields, odd)
         try:
             line = _dumps(fields, None, _NEWLINE)
         except TypeError:  # lone surrogates in the path
@@ -272,7 +272,7 @@ class SessionLogger:
             "agent_id": self._whose,
         }
         if given is not None:
-            fields = _replaced(fields, {"duration_ms": given})
+            fields = replaced(fields, {"duration_ms": given})
         try:
             line = _dumps(fields, None, _NEWLINE)
             screen = self._screen
@@ -296,7 +296,7 @@ class SessionLogger:
             line, odd = b"", True
         if odd:
             if given is None:  # an integer beyond 64 bits is what orjson may have refused
-                fields = _replaced(fields, {"duration_ms": self._duration(duration_ms)})
+                fields = replaced(fields, {"duration_ms": self._duration(duration_ms)})
             # once and for all: what runs here of the caller's own code may log, and then this event is encoded again
             self._append_again(fields, CALLED, odd=True)
             return
@@ -310,34 +310,6 @@ class SessionLogger:
         # fmt: on
         # (the very line that was looked at, as another thread may change `params` meanwhile)
         self._append_again(fields if self._screen is None else orjson.loads(line), CALLED)
-
-    # How it is appended where the fast path does not do
-
-    @staticmethod
-    def _append(session: Session, build: Build, done: Done = None) -> None:
-        """Append by the slow path; `done` is called once it is recorded."""
-        session.appender.append(build, done)
-
-    def _append_again(self, fields: dict[str, Any], counter: int, *, odd: bool = False) -> None:
-        """Append an event by the slow path, encoded again; odd data is made plain once and for all before."""
-        fields = {**fields, **self._session.whose}
-        screen = self._screen
-        if odd:
-            fields = plain_fields(fields) if screen is None else screen.event(fields)
-        self._append(self._session, partial(_again, fields, counter, screen))
-
-    def _duration(self, value: object) -> dict[str, Any]:
-        """The fields of a duration that is not simply a whole number: rounded, or 0 beside the given value."""
-        duration_ms, given = arguments.duration(value)
-        if given is None:
-            return {"duration_ms": duration_ms}
-        given = plain(given)
-        if self._screen is not None:
-            given = self._screen.text(given)
-        if not self._warned_of_duration:
-            self._warned_of_duration = True
-            logger.warning("A duration of %r ms cannot be one: recorded as 0, with the given value beside it", given)
-        return {"duration_ms": duration_ms, "given_duration_ms": given}
 
     # What it comes to
 
@@ -363,7 +335,7 @@ class SessionLogger:
         return analyze_session(session_path, **options)
 
     @property
-    def events(self) -> list[TaskEvent | FileEvent | ToolEvent]:
+    def events(self) -> list[LoggedEvent]:
         """The session's events in order of logging, a completed task being one.
 
         Read back from the log into a new list each time: for tests and small sessions.
@@ -396,20 +368,6 @@ class SessionLogger:
         return save(self._session, Path(os.path.abspath(output_dir)), timeout_s, disabled=self._producer is None)
 
     # Its life
-
-    def open(self) -> None:
-        """Open the session now and not at the first event.
-
-        Directories, files and lock are made, an earlier run is recovered. Where no file can be made, events are kept in
-        memory, as they are at the first event.
-
-        Raises:
-            LoggerClosedError: `close` was called.
-            SessionLockedError: Another logger has the session open.
-            ForeignJournalError: The file is another session's.
-        """
-        if self._producer is not None:
-            self._session.open()
 
     def flush(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
         """Wait until every event logged before this call is in the journal, where any program sees it.
@@ -516,24 +474,28 @@ class SessionLogger:
             session.directory,
             session.options,
             self._producer is None,
+            self.traceparent,
         )
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        agent_id, parent, directory, options, disabled = state.pop("_copied_from")
+        agent_id, copied, directory, options, disabled, traceparent = state.pop("_copied_from")
         self.__dict__.update(state)
-        self._record(Session(agent_id, new_session_id(), directory, options, _warn, parent))
+        self._record(Session(agent_id, new_session_id(), directory, options, _warn, copied, parse(traceparent)))
         if disabled:
             self._producer = None
 
     def _start_over(self) -> None:
         """Become the logger of a new session, in a forked child."""
         parent, disabled = self._session, self._producer is None
+        place = parse(self.traceparent)
         closed = parent.state == "closed"
         parent.disown()
         self._finalizer.detach()
         self._record(
-            Session(parent.agent_id, new_session_id(), parent.directory, parent.options, _warn, parent.session_id)
+            Session(
+                *(parent.agent_id, new_session_id(), parent.directory, parent.options, _warn, parent.session_id, place)
+            )
         )
         if closed:
             self._session.state = "closed"
@@ -543,7 +505,7 @@ class SessionLogger:
 
 _OWN = frozenset(
     (
-        *("_session", "_producer", "_whose", "_warned_of_duration", "_screen", "_tasks", "_finalizer"),
+        *("_session", "_producer", "_whose", "_screen", "_tasks", "_finalizer"),
         "_copied_from",
     )
 )
@@ -563,21 +525,6 @@ def _absolute(directory: str | os.PathLike[str]) -> Path:
         return Path(os.path.abspath(directory))
     except FileNotFoundError:  # the working directory was removed: no file can be made in it, and that is for later
         return Path(directory)
-
-
-def _again(fields: dict[str, Any], counter: int, screen: Screen | None, seq: int) -> Entry:
-    """Encode an event again, with another `seq`."""
-    fields["seq"] = seq
-    line = encode(fields)
-    return Entry(line if screen is None else screen.fit(line), counter)
-
-
-def _replaced(fields: dict[str, Any], odd: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Put other fields in the place of those whose values are odd."""
-    result: dict[str, Any] = {}
-    for name, value in fields.items():
-        result.update(odd.get(name, {name: value}))
-    return result
 
 
 def _after_fork() -> None:

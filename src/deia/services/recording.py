@@ -1,0 +1,113 @@
+"""How a log call's event is recorded where the fast path does not do: what all kinds of log calls share."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import orjson
+
+from deia.bus.appender import Build, Done, Pending
+from deia.bus.session import Session
+from deia.line import encode, plain_fields
+from deia.plain import plain
+from deia.queue.producer import Entry, Producer
+from deia.queue.tasks import OpenTask, innermost
+from deia.services import arguments
+from deia.services.screen import Screen
+from deia.services.tasks import Tasks
+from deia.system import now
+
+
+class MustWait(Exception):
+    """An append that cannot go on at once; the task that called has to be suspended."""
+
+    def __init__(self, build: Build, done: Done, pending: Pending) -> None:
+        self.build = build
+        self.done = done
+        self.pending = pending
+
+
+class Recording:
+    """What records into a session."""
+
+    _session: Session
+    _producer: Producer | None
+    """None where `DEIA_DISABLED` was set at construction: then no call does anything."""
+    _whose: orjson.Fragment
+    """The end of every line, encoded: it stands in the place of the agent's id and brings two more fields along."""
+    _screen: Screen | None
+    _tasks: Tasks
+
+    @staticmethod
+    def _append(session: Session, build: Build, done: Done = None) -> None:
+        """Append by the slow path; `done` is called once it is recorded."""
+        session.appender.append(build, done)
+
+    def _log(
+        self, producer: Producer, fields: dict[str, Any], counter: int, task: OpenTask | None, *, waits: bool = False
+    ) -> None:
+        """Record an event.
+
+        Args:
+            producer: The session's.
+            fields: What the event has of its own: plain or encoded, the caller's texts before all else that is.
+            counter: What it counts as.
+            task: The task that it was logged in, or one in that.
+            waits: Whether it waits where it has to, whatever the logger does there.
+        """
+        if task is not None and task.owner is not producer.owner:
+            task = innermost(task, producer.owner)
+        start = producer.end
+        seq = producer.seq
+        fields["task_id"] = None if task is None else task.task_id
+        fields["seq"] = seq + 1
+        fields["timestamp"] = now()
+        fields["agent_id"] = self._whose
+        try:
+            line = orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # lone surrogates in a text
+            fields = {name: plain(value) if type(value) is str else value for name, value in fields.items()}
+            line = orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)
+        if self._screen is not None and self._screen.suspects(line):
+            self._append_again(orjson.loads(line), counter, odd=True, waits=waits)
+        elif not producer.commit(start, seq, line, counter):
+            self._append_again(orjson.loads(line), counter, waits=waits)
+
+    def _append_again(self, fields: dict[str, Any], counter: int, *, odd: bool = False, waits: bool = False) -> None:
+        """Append an event by the slow path, encoded again; odd data is made plain once and for all before."""
+        fields = {**fields, **self._session.whose}
+        screen = self._screen
+        if odd:
+            fields = plain_fields(fields) if screen is None else screen.event(fields)
+        append = Recording._append if waits else self._append
+        append(self._session, partial(_again, fields, counter, screen))
+
+    def _duration(self, value: object, name: str = "duration_ms") -> dict[str, Any]:
+        """The fields of a duration that is not simply a whole number: rounded, or 0 beside the given value."""
+        duration_ms, given = arguments.duration(value, name)
+        if given is None:
+            return {name: duration_ms}
+        given = plain(given)
+        if self._screen is not None:
+            given = self._screen.text(given)
+        self._session.warn(
+            "duration", "A duration of %r ms cannot be one: recorded as 0, with the given value beside it", given
+        )
+        self._session.say()
+        return {name: duration_ms, f"given_{name}": given}
+
+
+def replaced(fields: dict[str, Any], odd: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Put other fields in the place of those whose values are odd."""
+    result: dict[str, Any] = {}
+    for name, value in fields.items():
+        result.update(odd.get(name, {name: value}))
+    return result
+
+
+def _again(fields: dict[str, Any], counter: int, screen: Screen | None, seq: int) -> Entry:
+    """Encode an event again, with another `seq`."""
+    fields["seq"] = seq
+    line = encode(fields)
+    return Entry(line if screen is None else screen.fit(line), counter)
