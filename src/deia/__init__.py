@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deia.analysis import AnalysisCache, SessionAnalysis, analyze_session, summarize_session
+    from deia.bus.subscription import Subscription
     from deia.errors import (
         DamagedLineError,
         DeiaError,
         FlushTimeoutError,
         ForeignJournalError,
+        HandlerTimeoutError,
         JournalError,
         LoggerClosedError,
         NotASessionLogError,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         WriterFailedError,
     )
     from deia.events import (
+        CustomEvent,
         ErrorEvent,
         FileEvent,
         LLMEvent,
@@ -34,8 +37,10 @@ if TYPE_CHECKING:
         UnknownEvent,
     )
     from deia.journal.reader import read_events
+    from deia.registry import register_event
     from deia.services.async_session_logger import AsyncSessionLogger
     from deia.services.context import in_context
+    from deia.services.event_bus import EventBus
     from deia.services.session_logger import SessionLogger
     from deia.statistics import Statistics
 
@@ -45,6 +50,7 @@ _IMPORT_ORDER = (
     ("errors",),
     ("system",),
     ("events", "options", "plain", "statistics"),
+    ("registry",),
     ("line", "redaction", "shortening", "trace"),
     ("queue",),
     ("journal",),
@@ -57,11 +63,13 @@ ours; the modules of one package may import each other. `tests/unit/test_imports
 
 _HOMES = {
     "deia.analysis": ("AnalysisCache", "SessionAnalysis", "analyze_session", "summarize_session"),
+    "deia.bus.subscription": ("Subscription",),
     "deia.errors": (
         "DamagedLineError",
         "DeiaError",
         "FlushTimeoutError",
         "ForeignJournalError",
+        "HandlerTimeoutError",
         "JournalError",
         "LoggerClosedError",
         "NotASessionLogError",
@@ -70,6 +78,7 @@ _HOMES = {
         "WriterFailedError",
     ),
     "deia.events": (
+        "CustomEvent",
         "ErrorEvent",
         "FileEvent",
         "LLMEvent",
@@ -82,7 +91,9 @@ _HOMES = {
     ),
     "deia.journal.reader": ("read_events",),
     "deia.services.async_session_logger": ("AsyncSessionLogger",),
+    "deia.registry": ("register_event",),
     "deia.services.context": ("in_context",),
+    "deia.services.event_bus": ("EventBus",),
     "deia.services.session_logger": ("SessionLogger",),
     "deia.statistics": ("Statistics",),
 }
@@ -91,12 +102,15 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # spelled out for type checkers, which do not read `_HOMES`
     "AnalysisCache",
     "AsyncSessionLogger",
+    "CustomEvent",
     "DamagedLineError",
     "DeiaError",
     "ErrorEvent",
+    "EventBus",
     "FileEvent",
     "FlushTimeoutError",
     "ForeignJournalError",
+    "HandlerTimeoutError",
     "JournalError",
     "LLMEvent",
     "LoggerClosedError",
@@ -109,6 +123,7 @@ __all__ = [  # spelled out for type checkers, which do not read `_HOMES`
     "SessionLogger",
     "SessionSummary",
     "Statistics",
+    "Subscription",
     "TaskEvent",
     "ToolEvent",
     "UnknownEvent",
@@ -116,6 +131,7 @@ __all__ = [  # spelled out for type checkers, which do not read `_HOMES`
     "analyze_session",
     "in_context",
     "read_events",
+    "register_event",
     "summarize_session",
 ]
 

@@ -43,6 +43,10 @@ class FlushTimeoutError(DeiaError, TimeoutError):
         self.pending_bytes = pending_bytes
 
 
+class HandlerTimeoutError(DeiaError, TimeoutError):
+    """A handler of the event bus has not returned from every event in time; it goes on."""
+
+
 # Someone else has it.
 
 

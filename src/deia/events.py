@@ -218,8 +218,23 @@ class SessionEvent:
 
 
 @dataclass
+class CustomEvent:
+    """A base for event classes of your own, which have in these fields what their line carries, once they are read.
+
+    Attributes:
+        task_id: Innermost task that was open.
+    """
+
+    task_id: int | None = field(default=None, compare=False, kw_only=True)
+    seq: int | None = field(default=None, compare=False, kw_only=True)
+    timestamp: float | None = field(default=None, compare=False, kw_only=True)
+    agent_id: str | None = field(default=None, compare=False, kw_only=True)
+    session_id: str | None = field(default=None, compare=False, kw_only=True)
+
+
+@dataclass
 class UnknownEvent:
-    """An event of a type that this version does not know, kept as it stands.
+    """An event of a type that is neither of this package's nor registered here, kept as it stands.
 
     Attributes:
         type: The line's `type`.
@@ -240,12 +255,37 @@ LoggedEvent = TaskEvent | FileEvent | ToolEvent | LLMEvent | MessageEvent | Erro
 AnyEvent = LoggedEvent | SessionEvent | UnknownEvent
 
 
-TEXTS = (
-    *("name", "path", "params", "metadata", "given_duration_ms"),
-    *("provider", "model", "response_id", "given_time_to_first_token_ms", "given_cost_usd"),
-    *("role", "content", "message_id", "error_type", "error", "message", "where", "traceback"),
+_TEXTS = frozenset(
+    (
+        *("name", "path", "params", "metadata", "given_duration_ms"),
+        *("provider", "model", "response_id", "given_time_to_first_token_ms", "given_cost_usd"),
+        *("role", "content", "message_id", "error_type", "error", "message", "where", "traceback"),
+    )
 )
-"""The fields of a line that its caller gave, and that may hold text."""
+
+CARRIED = frozenset(
+    (
+        *("type", "task_id", "seq", "timestamp", "agent_id", "session_id", "v"),
+        *("session_start", "parent_session_id", "trace_id", "parent_span_id"),
+    )
+)
+"""The fields that a line may have whatever its event is; no event of a user's own may call one of its own like that."""
+
+_OURS = frozenset(
+    ("TaskEvent", "FileEvent", "ToolEvent", "LLMEvent", "MessageEvent", "ErrorEvent", "SessionEvent", "UnknownEvent")
+)
+
+
+def is_custom(fields: dict[str, Any]) -> bool:
+    """Whether a line is of an event class of a user's own."""
+    return fields.get("type", "UnknownEvent") not in _OURS
+
+
+def given_in(fields: dict[str, Any]) -> list[str]:
+    """Return the names of the fields of a line that its caller gave, and that may hold text."""
+    if is_custom(fields):
+        return [name for name in fields if name not in CARRIED]
+    return [name for name in fields if name in _TEXTS]
 
 
 @dataclass

@@ -73,7 +73,12 @@ class Appender:
             ForeignJournalError: The file is another session's.
         """
         pending = self.attempt(build, done)
-        deadline = system.monotonic() + self._patience_s() if pending is not None else 0.0
+        if pending is not None:
+            self.wait(build, done, pending)
+
+    def wait(self, build: Build, done: Done, pending: Pending | None) -> None:
+        """Go on with an append that has to wait, blocking this thread; the errors are those of `append`."""
+        deadline = system.monotonic() + self._patience_s()
         while pending is not None:
             self._session.progress.wait_until(pending.condition, min(deadline - system.monotonic(), RETRY_S))
             pending = self._go_on(build, done, pending, deadline)
@@ -234,6 +239,7 @@ class Appender:
         elif self._session.parked and self._session.bell is not None:
             self._session.bell.ring()
         self._session.parked = False
+        self._session.feed.note()
 
     def _full(self, size: int, waited: bool) -> Pending | None:
         """Do what `when_full` says about an event that finds no room."""

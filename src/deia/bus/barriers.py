@@ -43,6 +43,7 @@ def close(session: Session, timeout_s: float) -> None:
     with session.lock:
         if session.state == "unopened":
             session.state = "closed"
+            session.feed.wake()
     if session.state in ("closed", "disowned"):
         return
     deadline = system.monotonic() + timeout_s

@@ -82,6 +82,7 @@ def _release(session: Session, afterwards: State) -> bool:
     if files is None:
         return True  # another call of `finish` was first
     producer.limit = -1
+    session.course.ends(end)
     if (
         producer.direct is not None
         or producer.flushed < end
@@ -98,6 +99,7 @@ def _release(session: Session, afterwards: State) -> bool:
         task.owner = None if afterwards == "closed" else producer.owner  # contexts keep tasks that are in them
     session.state = afterwards
     unwatch(session)
+    session.feed.wake()
     if session.bell is not None:
         session.bell.ring()
     if producer.end > end:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from deia import system
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from deia.bus.session import Session
 
 logger = logging.getLogger(__name__)
+
+Job = Callable[..., Coroutine[Any, Any, object]]
 
 import_gate = threading.RLock()
 """Held while the background thread imports, and by whoever forks: a child must not inherit a half-done import, whose
@@ -68,7 +70,8 @@ class Background:
     def __init__(self) -> None:
         self.executor = DaemonExecutor(IO_THREADS)
         self.failure: BaseException | None = None
-        self._sessions: deque[Session] = deque()
+        self._needed = threading.Event()
+        self._jobs: deque[tuple[Job, tuple[Any, ...]]] = deque()
         self._calls: deque[Callable[[], Any]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         system.start_thread(self._run)
@@ -80,9 +83,17 @@ class Background:
 
     def consume(self, session: Session) -> None:
         """Run the consumer of a session on the loop; from any thread."""
-        self._sessions.append(session)
+        self.start(_consume, session, self)
+
+    def start(self, job: Job, *arguments: Any) -> None:
+        """Run a coroutine function on the loop, beside all others; from any thread."""
+        self._jobs.append((job, arguments))
         if self._loop is not None:
             self.call(lambda: None)
+
+    def hurry(self) -> None:
+        """Have the loop run as soon as can be: somebody waits for what it does."""
+        self._needed.set()
 
     def call(self, function: Callable[[], Any]) -> None:
         """Run a plain function on the loop; from any thread."""
@@ -96,7 +107,7 @@ class Background:
     def _run(self) -> None:
         adopt_thread()
         try:
-            system.pause(_FIRST_WAIT_S)
+            self._needed.wait(_FIRST_WAIT_S)
             with import_gate:
                 import anyio
 
@@ -122,12 +133,17 @@ class Background:
     def _wake(self) -> None:
         while self._calls:
             self._calls.popleft()()
-        if self._sessions:
+        if self._jobs:
             self._woken.set()
 
     def _drain(self, tasks: TaskGroup) -> None:
-        from deia.bus.consumer import consume
-
         self._wake()
-        while self._sessions:
-            tasks.start_soon(consume, self._sessions.popleft(), self)
+        while self._jobs:
+            job, arguments = self._jobs.popleft()
+            tasks.start_soon(job, *arguments)
+
+
+async def _consume(session: Session, background: Background) -> None:
+    from deia.bus.consumer import consume
+
+    await consume(session, background)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 
-_FACES = frozenset(f"deia.services.{name}" for name in ("session_logger", "model_calls", "handles", "nesting"))
+_FACES = frozenset(
+    f"deia.services.{name}" for name in ("session_logger", "model_calls", "handles", "nesting", "publishing")
+)
 _CALLS = frozenset(
     (
         *("log_task_start", "log_task_complete", "log_file_read", "log_file_write", "log_tool_call"),
         *("log_llm_call", "log_message", "log_error"),
-        *("_begin", "_end", "_log_closed"),
+        *("_begin", "_end", "_log_closed", "_log_custom"),
     )
 )
 

@@ -107,6 +107,7 @@ def _adopt(session: Session, files: SessionFiles, past: Past | None) -> int:
         by = seq + len(data) - before
         data += [lines.shift(line, by) for line in kept] if by else kept
         end = files.write_all(b"".join(data), files.size)
+        session.course.opens(files, seq, by)
         if producer.rebase(
             expected,
             end=end,

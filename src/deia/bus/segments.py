@@ -16,6 +16,7 @@ import orjson
 
 from deia import system
 from deia.bus.background import is_exiting
+from deia.bus.course import read_once
 from deia.bus.opening import RETRY_S
 from deia.errors import DeiaError
 from deia.journal.files import DisplacedError, SessionFiles
@@ -263,6 +264,7 @@ class Segments:
                 self._copy(new, content, end)
             files.size = end + new.header_bytes
             new.place()
+            session.course.switches(files, new.header_bytes)
             producer.rebase(
                 end,
                 end=files.size,
@@ -327,21 +329,10 @@ class _Content:
         Raises:
             OSError: They cannot be read any more.
         """
-        producer = self._producer
         while True:
-            data = producer.copy_ring(start, most)
+            data = read_once(self._producer, self._files, start, most)
             if data is not None:
                 return data
-            ring_start = producer.ring_start
-            if start < ring_start:
-                data = self._files.read(start, min(most, ring_start - start))
-                if not data:
-                    raise OSError(errno.EIO, "the session log cannot be read back", str(self._files.path))
-                return data
-            if not producer.ring_bytes:
-                at, data = producer.copy_unflushed(start - producer.flushed + most)
-                if at <= start < at + len(data):
-                    return data[start - at : start - at + most]
 
     def _line_at(self, offset: int) -> int:
         """Return where the line begins that an offset lies in."""

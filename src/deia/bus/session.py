@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +21,9 @@ from deia import system
 from deia.bus.appender import Appender
 from deia.bus.background import background, is_exiting, watch
 from deia.bus.closing import finish
+from deia.bus.course import Course
 from deia.bus.drops import Drops
+from deia.bus.feed import Feed
 from deia.bus.opening import keep_in_memory, open_files
 from deia.bus.progress import Progress
 from deia.bus.segments import Segments
@@ -36,6 +39,7 @@ from deia.statistics import Mode, Statistics
 from deia.trace import Parent, span_id_of, trace_id_of
 
 if TYPE_CHECKING:
+    from deia.bus.handlers import Handlers
     from deia.bus.loop import Background, Bell
 
 State = Literal["unopened", "opening", "open", "closing", "closed", "disowned"]
@@ -88,6 +92,8 @@ class Session:
         self.drops = Drops()
         self.segments = Segments(self)
         self.appender = Appender(self)
+        self.course = Course(self)
+        self.feed = Feed(self)
         self.first_fields: dict[str, Any] | None = {"session_start": self.start_time}
         if parent_session_id is not None:
             self.first_fields["parent_session_id"] = parent_session_id
@@ -148,6 +154,7 @@ class Session:
             or self.producer.direct is not None
             or self.segments.next is not None
             or self.options.sync_policy == "always"
+            or self.feed.rings
             or is_exiting()
         )
 
@@ -216,6 +223,7 @@ class Session:
             self.refused = False
             watch(self)
             self.set_limit()
+        self.feed.wake()
 
     def retry(self) -> None:
         """Try again to open a session that is kept in memory; a refusal is noted as any other failure."""
@@ -257,6 +265,7 @@ class Session:
         if self._consumed_by is not home:
             self._consumed_by = home
             home.consume(self)
+            self.feed.go_on(home)
 
     def wake(self) -> None:
         """Have what is queued written now, by an I/O thread at once.
@@ -267,6 +276,13 @@ class Session:
             self.bell.ring()
         if not is_exiting() and (self._relief is None or self._relief.done()):
             self._relief = self.submit(self._relieve)
+
+    @cached_property
+    def handlers(self) -> Handlers:
+        """The functions that are called with its events."""
+        from deia.bus.handlers import Handlers
+
+        return Handlers(self)
 
     _relief: Future[object] | None = None
 
@@ -371,6 +387,7 @@ class Session:
         """Let go of everything in a forked child: the session is the parent's, and goes on there."""
         files, self.writer.files = self.writer.files, None
         self.segments.abandon()
+        self.feed.disown()
         self.state = "disowned"
         self.producer.limit = -1
         if files is not None:

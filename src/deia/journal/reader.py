@@ -17,6 +17,7 @@ from deia.journal.damage import KEPT_DAMAGES, Damage, OnDamage
 from deia.journal.decode import NotAnEventError, decode, seconds_if_any, unknown
 from deia.journal.records import Record, RecordReader, is_known_version, is_original
 from deia.journal.segments import is_there
+from deia.registry import revived
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,8 @@ def read_events(
         on_damage: Called with every problem; left out, problems go to the log of this module, as warnings.
 
     Returns:
-        An iterator of typed events; a task's start and its completion are one each.
+        An iterator of typed events; a task's start and its completion are one each. What was published as an event of
+        another class is of that class where it is registered (see `register_event`), else an `UnknownEvent`.
 
     Raises:
         FileNotFoundError: There is no such file (at the call).
@@ -92,7 +94,7 @@ def read_events(
         DamagedLineError: Under `strict`, while iterating.
         NotASessionLogError: It has lines, and there was no readable event in it (at the end).
     """
-    return (entry.event for entry in read_entries(path, strict=strict, on_damage=on_damage))
+    return (revived(entry.event) for entry in read_entries(path, strict=strict, on_damage=on_damage))
 
 
 def read_entries(

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from deia.events import TEXTS
+from deia.events import given_in, is_custom
 from deia.redaction.names import is_placeholder, kind_of
 from deia.redaction.search import Search
 from deia.redaction.text import find, replace
@@ -57,13 +57,16 @@ class Redactor:
         """
         try:
             fields = self._ask(fields)
-            return {name: self._data(value) if name in TEXTS else value for name, value in fields.items()}
+            given = {name: fields[name] for name in given_in(fields)}
+            if is_custom(fields):  # the names of its fields are the caller's, and may tell what is secret
+                return {**fields, **self._mapping(given)}
+            return {**fields, **{name: self._data(value) for name, value in given.items()}}
         except Exception as error:  # a callable of the user's, or data that is nested beyond our means
             if raised_by_signal_handler(error):
                 raise
             if self._warn is not None:
                 self._warn("Redaction failed, the texts of that event are replaced as a whole: %r", error)
-            return {name: self._withhold(name, value) if name in TEXTS else value for name, value in fields.items()}
+            return {**fields, **{name: self._withhold(name, fields[name]) for name in given_in(fields)}}
 
     def data(self, value: Any) -> Any:
         """Return plain data without what our own rules find; on failure nothing of it."""
@@ -89,7 +92,7 @@ class Redactor:
         self._asked.add(me)
         try:
             for ask in self._callables:
-                given = {name: fields[name] for name in ("type", *TEXTS) if name in fields}
+                given = {name: fields[name] for name in ("type", *given_in(fields))}
                 answer = ask(orjson.loads(orjson.dumps(given)))
                 if not isinstance(answer, dict) or answer.keys() != given.keys():
                     raise TypeError("redact= must return a dict with the keys that it was given")

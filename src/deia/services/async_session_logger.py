@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from deia.analysis import SessionAnalysis
     from deia.options import LoggerOptions
+    from deia.services.event_bus import EventBus
 
 T = TypeVar("T")
 
@@ -176,6 +177,18 @@ class AsyncSessionLogger:
         except MustWait as wait:
             await self._wait(wait)
 
+    async def publish(self, event: object) -> None:
+        """See `SessionLogger.publish`."""
+        try:
+            self._recorder.publish(event)
+        except MustWait as wait:
+            await self._wait(wait)
+
+    @property
+    def bus(self) -> EventBus:
+        """See `SessionLogger.bus`."""
+        return self._recorder.bus
+
     async def _wait(self, wait: MustWait) -> None:
         await self._recorder._session.appender.append_async(wait.build, wait.done, wait.pending)
 
@@ -185,15 +198,15 @@ class AsyncSessionLogger:
 
     async def analyze_session(self, session_path: str | os.PathLike[str], **options: Any) -> SessionAnalysis:
         """See `SessionLogger.analyze_session`; it is read on a worker thread."""
-        return await _in_thread(partial(self._recorder.analyze_session, session_path, **options))
+        return await in_thread(partial(self._recorder.analyze_session, session_path, **options))
 
     async def events(self) -> list[LoggedEvent]:
         """See `SessionLogger.events`; the log is read on a worker thread."""
-        return await _in_thread(lambda: self._recorder.events)
+        return await in_thread(lambda: self._recorder.events)
 
     async def save_session(self, output_dir: str | os.PathLike[str], timeout_s: float = DEFAULT_TIMEOUT_S) -> Path:
         """See `SessionLogger.save_session`."""
-        return await _in_thread(partial(self._recorder.save_session, output_dir, timeout_s))
+        return await in_thread(partial(self._recorder.save_session, output_dir, timeout_s))
 
     def task(self, task_name: str, metadata: Mapping[str, Any] | None = None) -> AsyncTaskHandle:
         """See `SessionLogger.task`; here it is `async with`."""
@@ -260,7 +273,7 @@ class AsyncSessionLogger:
     ) -> Any:
         """See `SessionLogger.open`; a file is wrapped as `anyio.open_file` does it, and worked on by threads."""
         call: Callable[[], Any] = partial(self._recorder.open, path, mode, buffering, encoding, errors, newline)
-        opened = await _in_thread(call)
+        opened = await in_thread(call)
         if opened is None:
             return None
         import anyio
@@ -278,15 +291,15 @@ class AsyncSessionLogger:
 
     async def flush(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
         """See `SessionLogger.flush`; cancelling the wait does not cancel the write."""
-        return await _in_thread(partial(self._recorder.flush, timeout_s))
+        return await in_thread(partial(self._recorder.flush, timeout_s))
 
     async def sync(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
         """See `SessionLogger.sync`; cancelling the wait does not cancel the sync."""
-        return await _in_thread(partial(self._recorder.sync, timeout_s))
+        return await in_thread(partial(self._recorder.sync, timeout_s))
 
     async def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         """See `SessionLogger.close`."""
-        await _in_thread(partial(self._recorder.close, timeout_s))
+        await in_thread(partial(self._recorder.close, timeout_s))
 
     async def statistics(self) -> Statistics:
         """See `SessionLogger.statistics`."""
@@ -331,7 +344,7 @@ class AsyncSessionLogger:
         return f"<{type(self).__name__} {self.path}>"
 
 
-async def _in_thread(call: Callable[[], T]) -> T:
+async def in_thread(call: Callable[[], T]) -> T:
     """Run a call that may block on a worker thread; cancelling abandons it there."""
     import anyio.to_thread
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
 import orjson
 
 from deia.bus.appender import Build, Done, Pending
+from deia.bus.nesting import depth
 from deia.bus.session import Session
 from deia.line import encode, plain_fields
 from deia.plain import plain
@@ -17,6 +19,9 @@ from deia.services import arguments
 from deia.services.screen import Screen
 from deia.services.tasks import Tasks
 from deia.system import now
+
+suspends: ContextVar[bool] = ContextVar("deia_suspends", default=False)
+"""Whether the log call that is made in this context is one that a task awaits, or that must not wait at all."""
 
 
 class MustWait(Exception):
@@ -41,11 +46,27 @@ class Recording:
 
     @staticmethod
     def _append(session: Session, build: Build, done: Done = None) -> None:
-        """Append by the slow path; `done` is called once it is recorded."""
-        session.appender.append(build, done)
+        """Append by the slow path; `done` is called once it is recorded.
+
+        Raises:
+            MustWait: It cannot go on at once, and the caller sees to that. (Never in a call made inside that one.)
+        """
+        if not suspends.get() or depth() > 1:
+            session.appender.append(build, done)
+            return
+        pending = session.appender.attempt(build, done)
+        if pending is not None:
+            raise MustWait(build, done, pending)
 
     def _log(
-        self, producer: Producer, fields: dict[str, Any], counter: int, task: OpenTask | None, *, waits: bool = False
+        self,
+        producer: Producer,
+        fields: dict[str, Any],
+        counter: int,
+        task: OpenTask | None,
+        *,
+        waits: bool = False,
+        closely: bool = False,
     ) -> None:
         """Record an event.
 
@@ -55,6 +76,7 @@ class Recording:
             counter: What it counts as.
             task: The task that it was logged in, or one in that.
             waits: Whether it waits where it has to, whatever the logger does there.
+            closely: Whether it is to be looked at for secrets, suspicious or not.
         """
         if task is not None and task.owner is not producer.owner:
             task = innermost(task, producer.owner)
@@ -69,7 +91,7 @@ class Recording:
         except TypeError:  # lone surrogates in a text
             fields = {name: plain(value) if type(value) is str else value for name, value in fields.items()}
             line = orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)
-        if self._screen is not None and self._screen.suspects(line):
+        if self._screen is not None and (closely or self._screen.suspects(line)):
             self._append_again(orjson.loads(line), counter, odd=True, waits=waits)
         elif not producer.commit(start, seq, line, counter):
             self._append_again(orjson.loads(line), counter, waits=waits)

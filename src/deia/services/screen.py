@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from deia.bus.session import Session
-from deia.events import TEXTS
+from deia.events import given_in
 from deia.line import encode
 from deia.redaction import suspicion
 from deia.redaction.suspicion import ALL, SIGNS
@@ -115,8 +115,8 @@ class Screen:
         from deia.shortening import shorten
 
         fields = orjson.loads(line)
-        texts = {name: value for name, value in fields.items() if name in TEXTS}
-        others = {name: value for name, value in fields.items() if name not in TEXTS}
+        texts = {name: fields[name] for name in given_in(fields)}
+        others = {name: value for name, value in fields.items() if name not in texts}
         # between the two parts is a comma, around them are braces twice, and a newline is to come
         fields.update(shorten(texts, most - len(orjson.dumps({**others, **(first or {})}))))
         return orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)

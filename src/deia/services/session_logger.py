@@ -32,6 +32,7 @@ from deia.services import arguments
 from deia.services.ids import checked_id, checked_pair, new_session_id
 from deia.services.model_calls import ModelCalls
 from deia.services.nesting import Nesting
+from deia.services.publishing import Publishing
 from deia.services.recording import replaced
 from deia.services.screen import Screen
 from deia.services.tasks import Tasks
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from deia.analysis import SessionAnalysis
     from deia.options import LoggerOptions
+    from deia.services.event_bus import EventBus
 
 __all__ = [
     "FileEvent",
@@ -58,10 +60,13 @@ __all__ = [
 _ELSEWHERE = {
     "AnalysisCache": "deia.analysis",
     "AsyncSessionLogger": "deia.services.async_session_logger",
+    "EventBus": "deia.services.event_bus",
     "SessionAnalysis": "deia.analysis",
+    "Subscription": "deia.bus.subscription",
     "analyze_session": "deia.analysis",
     "in_context": "deia.services.context",
     "read_events": "deia.journal.reader",
+    "register_event": "deia.registry",
     "summarize_session": "deia.analysis",
     **{name: "deia.errors" for name, value in vars(errors).items() if isinstance(value, type)},
 }
@@ -87,7 +92,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-class SessionLogger(ModelCalls, Nesting):
+class SessionLogger(ModelCalls, Nesting, Publishing):
     """Records one session of one agent; every call may be made from any thread, and inside any other.
 
     A log call costs a few microseconds, waits for no I/O of its own, and once it has returned its event survives
@@ -310,6 +315,13 @@ class SessionLogger(ModelCalls, Nesting):
         # fmt: on
         # (the very line that was looked at, as another thread may change `params` meanwhile)
         self._append_again(fields if self._screen is None else orjson.loads(line), CALLED)
+
+    @property
+    def bus(self) -> EventBus:
+        """The event bus of this session: what is recorded here is delivered there, and the other way round."""
+        from deia.services.event_bus import EventBus
+
+        return EventBus.of(self)
 
     # What it comes to
 
