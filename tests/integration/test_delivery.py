@@ -1,0 +1,166 @@
+"""What subscribers are given when their process forks, ends, or loses what serves them, and their session its files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deia import EventBus, SessionLogger, read_events
+from deia.bus.background import background
+from support.causes import CAUSES, OPTIONS
+from support.delivered import Step, handed_out
+from support.held_writer import HeldWriter
+from support.processes import run
+from support.waiting import eventually
+
+PAD = {"pad": "x" * 600}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+@pytest.mark.parametrize("cause", sorted(CAUSES))
+def test_session_that_goes_on_in_another_file_is_delivered_as_one(
+    tmp_path: Path, cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To who is live, to who is behind, and in a replay that begins afterwards: each event once."""
+    from deia import system
+
+    monkeypatch.setattr(system, "sync", system.sync)  # one of the causes replaces it
+    log = SessionLogger("agent", "s", output_dir=tmp_path / "sessions", queue_bytes=65536, **OPTIONS.get(cause, {}))
+    bus = log.bus
+    with bus.subscribe() as live, bus.subscribe(buffer_events=2) as slow:
+        for number in range(200):
+            log.log_tool_call("before", PAD, number)
+        log.flush()
+        found = [next(live).seq for _ in range(200)]
+        slow_seqs = [next(slow).seq for _ in range(3)]
+        for number in range(30):
+            log.log_tool_call("meanwhile", PAD, number)
+        CAUSES[cause](log.path)
+        log.sync()
+        for number in range(30):
+            log.log_tool_call("after", PAD, number)
+        log.sync()
+        eventually(lambda: log.statistics().segment > 1, "for the segment")
+        with bus.subscribe(replay=True) as replayed:
+            log.close()
+            everything = list(range(1, 261))
+            assert [event.seq for event in read_events(log.path)] == everything
+            assert found + [event.seq for event in live] == everything
+            assert slow_seqs + [event.seq for event in slow] == everything
+            assert [event.seq for event in replayed] == everything
+            assert [live.missed, slow.missed, replayed.missed] == [0, 0, 0]
+
+
+def test_subscribers_are_served_again_after_the_background_has_died(tmp_path: Path) -> None:
+    """The next log call starts another, and they have missed nothing."""
+    bus = EventBus("agent", output_dir=tmp_path)
+    with bus.subscribe() as events:
+        bus.publish_blocking(Step(1))
+        assert next(events).number == 1
+        home = background()
+        home._loop.call_soon_threadsafe(home._loop.stop)  # type: ignore[union-attr]
+        eventually(lambda: not home.alive, "for the loop to die")
+        bus.publish_blocking(Step(2))
+        assert next(events).number == 2
+    bus._recorder.close()
+
+
+def test_close_that_the_disk_holds_up_takes_nothing_from_subscribers(tmp_path: Path, held_writer: HeldWriter) -> None:
+    """They read what is queued; the end comes with the end."""
+    log = SessionLogger("agent", output_dir=tmp_path)
+    log.publish(Step(0))
+    with log.bus.subscribe(Step) as events:
+        held_writer.hold()
+        log.publish(Step(1))
+        handed_out(log.bus)
+        assert next(events).number == 1
+        held_writer.release()
+        log.close()
+        assert list(events) == []
+
+
+def test_reading_defect_in_one_session_does_not_end_the_background(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings_logged: list[str]
+) -> None:
+    """It is logged; the session is written on, and others are served."""
+    broken, sound = EventBus("agent", "broken", output_dir=tmp_path), EventBus("agent", "sound", output_dir=tmp_path)
+    with broken.subscribe(), sound.subscribe() as events:
+
+        def fail(*_: Any) -> Any:
+            raise AssertionError("a defect")
+
+        monkeypatch.setattr(broken._recorder._session.course, "read", fail)
+        broken.publish_blocking(Step(1))
+        sound.publish_blocking(Step(2))
+        assert next(events).number == 2
+        eventually(lambda: any("not served" in message for message in warnings_logged), "for the report")
+        assert broken._recorder.flush() > 0
+    for bus in (broken, sound):
+        bus._recorder.close()
+
+
+FORK = """
+import os, sys, threading
+from deia import SessionLogger, ToolEvent
+log = SessionLogger("agent", "parent", output_dir=sys.argv[1])
+bus = log.bus
+seen = []
+bus.on(ToolEvent)(lambda event: seen.append(event.name))
+with bus.subscribe(ToolEvent) as events:
+    log.log_tool_call("before", {}, 1)
+    assert next(events).name == "before"
+    bus.wait_handled_blocking(20)
+    pid = os.fork()
+    if pid == 0:
+        assert list(events) == []
+        with log.bus.subscribe(ToolEvent) as own:
+            log.log_tool_call("child's", {}, 1)
+            assert next(own).name == "child's"
+        log.close()
+        assert seen == ["before"], seen
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    log.log_tool_call("after", {}, 1)
+    assert next(events).name == "after"
+    bus.wait_handled_blocking(20)
+    log.close()
+    assert list(events) == []
+    assert seen == ["before", "after"], seen
+print("done")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_subscriptions_of_a_forked_child_end_and_its_own_session_has_new_ones(tmp_path: Path) -> None:
+    """The parent's go on."""
+    assert run(FORK, tmp_path, cwd=tmp_path).endswith("done\n")
+
+
+HANGS = """
+import sys, threading
+from deia import SessionLogger, ToolEvent
+log = SessionLogger("agent", "s", output_dir=sys.argv[1])
+reached = threading.Event()
+
+@log.bus.on(ToolEvent)
+def hang(event):
+    reached.set()
+    threading.Event().wait()
+
+@log.bus.on(ToolEvent)
+async def hang_too(event):
+    threading.Event().wait()
+
+log.log_tool_call("a", {}, 1)
+reached.wait()
+log.log_tool_call("b", {}, 1)
+"""
+
+
+def test_handlers_that_hang_hold_up_no_exit(tmp_path: Path) -> None:
+    """And everything that was logged is in the log."""
+    run(HANGS, tmp_path, cwd=tmp_path)
+    assert [event.name for event in read_events(tmp_path / "agent_s.jsonl")] == ["a", "b"]  # type: ignore[union-attr]
