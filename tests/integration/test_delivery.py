@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,13 @@ import pytest
 
 from deia import EventBus, SessionLogger, read_events
 from deia.bus.background import background
+from deia.errors import WriterFailedError
+from deia.journal.next_segment import NextSegment
 from support.causes import CAUSES, OPTIONS
 from support.delivered import Step, handed_out
 from support.held_writer import HeldWriter
 from support.processes import run
-from support.waiting import eventually
+from support.waiting import PATIENCE_S, eventually
 
 PAD = {"pad": "x" * 600}
 
@@ -52,6 +56,31 @@ def test_session_that_goes_on_in_another_file_is_delivered_as_one(
             assert slow_seqs + [event.seq for event in slow] == everything
             assert [event.seq for event in replayed] == everything
             assert [live.missed, slow.missed, replayed.missed] == [0, 0, 0]
+
+
+def test_switch_that_was_given_up_leaves_subscribers_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They read the file that the session stays in, to its end."""
+    tried = threading.Event()
+
+    def fail(_: object) -> None:
+        tried.set()
+        raise OSError("no name can be made")
+
+    monkeypatch.setattr(NextSegment, "place", fail)
+    log = SessionLogger("agent", output_dir=tmp_path, queue_bytes=65536, max_segment_bytes=65536)
+    with log.bus.subscribe() as live, log.bus.subscribe(buffer_events=2) as slow:
+        for number in range(300):
+            log.log_tool_call("x", PAD, number)
+        assert tried.wait(PATIENCE_S)
+        log.log_tool_call("x", PAD, 300)
+        with suppress(WriterFailedError):  # it says why there is no other file
+            log.close()
+        log.close()
+        assert log.statistics().segment == 1
+        for events in (live, slow):
+            assert [event.duration_ms for event in events] == list(range(301))
 
 
 def test_subscribers_are_served_again_after_the_background_has_died(tmp_path: Path) -> None:

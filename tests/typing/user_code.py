@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,9 @@ import deia
 from deia import (
     AnalysisCache,
     AsyncSessionLogger,
+    CustomEvent,
     ErrorEvent,
+    EventBus,
     FileEvent,
     LLMEvent,
     MessageEvent,
@@ -29,12 +32,14 @@ from deia import (
     SessionLogger,
     SessionSummary,
     Statistics,
+    Subscription,
     TaskEvent,
     ToolEvent,
     UnknownEvent,
     analyze_session,
     in_context,
     read_events,
+    register_event,
 )
 from deia.services.session_logger import SessionLogger as OriginalName
 
@@ -220,3 +225,49 @@ def wrong_calls_are_found(log: SessionLogger) -> None:
     log.log_file_write("path")  # type: ignore[call-arg]
     log.log_llm_call("provider")  # type: ignore[call-arg]
     log.log_error(5)  # type: ignore[arg-type]
+
+
+@register_event
+@dataclasses.dataclass
+class PlanMade(CustomEvent):
+    """An event of the user's own."""
+
+    steps: list[str]
+
+
+def has_steps(plan: PlanMade) -> bool:
+    """Which ones are wanted."""
+    return bool(plan.steps)
+
+
+async def bus(directory: Path) -> None:
+    """Every call of the event bus."""
+    async with EventBus("agent", output_dir=directory, sync_policy="never") as bus:
+        await bus.publish(PlanMade(["a"]))
+        bus.publish_nowait(ToolEvent("x", {}, 1))
+        bus.publish_blocking(PlanMade(steps=[]))
+        async with bus.subscribe(PlanMade, where=has_steps, replay=True) as plans:
+            assert_type(plans, Subscription[PlanMade])
+            async for plan in plans:
+                assert_type(plan, PlanMade)
+        with bus.subscribe("Plan*", ToolEvent, replay=3, when_behind="drop-oldest", buffer_events=9) as events:
+            assert_type(events, Subscription[Any])
+            assert_type(events.dropped + events.missed, int)
+            for event in events:
+                assert_type(event, Any)
+
+        @bus.on(PlanMade, at_once=True)
+        def handle(plan: PlanMade) -> None: ...
+
+        @bus.on("*")
+        async def handle_async(event: object) -> None: ...
+
+        assert_type(handle(PlanMade([])), None)
+        bus.off(handle)
+        await bus.wait_handled(timeout_s=1)
+        bus.wait_handled_blocking(1)
+        assert_type(await bus.flush(), int)
+        assert_type(bus.statistics(), Statistics)
+        bus.subscribe(when_behind="wait")  # type: ignore[call-overload]
+        assert_type(SessionLogger("agent").bus, EventBus)
+        await AsyncSessionLogger("agent").publish(plan)

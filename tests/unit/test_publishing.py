@@ -160,6 +160,14 @@ async def test_both_loggers_publish_too(tmp_path: Path) -> None:
     assert [*read_events(log.path), *read_events(other.path)] == [Measured(1), Measured(2)]
 
 
+def test_events_of_a_logger_are_those_of_this_package(tmp_path: Path) -> None:
+    """What was published of other classes is for `read_events`."""
+    with SessionLogger("agent", output_dir=tmp_path) as log:
+        log.publish(Measured(1))
+        log.log_tool_call("x", {}, 1)
+        assert log.events == [ToolEvent("x", {}, 1)]
+
+
 def test_published_event_belongs_to_the_innermost_task(tmp_path: Path) -> None:
     """As every other event."""
     with SessionLogger("agent", output_dir=tmp_path) as log, log.task("outer") as task:

@@ -23,6 +23,9 @@ CHUNK_BYTES = 64 * 1024
 """Read at a time: some 300 events, which are decoded in a millisecond or two."""
 
 
+_LEFT = object()
+
+
 class Stretch:
     """One of the places that a session was recorded to, one after the other: memory, then a file, then another.
 
@@ -100,6 +103,8 @@ class Course:
     def _current(self) -> Stretch:
         stretch = self._last
         while not self._is_current(stretch) and stretch.next is not None:
+            if stretch.home is not None:
+                stretch.home = _LEFT  # its files need not be kept for that
             stretch = stretch.next
         self._last = stretch
         return stretch
@@ -120,7 +125,7 @@ class Course:
             renumbered: By how much the `seq` of what was kept changes.
         """
         stretch = self._current()
-        stretch.renumbered = renumbered
+        stretch.renumbered, stretch.moved = renumbered, None
         stretch.next = Stretch(files, files.path, files.base, files.size, seq)
 
     def switches(self, files: SessionFiles, header_bytes: int) -> None:
@@ -140,6 +145,7 @@ class Course:
         stretch = self._current()
         if stretch.home is not None:
             stretch.limit = end
+            stretch.next = stretch.moved = None  # of a switch that was given up
 
     def is_over(self, position: Position) -> bool:
         """Whether nothing can come after a position."""

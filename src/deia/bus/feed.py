@@ -139,11 +139,9 @@ class Feed:
                     chunk = await wrap(self._session.course.read)(head, executor=home.executor)
             except OSError:
                 self._skip(head)
-                self._session.say()
                 continue
             if chunk.data:
                 self._hand_out(head, chunk)
-                self._session.say()
                 await anyio.lowlevel.checkpoint()
             elif self._session.course.is_over(chunk.position):
                 self._end()

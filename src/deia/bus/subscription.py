@@ -155,17 +155,16 @@ class Subscription(Generic[E]):
             self.fall_behind(before)
         elif self._when_behind == "drop-newest":
             buffer.extend(events[: max(room, 0)])
-            self._drop(len(events) - max(room, 0))
+            self.dropped += len(events) - max(room, 0)
         else:
             buffer.extend(events[-self._most :])
-            dropped = max(0, len(events) - self._most)
+            self.dropped += max(0, len(events) - self._most)
             while len(buffer) > self._most:
                 try:
                     buffer.popleft()
                 except IndexError:  # whoever reads was first
                     break
-                dropped += 1
-            self._drop(dropped)
+                self.dropped += 1
         self._progress.announce()
 
     def fall_behind(self, position: Position) -> None:
@@ -178,16 +177,7 @@ class Subscription(Generic[E]):
         if self._when_behind == "catch-up":
             self.fall_behind(position)
         else:
-            self._drop(max(0, to.seq - max(position.seq, self._after)))
-
-    def _drop(self, count: int) -> None:
-        if count:
-            self.dropped += count
-            self._session.warn(
-                f"dropped-{id(self)}",
-                "A subscriber is too slow, events are dropped for it and counted: %s",
-                self._session.path,
-            )
+            self.dropped += max(0, to.seq - max(position.seq, self._after))
 
     @property
     def awaits_past(self) -> bool:

@@ -7,7 +7,7 @@ import orjson
 from deia.bus.session import Session
 from deia.events import LoggedEvent, SessionEvent, TaskEvent, UnknownEvent
 from deia.journal.decode import decode
-from deia.journal.reader import read_events
+from deia.journal.reader import read_entries
 from deia.journal.segments import is_there
 
 
@@ -22,10 +22,10 @@ def read_back(session: Session) -> list[LoggedEvent]:
     with session.lock:  # a session that is being opened moves from memory to its files
         kept = b"".join(line for at, line in list(session.producer.kept.items()) if at is not None)
         in_memory_only = session.state == "open" and session.writer.files is None
-        stored = read_events(session.path) if not in_memory_only and is_there(session.path) else iter(())
+        stored = read_entries(session.path) if not in_memory_only and is_there(session.path) else iter(())
     in_memory = map(decode, map(orjson.loads, kept.splitlines()))
     last_seq = 0
-    for event in (*stored, *in_memory):
+    for event in (*(entry.event for entry in stored), *in_memory):
         if event.session_id != session.session_id or (event.seq or 0) <= last_seq:
             continue  # of a file that this logger would be refused; or written since the lines in memory were looked at
         last_seq = event.seq or 0

@@ -348,7 +348,7 @@ class SessionLogger(ModelCalls, Nesting, Publishing):
 
     @property
     def events(self) -> list[LoggedEvent]:
-        """The session's events in order of logging, a completed task being one.
+        """The session's events in order of logging, a completed task being one, without those of your own classes.
 
         Read back from the log into a new list each time: for tests and small sessions.
         """
