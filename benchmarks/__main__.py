@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from benchmarks import (
     analysis,
     appends,
+    bus,
     commits,
     compare,
     figures,
@@ -26,6 +27,7 @@ from benchmarks import (
     steps,
     tables,
 )
+from benchmarks.buses import BUSES
 from benchmarks.results import read_result, result_name, write_result
 
 Result = dict[str, Any]
@@ -35,6 +37,7 @@ Settings = TypeVar(
     peer_runs.Settings,
     analysis.Settings,
     scale.Settings,
+    bus.Settings,
     commits.Settings,
     instructions.Settings,
 )
@@ -119,6 +122,13 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_scale)
 
     command = commands.add_parser(
+        "bus", parents=[single], help="publish and deliver: events per second, and how long one takes to its handlers"
+    )
+    command.add_argument("--rounds", type=int, metavar="N", help="processes of each bus, in each way")
+    command.add_argument("--bus", action="append", choices=list(BUSES), metavar="NAME", help="only these")
+    command.set_defaults(run=_bus)
+
+    command = commands.add_parser(
         "record", parents=[measuring], help="measure in full, into benchmarks/results/, and make the page anew"
     )
     command.add_argument(
@@ -182,6 +192,8 @@ def _show(result: Result, keep: Path | None) -> int:
         text = instructions.tables([result])
     elif result["benchmark"] == "analysis":
         text, lost = analysis.tables(result), analysis.failures(result)
+    elif result["benchmark"] == "bus":
+        text = bus.table(result)
     else:
         text = tables.appends(result)
     print(text)
@@ -216,6 +228,11 @@ def _analysis(options: argparse.Namespace) -> int:
 def _scale(options: argparse.Namespace) -> int:
     settings = _settings(options, scale.QUICK, scale.Settings())
     return _show(scale.run(settings, options.directory, say=_say), options.json)
+
+
+def _bus(options: argparse.Namespace) -> int:
+    settings = _settings(options, bus.QUICK, bus.Settings())
+    return _show(bus.run(settings, options.directory, only=options.bus, say=_say), options.json)
 
 
 def _record(options: argparse.Namespace) -> int:

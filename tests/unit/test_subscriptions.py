@@ -615,3 +615,21 @@ def test_waits_take_no_longer_than_threads_can(tmp_path: Path) -> None:
     from deia.bus import subscription
 
     assert subscription._FOREVER_S < threading.TIMEOUT_MAX < math.inf
+
+
+async def test_constructor_of_a_users_class_runs_where_its_event_is_taken(bus: EventBus) -> None:
+    """Not on the background: one that takes its time, or hangs, holds up nobody else."""
+    threads: set[int] = set()
+
+    @dataclasses.dataclass
+    class Thoughtful:
+        number: int
+
+        def __post_init__(self) -> None:
+            threads.add(threading.get_ident())
+
+    async with bus.subscribe(Thoughtful) as events, bus.subscribe(Thoughtful, replay=True) as again:
+        await bus.publish(Thoughtful(1))
+        (event,), (other,) = await take(events, 1), await take(again, 1)
+    assert event == other and event is not other
+    assert threads == {threading.get_ident()}

@@ -16,7 +16,6 @@ from deia.bus.background import background
 from deia.bus.course import Chunk, Position
 from deia.bus.progress import Progress
 from deia.journal.decode import NotAnEventError, decode, unknown
-from deia.registry import revived
 
 if TYPE_CHECKING:
     from deia.bus.filters import Filter
@@ -227,7 +226,10 @@ def _name_of(line: bytes) -> str:
 
 
 def event_of(line: bytes) -> Any:
-    """Return the event of a line; None where somebody has damaged it in its file."""
+    """Return the event of a line; None where somebody has damaged it in its file.
+
+    A class of the user's own is left to whoever takes the event: its constructor may do anything, and take its time.
+    """
     try:
         fields = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -235,6 +237,6 @@ def event_of(line: bytes) -> Any:
     if not isinstance(fields, dict) or type(fields.get("type")) is not str:
         return None
     try:
-        return revived(decode(fields))
+        return decode(fields)
     except NotAnEventError:
         return unknown(fields["type"], fields)

@@ -89,9 +89,9 @@ class Handlers:
             async for event in subscription:
                 try:
                     await function(event)
-                except Exception:
+                except (Exception, SystemExit):  # what ends a task from outside is neither
                     logger.exception(_RAISED, function)
-        except Exception:
+        except (Exception, SystemExit):
             logger.exception(_ENDED, function)
         finally:
             self._end(function, subscription)

@@ -50,17 +50,23 @@ class Progress:
         import anyio
 
         with anyio.move_on_after(timeout_s):
-            while True:
-                event = anyio.Event()
-                wake = partial(_from_any_thread(), event.set)
-                self._wakers.append(wake)
-                try:
-                    if condition():
-                        return True
-                    await event.wait()
-                finally:
-                    self._forget(wake)
+            await self.wait_async(condition)
         return condition()
+
+    async def wait_async(self, condition: Callable[[], object]) -> None:
+        """The same for as long as it takes."""
+        import anyio
+
+        while True:
+            event = anyio.Event()
+            wake = partial(_from_any_thread(), event.set)
+            self._wakers.append(wake)
+            try:
+                if condition():
+                    return
+                await event.wait()
+            finally:
+                self._forget(wake)
 
     def _forget(self, wake: Callable[[], object]) -> None:
         with contextlib.suppress(ValueError):  # it was called

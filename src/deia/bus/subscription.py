@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -263,7 +262,7 @@ class Subscription(Generic[E]):
                 return
             seen = seq
             if self.filter.wants(entry.record.fields.get("type", "")):
-                yield seq, revived(event)
+                yield seq, event
 
     def _take(self) -> Any:
         """Take the next event that is there, if there is one."""
@@ -273,7 +272,7 @@ class Subscription(Generic[E]):
         self._idle = False
         while True:
             try:
-                event = buffer.popleft()[1]
+                event = revived(buffer.popleft()[1])
             except IndexError:
                 return _NOTHING
             if self._where is None or self._where(event):
@@ -335,7 +334,7 @@ class Subscription(Generic[E]):
                 await anyio.to_thread.run_sync(self._catch_up, abandon_on_cancel=True)
             else:
                 self._rest()
-                await self._progress.wait_until_async(self._has_news, math.inf)
+                await self._progress.wait_async(self._has_news)
             self._gave_way = system.monotonic()
 
     def __enter__(self) -> Self:
