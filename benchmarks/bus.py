@@ -110,7 +110,7 @@ def _row(name: str, subscribers: int, ways: dict[str, list[Any]]) -> dict[str, A
 def table(result: dict[str, Any]) -> str:
     """Return the figures as a table in Markdown."""
     lines = [
-        "| Subscribers | Bus | Recorded | Events per second | `publish`, median | 99 % | To the handler | 99 % | Longest |",
+        "| Subscribers | Bus | Recorded | Events per second | `publish`, median | 99 % | To handlers | 99 % | Longest |",
         "| --: | --- | --- | --: | --: | --: | --: | --: | --: |",
     ]
     for row in result["rows"]:
