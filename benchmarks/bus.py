@@ -60,10 +60,11 @@ def run(
         for name, count in jobs:
             if name in missing:
                 continue
+            part = BUSES[name].part
             events = min(settings.events, settings.deliveries // count)
             for way, job in (
-                ("tight", {"events": events}),
-                ("paced", {"events": settings.paced, "rate": settings.rate}),
+                ("tight", {"events": max(1, events // part)}),
+                ("paced", {"events": max(1, settings.paced // part), "rate": settings.rate}),
             ):
                 answer = _run({**job, "bus": name, "subscribers": count}, directory)
                 if "missing" in answer:
@@ -110,7 +111,7 @@ def _row(name: str, subscribers: int, ways: dict[str, list[Any]]) -> dict[str, A
 def table(result: dict[str, Any]) -> str:
     """Return the figures as a table in Markdown."""
     lines = [
-        "| Subscribers | Bus | Recorded | Events per second | `publish`, median | 99 % | To handlers | 99 % | Longest |",
+        "| Subscribers | Bus | Recorded | Events per second | `publish`, median | 99 % | To handler | 99 % | Longest |",
         "| --: | --- | --- | --: | --: | --: | --: | --: | --: |",
     ]
     for row in result["rows"]:
