@@ -27,6 +27,7 @@ from deia import (
     UnknownEvent,
     read_events,
 )
+from deia.bus import subscription
 from deia.errors import LoggerClosedError
 from support.delivered import LastStep, Step, handed_out, rest_of, seqs, take
 from support.held_writer import HeldWriter
@@ -383,6 +384,47 @@ class TestSlowSubscribers:
         assert seqs(found) == list(range(events.missed + 1, 1501))
         assert events.missed > 0
 
+    async def test_what_is_gone_at_the_end_is_counted_too(self, tmp_path: Path) -> None:
+        """The last file was removed after the session was closed, before a slow subscriber had read it."""
+        async with EventBus("agent", output_dir=tmp_path) as bus, bus.subscribe(buffer_events=5) as events:
+            await publish(bus, *range(100))
+            assert numbers(await take(events, 1)) == [0]
+            await bus.close()
+            bus.path.unlink()
+            rest = await rest_of(events)
+            assert len(rest) + 1 + events.missed == 100
+            assert events.missed > 0
+
+    async def test_past_that_cannot_be_read_for_now_is_read_later(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """From where it stopped: each event once."""
+        async with EventBus("agent", "session", output_dir=tmp_path) as bus:
+            await publish(bus, *range(3000))
+        async with EventBus("agent", "session", output_dir=tmp_path) as bus:
+            await publish(bus, 3000)
+            async with bus.subscribe(Step, replay=True, buffer_events=100) as events:
+                found = await take(events, 150)
+                reads = 0
+                real = subscription.read_entries
+
+                def fail_in_the_middle(path: Any) -> Any:
+                    for number, entry in enumerate(real(path)):
+                        if number == 1000:
+                            raise OSError("the disk is away")
+                        yield entry
+
+                events._past = None  # what was read ahead of it is read anew
+                with monkeypatch.context() as broken:
+                    broken.setattr(subscription, "read_entries", fail_in_the_middle)
+                    with pytest.raises(OSError, match="away"):
+                        while True:
+                            found += await take(events, 1)
+                            reads += 1
+                found += await take(events, 3001 - len(found))
+                assert reads > 0
+                assert numbers(found) == list(range(3001))
+
     async def test_log_that_cannot_be_read_for_now_raises_and_is_read_later(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -612,8 +654,6 @@ def test_sync_policy_always_delivers_too(tmp_path: Path) -> None:
 
 def test_waits_take_no_longer_than_threads_can(tmp_path: Path) -> None:
     """The wait of a thread is for ever, in a number that the system takes."""
-    from deia.bus import subscription
-
     assert subscription._FOREVER_S < threading.TIMEOUT_MAX < math.inf
 
 

@@ -171,7 +171,7 @@ class Course:
             is_current = self._is_current(stretch)
             if not is_current and offset >= stretch.limit:
                 if stretch.next is None:
-                    return Chunk(position, b"", 0)
+                    return self._nothing_after(position, before)
                 position = _go_on(position, stretch.next)
                 continue
             if is_current:
@@ -179,7 +179,7 @@ class Course:
                 if data is None:
                     continue  # it has gone on meanwhile
                 if not data:
-                    return Chunk(position, b"", 0)
+                    return self._nothing_after(position, before)
             else:
                 data = _read_left(stretch, offset)
                 if not data:
@@ -191,6 +191,13 @@ class Course:
                     missed = found - 1 - before
                 position = Position(stretch, offset, found - 1, max(seq, after))
             return Chunk(position, data, missed)
+
+    def _nothing_after(self, position: Position, before: int) -> Chunk:
+        """Return that nothing is there yet, and how many lines before it cannot be read any more."""
+        now = self.now()
+        if (now.stretch, now.offset) != (position.stretch, position.offset) or now.seq <= position.seq:
+            return Chunk(position, b"", 0)
+        return Chunk(now._replace(after=max(now.seq, position.after)), b"", max(0, now.seq - before))
 
     def _read_current(self, stretch: Stretch, offset: int) -> bytes | None:
         """Return whole lines of what is recorded now; None where the session has gone on."""

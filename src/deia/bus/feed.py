@@ -145,15 +145,22 @@ class Feed:
             elif self._session.course.is_over(chunk.position):
                 self._end()
             else:
-                # a session that is parked, or not open yet, has each append come by `note`
-                self._asleep = True
-                self._asleep = self._session.parked or self._session.state == "unopened"
+                self._asleep = True  # first: from now on `note` rings
+                self._asleep = self._is_idle(chunk.position)
                 await bell.wait(None if self._asleep else POLL_S)
                 self._asleep = False
         with self.lock:
             self._bell = self._read_by = None
         if self._subscriptions:  # somebody came in between
             self.go_on(home)
+
+    def _is_idle(self, position: Position) -> bool:
+        """Whether whatever comes after a position comes by `note`."""
+        session = self._session
+        if not session.parked and session.state != "unopened":
+            return False
+        now = session.course.now()  # it may have become idle since the position was read
+        return (now.stretch, now.offset) == (position.stretch, position.offset)
 
     def _hand_out(self, head: Position, chunk: Chunk) -> None:
         """Decode what somebody wants, and give it to those who are live."""
@@ -173,16 +180,15 @@ class Feed:
             if self.head is not head:
                 return  # everyone has gone meanwhile, and others may have come
             self.head = reached
+            has_opened = chunk.position.stretch is not head.stretch
             for subscription in self._subscriptions:
-                if subscription.is_live:
-                    found = by_filter.get(subscription.filter.key)
-                    has_opened = chunk.position.stretch is not head.stretch
-                    if found is None or (
-                        has_opened and subscription.awaits_past
-                    ):  # it came meanwhile, or has to go back
-                        subscription.fall_behind(head)
-                    else:
-                        subscription.offer(found[1], head, chunk.missed)
+                if not subscription.is_live:
+                    continue
+                found = by_filter.get(subscription.filter.key)
+                if found is None or (has_opened and subscription.awaits_past):  # it came meanwhile, or has to go back
+                    subscription.fall_behind(head)
+                else:
+                    subscription.offer(found[1], head, chunk.missed)
         self.progress.announce()
 
     def _skip(self, head: Position) -> None:

@@ -242,12 +242,16 @@ class Subscription(Generic[E]):
                     self._from = None
                 return False
             self._past = self._past_events(stretch.seq)
-        for seq, event in self._past:
-            self._buffer.append((seq, event))
-            if len(self._buffer) >= self._most:
-                break
-        else:
-            self._from = self._past = None
+        try:
+            for seq, event in self._past:
+                self._buffer.append((seq, event))
+                self._from = seq + 1
+                if len(self._buffer) >= self._most:
+                    return True
+        except OSError:
+            self._past = None  # it is begun anew, from there on
+            raise
+        self._from = self._past = None
         return True
 
     def _past_events(self, last: int) -> Iterator[Numbered]:
