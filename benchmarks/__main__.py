@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--only",
         action="append",
-        choices=["overhead", "appends", "peers", "analysis", "scale", "instructions", "steps"],
+        choices=["overhead", "appends", "peers", "analysis", "scale", "bus", "instructions", "steps"],
         help="one of them; may be given again (default: overhead and appends, which need no peers)",
     )
     command.set_defaults(run=_record)
@@ -254,6 +254,8 @@ def _in_full(benchmark: str, directory: Path) -> Result:
         return peer_runs.run(peer_runs.Settings(), directory, say=_say)
     if benchmark == "scale":
         return scale.run(scale.Settings(events=scale.LONG_EVENTS), directory, say=_say)
+    if benchmark == "bus":
+        return bus.run(bus.Settings(), directory, say=_say)
     if benchmark == "steps":
         return steps.run(directory)
     if benchmark == "instructions":

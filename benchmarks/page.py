@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks import analysis, charts, curves, instructions, peer_tables, scale_tables, steps, tables
+from benchmarks import analysis, bus, charts, curves, instructions, peer_tables, scale_tables, steps, tables
 from benchmarks.conditions import ROOT
 from benchmarks.results import read_result, result_name
 
@@ -79,6 +79,16 @@ ratios to DuckDB are taken within a round, on as many processors.
 """
 
 
+_BUS = """\
+## From publish to handler
+
+Each event delivered to 1, 10 and 100 subscribers on one asyncio loop, by ours and by what one would otherwise use; only
+those in whose row *recorded* says yes have the event in a file, too. Events per second are those of a tight loop, each
+delivered to all; delays those of 200 events a second. What they come from stands in
+[How events are delivered](../explanation/delivery.md#what-it-costs).
+"""
+
+
 def load_results(directory: Path | None = None) -> list[dict[str, Any]]:
     """Return all results of a directory (`benchmarks/results/`), by file name."""
     return [read_result(path) for path in sorted((directory or RESULTS).glob("*.json"))]
@@ -94,6 +104,7 @@ def make_pages(results: list[dict[str, Any]]) -> dict[Path, str]:
         ("analysis", _ANALYSIS, analysis.tables),
         ("peers", _PEERS, peer_tables.peers),
         ("scale", _SCALE, scale_tables.scale),
+        ("bus", _BUS, bus.table),
         ("appends", _APPENDS, tables.appends),
         ("steps", _STEPS, steps.tables),
     ):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bus
+from benchmarks import bus, page
 from benchmarks.__main__ import main
 
 
@@ -26,3 +26,4 @@ def test_quick_run_measures_each_bus_that_is_there(tmp_path: Path, capsys: pytes
         assert 0 < row["delay_p50_ns"] <= row["delay_p99_ns"] <= row["delay_max_ns"]
         assert row["events_per_s"] > 0
     assert "Deia, subscribe" in capsys.readouterr().out
+    assert bus.table(result) in page.make_pages([result])[page.PAGE]
