@@ -176,7 +176,18 @@ class CapturedEvents(Sequence[E_co], Generic[E_co]):
     def of(self, wanted: type[T], /, *, where: Callable[[T], object] | None = None, **fields: object) -> list[T]: ...
 
     @overload
-    def of(self, /, *wanted: Wanted, where: Callable[[Any], object] | None = None, **fields: object) -> list[Any]: ...
+    def of(self, /, *wanted: str, where: Callable[[Any], object] | None = None, **fields: object) -> list[Any]: ...
+
+    @overload
+    def of(
+        self,
+        first: Wanted,
+        second: Wanted,
+        /,
+        *wanted: Wanted,
+        where: Callable[[Any], object] | None = None,
+        **fields: object,
+    ) -> list[Any]: ...
 
     def of(self, /, *wanted: Any, where: Callable[[Any], object] | None = None, **fields: object) -> list[Any]:
         """Return the events of some kinds.
@@ -204,7 +215,18 @@ class CapturedEvents(Sequence[E_co], Generic[E_co]):
     def one(self, wanted: type[T], /, *, where: Callable[[T], object] | None = None, **fields: object) -> T: ...
 
     @overload
-    def one(self, /, *wanted: Wanted, where: Callable[[Any], object] | None = None, **fields: object) -> Any: ...
+    def one(self, /, *wanted: str, where: Callable[[Any], object] | None = None, **fields: object) -> Any: ...
+
+    @overload
+    def one(
+        self,
+        first: Wanted,
+        second: Wanted,
+        /,
+        *wanted: Wanted,
+        where: Callable[[Any], object] | None = None,
+        **fields: object,
+    ) -> Any: ...
 
     def one(self, /, *wanted: Any, where: Callable[[Any], object] | None = None, **fields: object) -> Any:
         """Return the only event of a kind; arguments are those of `of`.
