@@ -180,6 +180,8 @@ def test_disabled_loggers_record_nothing_to_see(tmp_path: Path, monkeypatch: pyt
     with capture_events() as events:
         SessionLogger("agent", output_dir=tmp_path).log_tool_call("a", {}, 1)
     assert events == []
+    with pytest.raises(AssertionError, match="nothing was recorded: DEIA_DISABLED is set"):
+        events.one(ToolEvent)
 
 
 def test_closed_logger_raises_as_ever(made_earlier: SessionLogger) -> None:

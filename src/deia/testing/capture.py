@@ -7,8 +7,9 @@ goes. So a logger need not be made for the test, or by the test, to be seen.
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -154,6 +155,10 @@ class CapturedEvents(Sequence[E_co], Generic[E_co]):
         self._read_all()
         return self._events[index]
 
+    def __iter__(self) -> Iterator[E_co]:
+        self._read_all()
+        return iter(self._events[:])
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, (list, CapturedEvents)):
             return list(self) == list(other)
@@ -245,7 +250,8 @@ class CapturedEvents(Sequence[E_co], Generic[E_co]):
         events = list(self)
         lost = f" ({self._missed} more could not be read)" if self._missed else ""
         if not events:
-            return f"nothing was recorded{lost}"
+            disabled = os.environ.get("DEIA_DISABLED", "0") not in ("", "0")
+            return f"nothing was recorded{lost}" + (": DEIA_DISABLED is set" if disabled else "")
         shown = [f"\n  {event!r}" for event in events[-_SHOWN:]]
         if len(events) > _SHOWN:
             shown.insert(0, "\n  …")

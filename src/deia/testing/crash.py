@@ -130,7 +130,9 @@ def run_and_kill(
         said = (notes / "output").read_text("utf-8", errors="replace")
         if not killed:
             counted = sum(read_counters(notes / "counters"))
-            raise AssertionError(f"not killed: ended with {child.returncode} after {counted} events, saying:\n{said}")
+            late = child.returncode == -signal.SIGKILL
+            how = f"it did not get there in {timeout_s} s" if late else f"it ended with exit code {child.returncode}"
+            raise AssertionError(f"not killed: {how}, after {counted} events, saying:\n{said}")
         return _result(notes, said)
 
 
