@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -26,6 +27,7 @@ from deia import (
     ToolEvent,
 )
 from deia.bus import background
+from deia.bus.course import Chunk, Position
 from deia.testing import CapturedEvents, FakeClock, capture_events
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
@@ -148,13 +150,49 @@ def test_continued_session_is_seen_from_where_it_goes_on(made_earlier: SessionLo
 
 
 def test_session_that_no_file_can_be_made_for_is_seen(tmp_path: Path) -> None:
-    """Its events are in memory."""
+    """In memory, and where it goes on in a file after all."""
     (tmp_path / "file").write_text("in the way")
     logger = SessionLogger("agent", "s", output_dir=tmp_path / "file")
     with capture_events() as events:
         logger.log_tool_call("kept", {}, 1)
-    assert names(events) == ["kept"]
-    logger.save_session(tmp_path)
+        assert names(events) == ["kept"]
+        logger.save_session(tmp_path)
+        logger.log_tool_call("written", {}, 1)
+    assert names(events) == ["kept", "written"]
+
+
+def test_log_that_cannot_be_read_when_its_session_is_closed_is_read_later(
+    made_earlier: SessionLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing does not fail for the sake of who looks; looking does, for as long as it cannot be done."""
+    course = made_earlier._session.course
+    with capture_events() as events:
+        made_earlier.log_tool_call("inside", {}, 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(course, "read", Mock(side_effect=OSError("too many open files")))
+            made_earlier.close()
+            with pytest.raises(OSError, match="too many"):
+                len(events)
+        assert names(events) == ["inside"]
+
+
+def test_events_that_are_looked_at_while_they_are_looked_at_are_seen_once(
+    made_earlier: SessionLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a signal handler, say, in the middle of the reading."""
+    course = made_earlier._session.course
+    real = course.read
+    with capture_events() as events, monkeypatch.context() as patch:
+        made_earlier.log_tool_call("inside", {}, 1)
+
+        def read(position: Position) -> Chunk:
+            chunk = real(position)
+            patch.undo()
+            assert names(events) == ["inside"]
+            return chunk
+
+        patch.setattr(course, "read", read)
+        assert names(events) == ["inside"]
 
 
 def test_events_are_recorded_where_they_always_are(made_earlier: SessionLogger) -> None:
