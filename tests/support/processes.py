@@ -5,20 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, TypeVar
 
 from deia.testing import processes
 from deia.testing.processes import end, kill_at_work
 
-Child = TypeVar("Child", str, bytes)
-
 TIMEOUT_S = 30
 """Only a hanging child meets it."""
 
-_started: list[subprocess.Popen[Any]] = []
+_started: list[subprocess.Popen[bytes]] = []
 
 
-def watched(child: subprocess.Popen[Child]) -> subprocess.Popen[Child]:
+def watched(child: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
     """Have a process ended with the test that started it, however that ends: one that logs for ever fills a disk."""
     _started.append(child)
     return child

@@ -208,7 +208,13 @@ LATER = frozenset({"aiofiles", "anyio", "asyncio", "click", "rich", "trio", "uvl
 
 @pytest.mark.parametrize(
     "statement",
-    ["import deia", "import deia.services.session_logger", "from deia import AsyncSessionLogger, SessionLogger"],
+    [
+        "import deia",
+        "import deia.services.session_logger",
+        "from deia import AsyncSessionLogger, SessionLogger",
+        "import deia.testing",
+        "import deia.testing.child",
+    ],
 )
 def test_importing_deia_imports_no_framework_and_no_extra(statement: str) -> None:
     """What only the background thread or an extra needs is imported with the first event, or when it is used."""

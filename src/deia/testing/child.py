@@ -5,7 +5,6 @@ What is here stands between the agent and its logger only in a process that `run
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import json
@@ -119,4 +118,6 @@ def main() -> None:
     function = runpy.run_path(script, run_name="deia_agent")[config["function"]]
     result = function(*config["arguments"])
     if inspect.iscoroutine(result):
+        import asyncio  # an agent on trio, or on no loop, is to find what it finds without us
+
         asyncio.run(result)
