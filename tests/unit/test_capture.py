@@ -42,7 +42,7 @@ def made_earlier(tmp_path: Path) -> SessionLogger:
 
 
 @dataclass
-class PlanMade(CustomEvent):
+class StepsPlanned(CustomEvent):
     """An event of a user's own."""
 
     steps: int
@@ -113,12 +113,12 @@ def test_events_of_async_loggers_and_buses_are_seen(tmp_path: Path) -> None:
             async with logger.task("plan"):
                 await logger.log_tool_call("pytest", {}, 5)
         async with EventBus("agent", "bus", output_dir=tmp_path) as bus:
-            await bus.publish(PlanMade(3))
+            await bus.publish(StepsPlanned(3))
 
     with capture_events() as events:
         asyncio.run(main())
-    assert [type(event) for event in events] == [TaskEvent, ToolEvent, TaskEvent, PlanMade]
-    assert events.one(PlanMade).steps == 3
+    assert [type(event) for event in events] == [TaskEvent, ToolEvent, TaskEvent, StepsPlanned]
+    assert events.one(StepsPlanned).steps == 3
 
 
 def test_more_events_than_the_queue_holds_are_all_seen(tmp_path: Path) -> None:
