@@ -19,9 +19,9 @@ NUMBERS = PAGE.with_suffix(".json")
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # for the rows, and for the conditions under which they were filled
 
+from deia.testing.tally import Tally  # noqa: E402
 from support.effort import FULL  # noqa: E402
 from support.loss_rows import ROWS  # noqa: E402
-from support.losses import Tally  # noqa: E402
 
 COLUMNS = ("tried", "acknowledged", "found", "missing", "torn", "duplicated")
 BEGIN = "<!-- What follows, up to the next such line, is made by docs/make_durability.py. -->\n"

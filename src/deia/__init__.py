@@ -56,7 +56,8 @@ _IMPORT_ORDER = (
     ("journal",),
     ("bus", "analysis"),
     ("services",),
-    ("cli",),
+    ("cli", "testing"),
+    ("pytest_plugin",),
 )
 """Who may import whom. Data moves one way, and imports with it: a row may import the rows above it and nothing else of
 ours; the modules of one package may import each other. `tests/unit/test_imports.py` holds the source to it."""

@@ -10,8 +10,9 @@ from types import ModuleType
 
 import pytest
 
+from deia.testing.tally import Tally
 from support.loss_rows import ROWS
-from support.losses import Losses, Tally
+from support.losses import Losses
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "make_durability.py"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import deia
-from deia import errors, options
+from deia import errors, options, pytest_plugin, testing
 from deia.redaction import names, rules
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -31,6 +31,15 @@ def test_every_public_name_is_in_the_reference() -> None:
         thing = getattr(deia, name)
         homes = {f"{thing.__module__}.{name}", f"{thing.__module__.rpartition('.')[0]}.{name}"}
         assert homes & rendered or (thing.__module__ == "deia.errors" and "deia.errors" in rendered), name
+
+
+def test_testing_page_has_every_tool_and_every_fixture() -> None:
+    """Those that `deia.testing` exports, and those that pytest finds."""
+    page = REFERENCE["testing.md"]
+    for name in testing.__all__:
+        assert f"::: {getattr(testing, name).__module__}.{name}\n" in page, name
+    fixtures = {name for name in vars(pytest_plugin) if name.startswith("deia_")}
+    assert fixtures == {row[0].strip("`") for row in rows("testing.md") if row[0].startswith("`deia_")}
 
 
 def test_options_page_lists_every_option_with_its_default_and_values() -> None:

@@ -22,9 +22,10 @@ from deia.journal.check import check
 from deia.journal.damage import DamageLog
 from deia.journal.mend import mend
 from deia.journal.reader import read_entries
+from deia.testing.tally import Tally
 from support.damage import AGENT, SESSION, Line, Reading, files_in, flips, is_subsequence, lines_in, put, read, record
 from support.effort import FULL
-from support.losses import Losses, Tally
+from support.losses import Losses
 
 SAMPLE = Path(__file__).parents[1] / "compat/samples/v1/AGENT-004_0199f3a0-5f4e-7c11-9d2a-3b0c5a7e8f10.jsonl"
 

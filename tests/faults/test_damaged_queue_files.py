@@ -19,10 +19,11 @@ from deia.journal.check import check
 from deia.journal.mend import mend
 from deia.journal.recovery import recover
 from deia.queue.layout import COMMITTED_AT, DROPPED_AT, HEADER_BYTES, TEXT_AT, queue_path
+from deia.testing.tally import Tally
 from support.damage import AGENT, SESSION, Remains, files_in, for_journal, kill_one, lines_in, put, read
 from support.effort import FULL
 from support.lines import assert_sound
-from support.losses import Losses, Tally
+from support.losses import Losses
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a process that kills itself is POSIX")
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from deia import SessionLogger
+from deia.testing.tally import compare
 from support.lines import assert_sound, lines_of
-from support.losses import Losses, compare
+from support.losses import Losses
 from support.processes import kill_after, run, start
 from support.recorder import prove
 

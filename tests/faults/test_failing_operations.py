@@ -12,8 +12,9 @@ import pytest
 from deia.events import SessionEvent
 from deia.journal.recovery import recover
 from deia.queue.layout import queue_path
+from deia.testing.tally import Tally
 from support.effort import amount
-from support.losses import Losses, Tally
+from support.losses import Losses
 from support.simulated_disk.crashes import Examiner, power_losses
 from support.simulated_disk.faults import Counting, Failing, Short
 from support.simulated_disk.oracle import Reading

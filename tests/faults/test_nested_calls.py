@@ -10,9 +10,10 @@ import pytest
 
 from deia import read_events
 from deia.events import FileEvent
+from deia.testing.tally import compare
 from support.effort import amount
 from support.lines import assert_gapless, assert_sound, lines_of
-from support.losses import Losses, compare
+from support.losses import Losses
 from support.processes import run
 from support.recorder import prove
 

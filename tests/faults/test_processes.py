@@ -17,9 +17,10 @@ import pytest
 
 from deia import AsyncSessionLogger, SessionLogger
 from deia.errors import SessionLockedError
+from deia.testing.processes import end
 from support.effort import amount
 from support.losses import Losses
-from support.processes import end, run, start
+from support.processes import run, start
 from support.recorder import Recorder, prove, tally
 from support.waiting import Worker, eventually
 

@@ -12,9 +12,10 @@ import pytest
 from deia import SessionLogger, read_events
 from deia.events import SessionEvent
 from deia.journal.check import check
+from deia.testing.tally import Tally
 from support.effort import FULL
 from support.lines import assert_sound
-from support.losses import Losses, Tally
+from support.losses import Losses
 from support.processes import run
 from support.recorder import name_of
 from support.waiting import PATIENCE_S

@@ -13,10 +13,11 @@ from deia.bus import consumer
 from deia.errors import SessionLockedError
 from deia.journal.check import check
 from deia.journal.files import SessionFiles
+from deia.testing.tally import Tally
 from support.descriptors import descriptors_in, resident_kib
 from support.effort import FULL
 from support.lines import assert_sound, lines_of
-from support.losses import Losses, Tally
+from support.losses import Losses
 from support.waiting import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what a process holds is read from /proc")

@@ -20,9 +20,10 @@ from deia.errors import SessionLockedError, WriterFailedError
 from deia.journal.check import check
 from deia.journal.segments import segments_of
 from deia.queue.layout import queue_path
+from deia.testing.tally import Tally
 from support.causes import CAUSES, REASONS
 from support.lines import assert_gapless, assert_sound, lines_of, seqs_of
-from support.losses import Losses, Tally
+from support.losses import Losses
 from support.processes import kill_after, run, start
 from support.simulated_disk.scenes import one_thread
 from support.waiting import PATIENCE_S, Worker, eventually

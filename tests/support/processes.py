@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, TypeVar
 
-Child = TypeVar("Child", str, bytes)
+from deia.testing import processes
+from deia.testing.processes import end, kill_at_work
 
 TIMEOUT_S = 30
 """Only a hanging child meets it."""
 
-FAKE_CLOCKS = """
-import time
-
-class Shift:
-    wall = 0.0         # seconds added to the wall clock
-    monotonic = 0.0    # seconds added to the clocks that no one steps
-    frozen = None      # (wall, monotonic) while time stands still
-
-def _clock(real, kind, unit):
-    index = 0 if kind == "wall" else 1
-    def clock():
-        value = real() if Shift.frozen is None else Shift.frozen[index] * unit
-        return type(value)(value + getattr(Shift, kind) * unit)
-    return clock
-
-_wall, _monotonic = time.time, time.monotonic
-def freeze():
-    Shift.frozen = (_wall(), _monotonic())
-
-for _name, _kind, _unit in [
-    ("time", "wall", 1), ("time_ns", "wall", 10**9),
-    ("monotonic", "monotonic", 1), ("monotonic_ns", "monotonic", 10**9),
-    ("perf_counter", "monotonic", 1), ("perf_counter_ns", "monotonic", 10**9),
-]:
-    setattr(time, _name, _clock(getattr(time, _name), _kind, _unit))
-"""
-"""First lines of a script whose clocks are to be steered: they must be replaced before deia is imported."""
+_started: list[subprocess.Popen[bytes]] = []
 
 
-_started: list[subprocess.Popen[Any]] = []
-
-
-def watched(child: subprocess.Popen[Child]) -> subprocess.Popen[Child]:
+def watched(child: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
     """Have a process ended with the test that started it, however that ends: one that logs for ever fills a disk."""
     _started.append(child)
     return child
@@ -66,23 +34,7 @@ def start(script: str, *args: object, cwd: Path, prefix: tuple[str, ...] = ()) -
     """Start a script, by another command if need be; its standard output is a pipe, for it to tell what it did."""
     path = cwd / "script.py"
     path.write_text(script, encoding="utf-8")
-    return watched(
-        subprocess.Popen(
-            [*prefix, sys.executable, str(path), *map(str, args)],
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
-            start_new_session=True,  # so that what the script forks can be ended with it
-        )
-    )
-
-
-def end(child: subprocess.Popen[Any]) -> None:
-    """Kill a script and everything that it started, if there is anything left of it."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
+    return watched(processes.start([*prefix, sys.executable, str(path), *map(str, args)], cwd=cwd))
 
 
 def run(script: str, *args: object, cwd: Path, returncode: int | None = 0, prefix: tuple[str, ...] = ()) -> str:
@@ -115,8 +67,7 @@ def kill_after(child: subprocess.Popen[bytes], acknowledgements: int) -> list[st
         lines = []
         while len(lines) < acknowledgements and (line := child.stdout.readline()):
             lines.append(line)
-        alive = child.poll() is None
-        child.kill()
+        alive = kill_at_work(child)
         lines += child.stdout.readlines()
         assert alive, f"ended with {child.wait()}:\n{child.stderr.read().decode(errors='replace')}"
     return [line.decode().rstrip("\n") for line in lines]

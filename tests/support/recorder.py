@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import struct
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +12,12 @@ from deia import SessionLogger, read_events
 from deia.events import AnyEvent, FileEvent, ToolEvent
 from deia.journal.check import check
 from deia.journal.damage import DamageLog
+from deia.testing.counters import make_counters, read_counters
+from deia.testing.processes import end, kill_at_work, start
+from deia.testing.tally import Tally, compare
 from support.lines import assert_sound
-from support.losses import Losses, Tally, compare
-from support.processes import end, watched
+from support.losses import Losses
+from support.processes import watched
 
 SCRIPT = Path(__file__).with_name("recording.py")
 
@@ -70,7 +70,7 @@ class Recorder:
         self.run = run
         self.writers = writers
         self._counters = directory.parent / f"{directory.name}.counters-{session_id}-{run}"
-        self._counters.write_bytes(bytes(8 * writers))
+        make_counters(self._counters, writers)
         config = {
             "directory": str(directory),
             "session_id": session_id,
@@ -87,15 +87,10 @@ class Recorder:
             "counters": str(self._counters),
         }
         self.process = watched(
-            subprocess.Popen(
+            start(
                 [*prefix, sys.executable, str(SCRIPT), json.dumps(config)],
                 cwd=directory.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": ""},
-                start_new_session=True,
+                env={"PYTHONFAULTHANDLER": ""},
             )
         )
 
@@ -103,9 +98,9 @@ class Recorder:
         """Wait until it says something: `begun`, or `dying`."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            if line.strip() == word:
+            if line.decode().strip() == word:
                 return
-        raise AssertionError(f"it ended without `{word}`:\n{self.process.communicate()[1]}")
+        raise AssertionError(f"it ended without `{word}`:\n{self.process.communicate()[1].decode()}")
 
     def wait(self, returncode: int | None = 0) -> str:
         """Wait for its end, and return what it said on standard error.
@@ -115,9 +110,10 @@ class Recorder:
         """
         with self.process:
             try:
-                _, errors = self.process.communicate(timeout=TIMEOUT_S)
+                _, said = self.process.communicate(timeout=TIMEOUT_S)
             finally:
                 end(self.process)
+        errors = said.decode(errors="replace")
         assert returncode is None or self.process.returncode == returncode, (
             f"ended with {self.process.returncode}:\n{errors}"
         )
@@ -125,8 +121,7 @@ class Recorder:
 
     def kill(self) -> None:
         """Kill it; that it lived until then is part of the test."""
-        alive = self.process.poll() is None
-        self.process.kill()
+        alive = kill_at_work(self.process)
         errors = self.wait(None)
         assert alive, f"ended with {self.process.returncode}:\n{errors}"
 
@@ -136,7 +131,7 @@ class Recorder:
 
     def owed(self) -> Owed:
         """Return what it owes: the calls that had returned."""
-        numbers = struct.unpack(f"{self.writers}Q", self._counters.read_bytes())
+        numbers = read_counters(self._counters)
         return {f"{self.run}/{writer}": number for writer, number in enumerate(numbers) if number}
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import mmap
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 
 from deia import AsyncSessionLogger, SessionLogger
 from deia.errors import WriterFailedError
+from deia.testing.counters import map_counters
 
 # The file systems of these tests are real and slow; a core file of each crash would make them slower.
 try:
@@ -37,8 +37,7 @@ face: str = config["face"]
 Logger: Any = SessionLogger if face == "sync" else AsyncSessionLogger
 logger = Logger("agent", config["session_id"], output_dir=config["directory"], **config["options"])
 
-with open(config["counters"], "r+b") as file:
-    counters = memoryview(mmap.mmap(file.fileno(), 0)).cast("Q")
+counters = map_counters(config["counters"])
 
 
 FOR_EVER = 500_000

@@ -42,6 +42,7 @@ from deia import (
     register_event,
 )
 from deia.services.session_logger import SessionLogger as OriginalName
+from deia.testing import CapturedEvents, CrashedRun, FakeClock, Tally, capture_events, run_and_kill
 
 Logged = TaskEvent | FileEvent | ToolEvent | LLMEvent | MessageEvent | ErrorEvent
 
@@ -271,3 +272,41 @@ async def bus(directory: Path) -> None:
         bus.subscribe(when_behind="wait")  # type: ignore[call-overload]
         assert_type(SessionLogger("agent").bus, EventBus)
         await AsyncSessionLogger("agent").publish(plan)
+
+
+def captured(log: SessionLogger, deia_events: CapturedEvents[Any], deia_clock: FakeClock) -> None:
+    """What a user's tests do."""
+    with capture_events(ToolEvent, "File*") as events, FakeClock(start=12.5) as clock:
+        log.log_tool_call("a", {}, 1)
+        clock.advance(1)
+        clock.step(-3600.5)
+    assert_type(clock.time, float)
+    assert_type(events, CapturedEvents[Any])
+    assert_type(events.of(ToolEvent, name="a"), list[ToolEvent])
+    assert_type(events.one(ToolEvent, where=lambda event: event.duration_ms > 5), ToolEvent)
+    assert_type(events.of("Tool*", ToolEvent, duration_ms=1), list[Any])
+    assert_type(events[0], Any)
+    assert_type(events[1:], list[Any])
+    assert_type(len(events) + events.missed, int)
+    assert events == [ToolEvent("a", {}, 1)]
+    events.of(5)  # type: ignore[call-overload]
+    events.one(ToolEvent, where=lambda event: event.path)  # type: ignore[attr-defined]
+    FakeClock(start="now")  # type: ignore[arg-type]
+    deia_clock.advance(len(deia_events))
+
+
+async def agent(directory: str) -> None:
+    """What is killed."""
+
+
+def killed(directory: Path) -> None:
+    """What a user's tests prove."""
+    run = run_and_kill("agent.py", "argument", cwd=directory, after_events=5, env={"A": "b"}, timeout_s=9)
+    assert_type(run.assert_complete(), CrashedRun)
+    assert_type(run.acknowledged + run.found + run.missing + run.torn + run.duplicated, int)
+    assert_type(run.paths, tuple[Path, ...])
+    assert_type(run.events, tuple[Any, ...])
+    assert_type(run.lost, tuple[str, ...])
+    assert_type(run.output, str)
+    assert_type(run + run_and_kill(agent, "x", cwd=".", after_s=0.5), Tally)
+    run_and_kill(agent, 5, cwd=".", after_s=1)  # type: ignore[arg-type]

@@ -127,6 +127,10 @@ EXCEPTIONS = {
     ("deia.cli.paths", "os.path.exists"): "looks for session logs by the names that a user gave",
     ("deia.cli.paths", "os.path.isdir"): "the same",
     ("deia.cli.paths", "os.walk"): "the same, below a directory",
+    ("deia.testing.child", "os.open"): "the witness of a crash stands outside of what it bears witness of",
+    ("deia.testing.child", "os.write"): "the same",
+    ("deia.testing.counters", ...): "the same",
+    ("deia.testing.crash", ...): "the same: a test's own files, beside those of the agent that it kills",
     ("deia.cli.app", "os.open"): "points standard output at os.devnull when its reader has gone",
 }
 """(Module or package, what it may) → why."""
@@ -204,7 +208,13 @@ LATER = frozenset({"aiofiles", "anyio", "asyncio", "click", "rich", "trio", "uvl
 
 @pytest.mark.parametrize(
     "statement",
-    ["import deia", "import deia.services.session_logger", "from deia import AsyncSessionLogger, SessionLogger"],
+    [
+        "import deia",
+        "import deia.services.session_logger",
+        "from deia import AsyncSessionLogger, SessionLogger",
+        "import deia.testing",
+        "import deia.testing.child",
+    ],
 )
 def test_importing_deia_imports_no_framework_and_no_extra(statement: str) -> None:
     """What only the background thread or an extra needs is imported with the first event, or when it is used."""

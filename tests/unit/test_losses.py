@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from deia import SessionLogger
-from support.losses import Losses, Tally, compare
+from deia.testing.tally import Tally, compare
+from support.losses import Losses
 from support.recorder import prove, tally
 
 

@@ -34,10 +34,11 @@ from deia.services.session_logger import (
     TaskEvent,
     ToolEvent,
 )
+from deia.testing import FakeClock
 from support.held_writer import HeldWriter
 from support.lines import assert_gapless, lines_of
 from support.odd_data import BrokenMapping, Odd, SilentRepr, Text, each_odd_value
-from support.processes import FAKE_CLOCKS, run
+from support.processes import run
 
 ORPHAN_WARNING = "Task complete event logged without corresponding start event: {}"
 ENDS = {"seq", "timestamp", "agent_id", "session_id", "v"}
@@ -433,28 +434,22 @@ class TestTasks:
         analysis = logger.analyze_session(logger.save_session(logger.path.parent))
         assert analysis.task_breakdown == {"a": 1_800_000}
 
-    def test_measured_duration_and_end_survive_a_stepped_clock(self, tmp_path: Path) -> None:
+    def test_measured_duration_and_end_survive_a_stepped_clock(self, logger: SessionLogger) -> None:
         """A stepped wall clock makes no negative task: no end is before its start, every duration is the true one."""
-        script = (
-            FAKE_CLOCKS
-            + """
-import json, sys
-from deia import SessionLogger
-logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
-logger.log_task_start("a")
-Shift.wall -= 3600; Shift.monotonic += 7
-logger.log_task_complete("a")
-logger.log_task_start("b")
-Shift.wall += 86400; Shift.monotonic += 7
-logger.log_task_complete("b")
-logger.close()
-"""
-        )
-        run(script, tmp_path, cwd=tmp_path)
-        _, back, _, ahead = lines_of(tmp_path / "agent_s.jsonl")
-        assert back["end_time"] >= back["start_time"]
-        assert 7_000 <= back["duration_ms"] < 60_000
-        assert 7_000 <= ahead["duration_ms"] < 60_000
+        with FakeClock() as clock:
+            logger.log_task_start("a")
+            clock.advance(7)
+            clock.step(-3600)
+            logger.log_task_complete("a")
+            logger.log_task_start("b")
+            clock.advance(7)
+            clock.step(86400)
+            logger.log_task_complete("b")
+        logger.flush()
+        _, back, _, ahead = lines_of(logger.path)
+        assert back["end_time"] == back["start_time"]
+        assert ahead["end_time"] == ahead["start_time"] + 86407
+        assert (back["duration_ms"], ahead["duration_ms"]) == (7000, 7000)
 
     def test_completion_without_a_start_warns_once(self, logger: SessionLogger, warnings_logged: list[str]) -> None:
         """One warning through the module's `logger`, in the words that its users know."""
@@ -654,13 +649,15 @@ class TestFilesAndTools:
 class TestSummary:
     """`get_session_summary`."""
 
-    def test_velocity_is_zero_under_a_millisecond(self, logger: SessionLogger, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Nothing per hour is said of no time at all."""
-        logger.log_task_start("a")
-        logger.log_task_complete("a")
-        for elapsed_s, velocity in ((0.0009, 0.0), (0.002, 1_800_000.0)):
-            monkeypatch.setattr(session_logger, "monotonic", lambda at=logger._session.started + elapsed_s: at)
-            assert logger.get_session_summary().velocity == pytest.approx(velocity)
+    def test_velocity_is_zero_under_a_millisecond(self, sessions: Path) -> None:
+        """Nothing per hour is said of no time at all, even where a task was completed in it."""
+        with FakeClock() as clock, SessionLogger("agent", "s", output_dir=sessions) as logger:
+            logger.log_task_start("a")
+            logger.log_task_complete("a")
+            assert logger.get_session_summary() == SessionSummary(0, 1, 0, 0, 0, 0.0)
+            for elapsed_s, velocity in ((0.0009, 0.0), (0.0011, 1_800_000.0)):
+                clock.advance(elapsed_s)
+                assert logger.get_session_summary().velocity == pytest.approx(velocity)
 
     def test_start_time_can_be_set(self, logger: SessionLogger) -> None:
         """Times count from there, as they did in the original module."""
@@ -698,48 +695,21 @@ class TestSummary:
         logger.log_file_read("b")
         assert logger.get_session_summary().files_read == 2
 
-    def test_time_and_velocity_are_those_since_construction(self, tmp_path: Path) -> None:
+    def test_time_and_velocity_are_those_since_construction(self, sessions: Path) -> None:
         """Total time runs from construction, by a clock that no one steps; velocity is completed tasks per hour."""
-        script = (
-            FAKE_CLOCKS
-            + """
-import sys
-from deia import SessionLogger
-freeze()
-logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
-new = logger.get_session_summary()
-assert (new.total_duration_ms, new.velocity) == (0, 0.0), new
-Shift.frozen = None
-for number in range(3):
-    logger.log_task_start("a")
-    logger.log_task_complete("a", 60_000)
-Shift.monotonic += 7200; Shift.wall += 7200
-summary = logger.get_session_summary()
-assert 7_200_000 <= summary.total_duration_ms < 7_260_000, summary
-assert abs(summary.velocity - 3 / (summary.total_duration_ms / 3_600_000)) < 1e-9, summary
-Shift.wall -= 86400
-assert logger.get_session_summary().total_duration_ms >= summary.total_duration_ms
-logger.close()
-"""
-        )
-        run(script, tmp_path, cwd=tmp_path)
-
-    def test_velocity_is_zero_before_the_first_millisecond(self, tmp_path: Path) -> None:
-        """A rate over no time is no rate, even where a task was completed in it."""
-        script = (
-            FAKE_CLOCKS
-            + """
-import sys
-from deia import SessionLogger
-freeze()
-logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
-logger.log_task_start("a"); logger.log_task_complete("a")
-summary = logger.get_session_summary()
-assert (summary.total_duration_ms, summary.tasks_completed, summary.velocity) == (0, 1, 0.0), summary
-Shift.frozen = None
-"""
-        )
-        run(script, tmp_path, cwd=tmp_path)
+        with FakeClock() as clock:
+            logger = SessionLogger("agent", "s", output_dir=sessions)
+            new = logger.get_session_summary()
+            assert (new.total_duration_ms, new.velocity) == (0, 0.0)
+            for _ in range(3):
+                logger.log_task_start("a")
+                logger.log_task_complete("a", 60_000)
+            clock.advance(7200)
+            summary = logger.get_session_summary()
+            assert (summary.total_duration_ms, summary.velocity) == (7_200_000, 1.5)
+            clock.step(-86400)
+            assert logger.get_session_summary() == summary
+            logger.close()
 
     def test_summary_and_analysis_agree(self, logger: SessionLogger) -> None:
         """What the running session counts is what its file says."""

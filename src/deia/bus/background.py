@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from deia import system
 from deia.bus.loop import Background, import_gate
@@ -23,6 +23,18 @@ _THREADS_BEGIN_S = 5.0
 """How long the end of a program waits for a thread to begin that was started: on a busy machine that takes a moment."""
 
 
+class Observer(Protocol):
+    """Who wants to know of all sessions; called under their locks, and not to raise anything."""
+
+    def opened(self, session: Session) -> None:
+        """A session was opened, or opened again; nothing of this run is recorded yet where it is the first time."""
+        ...
+
+    def closed(self, session: Session) -> None:
+        """A session was closed; all of it is in its files."""
+        ...
+
+
 class _Process:
     """The shared state of one process; a forked child starts with a new one."""
 
@@ -30,6 +42,7 @@ class _Process:
         self.background: Background | None = None
         self.lock = threading.RLock()
         self.sessions: dict[int, Session] = {}
+        self.observers: list[Observer] = []
         self.exiting = False
         self.registered = False
 
@@ -56,11 +69,33 @@ def watch(session: Session) -> None:
     if not process.registered:
         process.registered = True
         atexit.register(_finish_all)
+    for observer in list(process.observers):
+        observer.opened(session)
 
 
 def unwatch(session: Session) -> None:
     """Forget a session that is closed."""
-    _process.sessions.pop(id(session), None)
+    process = _process
+    process.sessions.pop(id(session), None)
+    for observer in list(process.observers):
+        observer.closed(session)
+
+
+def observe(observer: Observer) -> list[Session]:
+    """Tell somebody of each session from now on; a forked child tells nobody of its own.
+
+    Returns:
+        The sessions that are open.
+    """
+    process = _process
+    process.observers.append(observer)
+    return list(process.sessions.values())
+
+
+def stop_observing(observer: Observer) -> None:
+    """Tell somebody of no session any more."""
+    if observer in _process.observers:
+        _process.observers.remove(observer)
 
 
 def is_exiting() -> bool:

@@ -81,7 +81,7 @@ class Session:
             options = replace(options, queue_dir=os.path.abspath(options.queue_dir))
         self.options = options
         self.start_time = system.now()
-        self.started = system.monotonic()
+        self.started = system.stopwatch()
         self.earlier_s = 0.0
         self.run = 0
         self.state: State = "unopened"

@@ -15,7 +15,7 @@ from deia.queue.tasks import OpenTask, current, innermost
 from deia.services.failures import outcome
 from deia.services.recording import MustWait, Recording
 from deia.services.tasks import Tasks
-from deia.system import monotonic
+from deia.system import stopwatch
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,7 +43,7 @@ class _Block:
             raise ValueError(f"{self._name!r} was begun before: each block needs a call of its own")
         self._entered = True
         if not self._disabled:
-            self._started = monotonic()
+            self._started = stopwatch()
             self._begin()
 
     def _leave(self, error: BaseException | None) -> None:
@@ -153,7 +153,7 @@ class _Task(_Block):
             metadata = orjson.dumps({**orjson.loads(self._encoded), **orjson.loads(metadata)})
         else:
             metadata = self._encoded
-        self._tasks.end_unbegun(self._name, monotonic() - self._started, metadata, outcome)
+        self._tasks.end_unbegun(self._name, stopwatch() - self._started, metadata, outcome)
 
 
 class _Tool(_Block):
@@ -169,7 +169,7 @@ class _Tool(_Block):
         self._inside = innermost(current.get(), self._begun_in.producer.owner)
 
     def _end(self, outcome: dict[str, Any]) -> None:
-        elapsed_s = monotonic() - self._started
+        elapsed_s = stopwatch() - self._started
         recorder = self._recorder
         if recorder._session is not self._begun_in:
             return  # a copy, made by `fork` inside the block: the call is the parent's

@@ -37,7 +37,7 @@ from deia.services.recording import replaced
 from deia.services.screen import Screen
 from deia.services.tasks import Tasks
 from deia.statistics import Statistics
-from deia.system import monotonic, now, raised_by_signal_handler
+from deia.system import now, raised_by_signal_handler, stopwatch
 from deia.trace import VARIABLE, parse
 
 if TYPE_CHECKING:
@@ -328,7 +328,7 @@ class SessionLogger(ModelCalls, Nesting, Publishing):
     def get_session_summary(self) -> SessionSummary:
         """Return what the session did so far, from live counters: the same time however long it is."""
         counts = self._session.producer.tally()
-        elapsed_s = monotonic() - self._session.started + self._session.earlier_s
+        elapsed_s = stopwatch() - self._session.started + self._session.earlier_s
         total_duration_ms = round(elapsed_s * 1000)
         completed = counts[COMPLETED]
         return SessionSummary(

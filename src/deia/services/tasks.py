@@ -14,7 +14,7 @@ from deia.plain import plain
 from deia.queue.producer import COMPLETED, OTHER, STARTED, Entry
 from deia.queue.tasks import OpenTask, current, innermost, leave
 from deia.services.screen import Screen
-from deia.system import monotonic, now
+from deia.system import now, stopwatch
 
 
 class Tasks:
@@ -73,7 +73,7 @@ class Tasks:
     def _new(self, name: str, metadata: bytes) -> OpenTask:
         if self._screen is not None:
             name, metadata, _ = self._screen.task(name, metadata)
-        task = OpenTask(name, now(), monotonic(), metadata)
+        task = OpenTask(name, now(), stopwatch(), metadata)
         outer = current.get()
         while outer is not None and outer.owner is None:
             outer = outer.outer
@@ -184,7 +184,7 @@ class _Completion:
         self._outcome = outcome or {}
         self._task = task
         self._end_time = now()
-        self._ended = monotonic()
+        self._ended = stopwatch()
         self._orphan = False
         self._held: OpenTask | None = None
 

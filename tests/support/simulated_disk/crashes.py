@@ -14,7 +14,7 @@ from deia.errors import NotASessionLogError
 from deia.journal.mend import mend
 from deia.journal.recovery import recover
 from deia.queue.layout import queue_path
-from support.losses import Tally
+from deia.testing.tally import Tally
 from support.simulated_disk.disk import Disk, Image
 from support.simulated_disk.operations import Mark, Operation, Write
 from support.simulated_disk.oracle import Oracle, Promised, after_restart

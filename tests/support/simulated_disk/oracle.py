@@ -18,7 +18,7 @@ from deia.journal.damage import Damage
 from deia.journal.mend import mend
 from deia.journal.recovery import recover
 from deia.queue.layout import queue_path
-from support.losses import Tally
+from deia.testing.tally import Tally
 from support.simulated_disk.operations import Mark, Operation
 from support.simulated_disk.scenes import AGENT, SESSION, Run, label_of
 

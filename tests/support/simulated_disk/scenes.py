@@ -70,7 +70,8 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         patch.setattr(deia.bus.session, "background", lambda: background)
         for module in (system, session_logger, tasks):
             patch.setattr(module, "now", now)
-            patch.setattr(module, "monotonic", monotonic)
+            patch.setattr(module, "stopwatch", monotonic)
+        patch.setattr(system, "monotonic", monotonic)
         yield
 
 
