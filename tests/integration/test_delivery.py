@@ -24,6 +24,32 @@ PAD = {"pad": "x" * 600}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+def test_what_is_gone_with_its_file_is_counted_once_for_each_who_was_to_get_it(tmp_path: Path) -> None:
+    """Whoever has room is told by the background; whoever has none, by its own reading; whoever came later, not."""
+    log = SessionLogger("agent", output_dir=tmp_path, queue_bytes=65536, max_segment_bytes=65536)
+    bus = log.bus
+    log.log_tool_call("x", PAD, 0)
+    with bus.subscribe() as roomy, bus.subscribe(buffer_events=3) as slow, bus.subscribe(replay=True) as replayed:
+        handed_out(bus)
+        late = bus.subscribe()
+        with log._session.feed.lock:  # nothing is handed out meanwhile
+            for number in range(600):
+                log.log_tool_call("x", PAD, number)
+            log.flush()
+            late.begin()
+            for number in range(200):
+                log.log_tool_call("x", PAD, number)
+            log.flush()
+            eventually(lambda: log.statistics().segment > 1, "for the segment")
+            log.path.unlink()
+        log.close()
+        assert [len(list(events)) + events.missed for events in (roomy, slow, replayed)] == [800, 800, 801]
+        assert len(list(late)) + late.missed == 200
+        assert min(roomy.missed, slow.missed, replayed.missed) > 0
+        late.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
 @pytest.mark.parametrize("cause", sorted(CAUSES))
 def test_session_that_goes_on_in_another_file_is_delivered_as_one(
     tmp_path: Path, cause: str, monkeypatch: pytest.MonkeyPatch

@@ -139,7 +139,7 @@ class Feed:
             except OSError:
                 self._skip(head)
                 continue
-            if chunk.data:
+            if chunk.data or chunk.missed:
                 self._hand_out(head, chunk)
                 await anyio.lowlevel.checkpoint()
             elif self._session.course.is_over(chunk.position):
@@ -188,7 +188,7 @@ class Feed:
                 if found is None or (has_opened and subscription.awaits_past):  # it came meanwhile, or has to go back
                     subscription.fall_behind(head)
                 else:
-                    subscription.offer(found[1], head, chunk.missed)
+                    subscription.offer(found[1], head, chunk)
         self.progress.announce()
 
     def _skip(self, head: Position) -> None:

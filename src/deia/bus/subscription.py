@@ -12,7 +12,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from deia import system
-from deia.bus.course import Position
+from deia.bus.course import Chunk, Position
 from deia.bus.feed import Numbered, event_of, lines_of
 from deia.bus.filters import Filter, Wanted
 from deia.bus.progress import Progress
@@ -133,25 +133,26 @@ class Subscription(Generic[E]):
         """Whether events are handed to it; else it reads by itself."""
         return self._behind is None
 
-    def offer(self, events: list[Numbered], before: Position, missed: int) -> None:
+    def offer(self, events: list[Numbered], before: Position, chunk: Chunk) -> None:
         """Take events that were recorded, in order.
 
         Args:
             events: All that it wants of a piece of the session.
-            before: Where that begins.
-            missed: Events before it that nobody can read any more.
+            before: Up to where events were handed out before.
+            chunk: The piece.
         """
-        self.missed += missed
         if events and events[0][0] <= self._after:
             events = [numbered for numbered in events if numbered[0] > self._after]
-        if not events:
-            return
         buffer = self._buffer
         room = self._most - len(buffer)
+        if len(events) > room and self._when_behind == "catch-up":
+            self.fall_behind(before)  # what cannot be read any more is counted when it gets there
+            return
+        self.missed += min(chunk.missed, max(0, chunk.position.seq - self._after))
+        if not events:
+            return
         if len(events) <= room:
             buffer.extend(events)
-        elif self._when_behind == "catch-up":
-            self.fall_behind(before)
         elif self._when_behind == "drop-newest":
             buffer.extend(events[: max(room, 0)])
             self.dropped += len(events) - max(room, 0)
