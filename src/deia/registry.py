@@ -76,9 +76,9 @@ def event_class(cls: type) -> EventClass:
         raise TypeError(f"{name} is no class of your own to record events under")
     if name in BUILT_IN or name == UnknownEvent.__name__:
         raise ValueError(f"{cls.__qualname__} has the name of an event of this package; give it another one")
-    if known is not None and (known.type.__module__, known.type.__qualname__) != (cls.__module__, cls.__qualname__):
+    if known is not None and place_of(known.type) != place_of(cls):
         raise ValueError(
-            f"two classes of events are called {name}: {_place(known.type)} and {_place(cls)}; rename one of them"
+            f"two classes of events are called {name}: {place_of(known.type)} and {place_of(cls)}; rename one of them"
         )
     bases: tuple[Any, ...] = (CustomEvent, *BUILT_IN.values())
     ours = {id(field) for base in bases for field in dataclasses.fields(base)}
@@ -126,5 +126,6 @@ def revived(event: Any) -> Any:
         return event
 
 
-def _place(cls: type) -> str:
+def place_of(cls: type) -> str:
+    """Return what tells classes apart: one that was made again, by reloading its module say, is the same class."""
     return f"{cls.__module__}.{cls.__qualname__}"

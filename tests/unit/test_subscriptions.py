@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import threading
+import types
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.lowlevel
@@ -168,6 +170,45 @@ class TestFilters:
             await bus.close()
             for events in (live, replayed):
                 assert [type(event).__name__ for event in await rest_of(events)] == found
+
+    async def test_class_that_refuses_to_be_compared_holds_up_nobody(self, bus: EventBus) -> None:
+        """Only what inherits from a class is asked for by it: a protocol says nothing of others, and is not asked."""
+
+        class Sized(Protocol):
+            size_bytes: int
+
+        class Refusing(type):
+            def __subclasscheck__(cls, other: type) -> bool:
+                raise AssertionError("it is not asked")
+
+        class Base(metaclass=Refusing):
+            pass
+
+        async with bus.subscribe(Sized, Base) as nothing, bus.subscribe() as others:
+            await bus.publish(FileEvent("a", "read"))
+            assert len(await take(others, 1)) == 1
+            await bus.close()
+            assert await rest_of(nothing) == []
+
+    async def test_class_that_is_made_again_is_still_the_class_that_was_subscribed_to(self, bus: EventBus) -> None:
+        """Its module was reloaded, or the cell of a notebook run again; so with one that inherits from it."""
+
+        def made() -> tuple[type, type]:
+            @dataclasses.dataclass
+            class Made(CustomEvent):
+                number: int
+
+            @dataclasses.dataclass
+            class MadeToo(Made):
+                pass
+
+            return Made, MadeToo
+
+        first, again = made(), made()
+        async with bus.subscribe(first[0]) as events:
+            for cls in again:
+                await bus.publish(cls(1))
+            assert [type(event) for event in await take(events, 2)] == list(again)
 
     async def test_where_leaves_out_what_it_returns_false_for(self, bus: EventBus) -> None:
         """It is called with the event."""
@@ -655,6 +696,29 @@ def test_sync_policy_always_delivers_too(tmp_path: Path) -> None:
 def test_waits_take_no_longer_than_threads_can(tmp_path: Path) -> None:
     """The wait of a thread is for ever, in a number that the system takes."""
     assert subscription._FOREVER_S < threading.TIMEOUT_MAX < math.inf
+
+
+@pytest.mark.parametrize("imported", [{}, {"lowlevel": types.ModuleType("trio.lowlevel")}])
+async def test_trio_that_another_thread_is_importing_troubles_nobody(
+    bus: EventBus, monkeypatch: pytest.MonkeyPatch, anyio_backend_name: str, imported: dict[str, Any]
+) -> None:
+    """It is in `sys.modules` before there is anything in it."""
+    if anyio_backend_name == "trio":
+        pytest.skip("here it runs")
+    trio = types.ModuleType("trio")
+    vars(trio).update(imported)
+    monkeypatch.setitem(sys.modules, "trio", trio)
+    seen: list[int] = []
+
+    @bus.on(Step)
+    async def handle(step: Step) -> None:
+        seen.append(step.number)
+
+    async with bus.subscribe() as events:
+        await publish(bus, 1)
+        assert numbers(await take(events, 1)) == [1]
+        await bus.wait_handled(PATIENCE_S)
+    assert seen == [1]
 
 
 async def test_constructor_of_a_users_class_runs_where_its_event_is_taken(bus: EventBus) -> None:
