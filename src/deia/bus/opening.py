@@ -86,7 +86,7 @@ def _adopt(session: Session, files: SessionFiles, past: Past | None) -> int:
     while True:
         expected = producer.end
         counts = list(producer.counts)
-        kept = [line for at, line in list(producer.kept.items()) if at is not None]
+        kept = [line for _, line in producer.lines_kept()]
         before = producer.seq - len(kept)
         data = []
         seq = before
