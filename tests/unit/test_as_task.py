@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from deia import AsyncSessionLogger, SessionLogger
@@ -455,7 +456,7 @@ def test_abandoned_async_generator_cleans_up_within_its_task_when_the_loop_ends(
         finally:
             with anyio.CancelScope(shield=True):
                 if backend == "asyncio":  # trio's may not wait any more then
-                    await anyio.sleep(0)
+                    await anyio.lowlevel.checkpoint()
             recorder(sync).log_file_read("cleaned up")
 
     async def main() -> None:

@@ -9,7 +9,7 @@ from deia.queue.producer import Producer
 
 
 def test_lines_are_copied_while_others_append() -> None:
-    """Without a ring; also where the garbage collector runs in the middle, and another thread, or a destructor, then."""
+    """Without a ring; also where the garbage collector runs in the middle, and a destructor or another thread then."""
     producer = Producer(65536)
     producer.kept.update((number, b"x\n") for number in range(10_000))
     offsets = itertools.count(20_000)
