@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from deia import EventBus, SessionLogger, read_events
+from deia.bus import feed
 from deia.bus.background import background
 from deia.errors import WriterFailedError
 from deia.journal.next_segment import NextSegment
@@ -140,15 +141,25 @@ def test_close_that_the_disk_holds_up_takes_nothing_from_subscribers(tmp_path: P
 def test_reading_defect_in_one_session_does_not_end_the_background(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings_logged: list[str]
 ) -> None:
-    """It is logged; the session is written on, and others are served."""
+    """It is logged, and raised at its subscribers; the session is written on, and others are served, also new ones."""
     broken, sound = EventBus("agent", "broken", output_dir=tmp_path), EventBus("agent", "sound", output_dir=tmp_path)
-    with broken.subscribe(), sound.subscribe() as events:
+    with broken.subscribe() as troubled, broken.subscribe(replay=True) as late, sound.subscribe() as events:
 
         def fail(*_: Any) -> Any:
             raise AssertionError("a defect")
 
-        monkeypatch.setattr(broken._recorder._session.course, "read", fail)
-        broken.publish_blocking(Step(1))
+        with monkeypatch.context() as patch:
+            patch.setattr(feed, "event_of", fail)
+            broken.publish_blocking(Step(1))
+            with pytest.raises(RuntimeError, match="not delivered any more") as raised:
+                next(troubled)
+        assert isinstance(raised.value.__cause__, AssertionError)
+        assert next(late).number == 1
+        with pytest.raises(RuntimeError, match="not delivered any more"):
+            next(late)
+        with broken.subscribe() as later:
+            broken.publish_blocking(Step(3))
+            assert next(later).number == 3
         sound.publish_blocking(Step(2))
         assert next(events).number == 2
         eventually(lambda: any("not served" in message for message in warnings_logged), "for the report")

@@ -28,6 +28,7 @@ from deia import (
     ToolEvent,
     UnknownEvent,
     read_events,
+    system,
 )
 from deia.bus import subscription
 from deia.errors import LoggerClosedError
@@ -609,6 +610,32 @@ class TestItsLife:
                 await take(events, 5000)
             tasks.cancel_scope.cancel()
         assert turns > 1000
+
+    async def test_refusing_one_event_after_the_other_gives_way_to_other_tasks(self, bus: EventBus) -> None:
+        """What `where` leaves out takes its time as well."""
+        asked = turns = 0
+
+        def refuse(_: Step) -> bool:
+            nonlocal asked
+            asked += 1
+            deadline = system.monotonic() + 0.002
+            while system.monotonic() < deadline:
+                pass
+            return asked == 20
+
+        async def take_turns() -> None:
+            nonlocal turns
+            while True:
+                await anyio.lowlevel.checkpoint()
+                turns += 1
+
+        async with bus.subscribe(Step, where=refuse) as events, anyio.create_task_group() as tasks:
+            await publish(bus, *range(20))
+            handed_out(bus)
+            tasks.start_soon(take_turns)
+            await take(events, 1)
+            tasks.cancel_scope.cancel()
+        assert turns >= 19
 
     async def test_slow_block_of_one_loop_holds_up_no_subscriber_on_another(self, bus: EventBus) -> None:
         """Each loop and thread has its own subscriptions, of the same session."""

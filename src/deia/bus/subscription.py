@@ -34,6 +34,8 @@ _TURN_S = 0.001
 
 _FOREVER_S = threading.TIMEOUT_MAX / 2
 _NOTHING: Any = object()
+_REFUSED: Any = object()
+_END: Any = object()
 
 
 class Subscription(Generic[E]):
@@ -91,6 +93,7 @@ class Subscription(Generic[E]):
         self._after = 0
         self._past: Iterator[Any] | None = None
         self._idle = False
+        self._defect: Exception | None = None
         self._gave_way = 0.0
 
     # Its life
@@ -189,10 +192,11 @@ class Subscription(Generic[E]):
         self._state = "left"
         self._buffer.clear()
 
-    def end(self) -> None:
-        """Nothing more will be handed out."""
+    def end(self, defect: Exception | None = None) -> None:
+        """Nothing more will be handed out; because of a defect, if there is one."""
         if self._state == "begun":
             self._state = "ended"
+            self._defect = defect
         self._progress.announce()
 
     # On the side of whoever reads
@@ -223,7 +227,7 @@ class Subscription(Generic[E]):
                 self._behind = reached
                 head = feed.head
                 if head is None or self._state != "begun":
-                    if not chunk.data and self._session.course.is_over(reached):
+                    if not chunk.data and (self._defect is not None or course.is_over(reached)):
                         self._behind = None
                 elif reached.seq >= head.seq:
                     self._after = max(reached.seq, reached.after)
@@ -270,18 +274,24 @@ class Subscription(Generic[E]):
                 yield seq, event
 
     def _take(self) -> Any:
-        """Take the next event that is there, if there is one."""
+        """Take the next event: `_REFUSED` where `where` leaves it out, `_NOTHING` where none is there, `_END`.
+
+        Raises:
+            RuntimeError: It was not begun; or a defect has ended the delivery, which is the cause.
+        """
         if self._state == "new":
             raise RuntimeError("a subscription begins with its block: `async with`, or `with`")
-        buffer = self._buffer
         self._idle = False
-        while True:
-            try:
-                event = revived(buffer.popleft()[1])
-            except IndexError:
+        try:
+            event = revived(self._buffer.popleft()[1])
+        except IndexError:
+            if not self._is_at_end:
                 return _NOTHING
-            if self._where is None or self._where(event):
-                return event
+            self._rest()
+            if self._defect is not None:
+                raise RuntimeError("the events of this session are not delivered any more") from self._defect
+            return _END
+        return event if self._where is None or self._where(event) else _REFUSED
 
     def _has_news(self) -> bool:
         return bool(self._buffer) or self._behind is not None or self._state != "begun"
@@ -310,37 +320,37 @@ class Subscription(Generic[E]):
     def __next__(self) -> E:
         while True:
             event = self._take()
-            if event is not _NOTHING:
-                return event  # type: ignore[no-any-return]  # what the filter lets pass
-            if self._is_at_end:
-                self._rest()
+            if event is _END:
                 raise StopIteration
-            if self._behind is not None:
-                self._catch_up()
-            else:
-                self._rest()
-                self._progress.wait_until(self._has_news, _FOREVER_S)
+            if event is _NOTHING:
+                if self._behind is not None:
+                    self._catch_up()
+                else:
+                    self._rest()
+                    self._progress.wait_until(self._has_news, _FOREVER_S)
+            elif event is not _REFUSED:
+                return event  # type: ignore[no-any-return]  # what the filter lets pass
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> E:
-        if system.monotonic() - self._gave_way > _TURN_S:
-            await anyio.lowlevel.checkpoint()
-            self._gave_way = system.monotonic()
         while True:
+            if system.monotonic() - self._gave_way > _TURN_S:
+                await anyio.lowlevel.checkpoint()
+                self._gave_way = system.monotonic()
             event = self._take()
-            if event is not _NOTHING:
-                return event  # type: ignore[no-any-return]  # what the filter lets pass
-            if self._is_at_end:
-                self._rest()
+            if event is _END:
                 raise StopAsyncIteration
-            if self._behind is not None:
-                await anyio.to_thread.run_sync(self._catch_up, abandon_on_cancel=True)
-            else:
-                self._rest()
-                await self._progress.wait_async(self._has_news)
-            self._gave_way = system.monotonic()
+            if event is _NOTHING:
+                if self._behind is not None:
+                    await anyio.to_thread.run_sync(self._catch_up, abandon_on_cancel=True)
+                else:
+                    self._rest()
+                    await self._progress.wait_async(self._has_news)
+                self._gave_way = system.monotonic()
+            elif event is not _REFUSED:
+                return event  # type: ignore[no-any-return]  # what the filter lets pass
 
     def __enter__(self) -> Self:
         self.begin()
