@@ -515,6 +515,13 @@ class TestItsLife:
             del log
             assert numbers(await rest_of(events)) == [1]
 
+    async def test_iteration_ends_when_a_logger_without_events_is_garbage(self, tmp_path: Path) -> None:
+        """No first event can come any more."""
+        log = SessionLogger("agent", output_dir=tmp_path)
+        async with log.bus.subscribe(Step) as events:
+            del log
+            assert await rest_of(events) == []
+
     async def test_disabled_logger_ends_the_iteration_at_once(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
