@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -226,7 +227,7 @@ async def _read(feed: Feed, home: Background) -> None:
 def lines_of(chunk: Chunk) -> Iterator[tuple[Position, str, bytes]]:
     """Yield each line: the position behind it, its event's name, and its bytes."""
     stretch, offset, seq, after = chunk.position
-    for line in chunk.data.splitlines(keepends=True):
+    for line in BytesIO(chunk.data):
         offset += len(line)
         seq += 1
         yield Position(stretch, offset, seq, after), _name_of(line), line

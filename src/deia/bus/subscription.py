@@ -218,10 +218,15 @@ class Subscription(Generic[E]):
             reached = chunk.position
             found: list[Numbered] = []
             for reached, name, line in lines_of(chunk):
-                if reached.seq > reached.after and self.filter.wants(name) and (event := event_of(line)) is not None:
-                    found.append((reached.seq, event))
-                    if len(found) == self._most:
-                        break
+                if reached.seq <= reached.after or not self.filter.wants(name):
+                    continue
+                event = event_of(line)
+                if event is None:
+                    self.missed += 1
+                    continue
+                found.append((reached.seq, event))
+                if len(found) == self._most:
+                    break
             with feed.lock:
                 self._buffer.extend(found)
                 self._behind = reached
