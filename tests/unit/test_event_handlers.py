@@ -146,6 +146,22 @@ async def test_handler_whose_own_task_was_cancelled_goes_on(bus: EventBus, anyio
     assert seen == [0, 1]
 
 
+async def test_whatever_an_async_handler_raises_of_its_own_it_goes_on(bus: EventBus) -> None:
+    """Also what is no `Exception`: trio would end the whole program with it."""
+    seen: list[int] = []
+
+    class Odd(BaseException):
+        pass
+
+    @bus.on(Step)
+    async def handle(step: Step) -> None:
+        seen.append(step.number)
+        raise Odd
+
+    await publish(bus, 2)
+    assert seen == [0, 1]
+
+
 async def test_handler_that_hangs_holds_up_itself_only(bus: EventBus) -> None:
     """Not the others, not the log; `wait_handled` says that one is still at it."""
     go_on = threading.Event()

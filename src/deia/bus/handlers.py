@@ -129,12 +129,10 @@ class Handlers:
             async for event in handling.subscription:
                 try:
                     await function(event)
-                except (Exception, SystemExit):  # what ends a task from outside is neither
-                    logger.exception(_RAISED, function)
-                except asyncio.CancelledError:
-                    if _is_being_cancelled():
+                except BaseException as error:
+                    if _ends_a_task(error):
                         raise
-                    logger.exception(_RAISED, function)
+                    logger.exception(_RAISED, function)  # else trio ends the whole program with it
         except (Exception, SystemExit):
             logger.exception(_ENDED, function)
         finally:
@@ -145,6 +143,17 @@ class Handlers:
         with suppress(ValueError):  # it was ended before
             self._running.remove(handling)
         self._session.feed.progress.announce()
+
+
+def _ends_a_task(error: BaseException) -> bool:
+    """Whether an exception is how a task is ended from outside, or a group with such a one in it."""
+    if isinstance(error, asyncio.CancelledError):
+        return _is_being_cancelled()
+    parts = getattr(error, "exceptions", None)
+    if isinstance(parts, tuple):
+        return any(map(_ends_a_task, parts))
+    cancelled = getattr(sys.modules.get("trio"), "Cancelled", GeneratorExit)
+    return isinstance(error, (GeneratorExit, KeyboardInterrupt, cancelled))
 
 
 def _is_being_cancelled() -> bool:
