@@ -211,7 +211,7 @@ class TestTask:
             told[type(error)] = line["error_type"].rpartition(".")[2], line["error"]
         assert told == {
             OddMessage: ("OddMessage", "half \\ud800"),
-            NoName: ("NoName('x')", "x"),
+            NoName: ("NoName('x')", "NoName('x')"),
             OddName: ("OddName", "y"),
         }
 

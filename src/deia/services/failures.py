@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from deia.plain import plain, readable
@@ -55,23 +54,17 @@ def told(error: object) -> tuple[str | None, str]:
     if not isinstance(error, BaseException):
         form = plain(error)
         return None, form if isinstance(form, str) and form else readable(error)
-    name = _said(error, lambda: _name_of(type(error)))
-    return name, _said(error, lambda: str(error)) or name
-
-
-def _name_of(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _said(error: BaseException, how: Callable[[], str]) -> str:
-    """Return text that code of the caller's has a part in; where that raises, what `readable` says of the exception."""
+    kind = type(error)
+    name = message = ""
     try:
-        said: str = plain(how())
-    except Exception as broken:
+        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        message = str(error)
+    except Exception as broken:  # a `__str__` of the caller's, or what its class makes of its name
         if raised_by_signal_handler(broken):
             raise
-        said = readable(error)
-    return said
+        message = readable(error)
+    name, message = (str.encode(text, "utf-8", "backslashreplace").decode() for text in (name, message))
+    return name or message, message or name
 
 
 def origin(error: BaseException, *, where: bool = True, traceback: bool = True) -> tuple[str | None, str | None]:
