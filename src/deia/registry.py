@@ -56,7 +56,8 @@ def register_event(cls: C) -> C:
 
     Raises:
         TypeError: It is no dataclass, or one of this package's own.
-        ValueError: A field has a name that the format needs for itself, or another class has this name.
+        ValueError: A field has a name that the format needs for itself, the class has none that Python takes for one,
+            or another class has it.
     """
     if not isinstance(cls, type):
         raise TypeError(f"an event class is a class, not {cls!r}")
@@ -76,9 +77,11 @@ def event_class(cls: type) -> EventClass:
         raise TypeError(f"{name} is no class of your own to record events under")
     if name in BUILT_IN or name == UnknownEvent.__name__:
         raise ValueError(f"{cls.__qualname__} has the name of an event of this package; give it another one")
-    if known is not None and (known.type.__module__, known.type.__qualname__) != (cls.__module__, cls.__qualname__):
+    if not name.isidentifier():
+        raise ValueError(f"a class of events needs a name that is one in Python, not {name!r}")
+    if known is not None and place_of(known.type) != place_of(cls):
         raise ValueError(
-            f"two classes of events are called {name}: {_place(known.type)} and {_place(cls)}; rename one of them"
+            f"two classes of events are called {name}: {place_of(known.type)} and {place_of(cls)}; rename one of them"
         )
     bases: tuple[Any, ...] = (CustomEvent, *BUILT_IN.values())
     ours = {id(field) for base in bases for field in dataclasses.fields(base)}
@@ -89,9 +92,10 @@ def event_class(cls: type) -> EventClass:
         elif id(field) in ours:
             carried.append(field.name)
         else:
+            filled_in = field.name in (other.name for other in dataclasses.fields(CustomEvent))
+            instead = ", or inherit from deia.CustomEvent to have it filled in where the event is read" * filled_in
             raise ValueError(
-                f"{cls.__qualname__}.{field.name}: every line has {field.name!r} for itself; rename the field, or "
-                "inherit from deia.CustomEvent to have it filled in where the event is read"
+                f"{cls.__qualname__}.{field.name}: lines have {field.name!r} for themselves; rename the field{instead}"
             )
     made = EventClass(
         name,
@@ -126,5 +130,6 @@ def revived(event: Any) -> Any:
         return event
 
 
-def _place(cls: type) -> str:
+def place_of(cls: type) -> str:
+    """Return what tells classes apart: one that was made again, by reloading its module say, is the same class."""
     return f"{cls.__module__}.{cls.__qualname__}"

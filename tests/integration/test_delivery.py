@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from deia import EventBus, SessionLogger, read_events
+from deia.bus import feed
 from deia.bus.background import background
 from deia.errors import WriterFailedError
 from deia.journal.next_segment import NextSegment
@@ -21,6 +22,32 @@ from support.processes import run
 from support.waiting import PATIENCE_S, eventually
 
 PAD = {"pad": "x" * 600}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+def test_what_is_gone_with_its_file_is_counted_once_for_each_who_was_to_get_it(tmp_path: Path) -> None:
+    """Whoever has room is told by the background; whoever has none, by its own reading; whoever came later, not."""
+    log = SessionLogger("agent", output_dir=tmp_path, queue_bytes=65536, max_segment_bytes=65536)
+    bus = log.bus
+    log.log_tool_call("x", PAD, 0)
+    with bus.subscribe() as roomy, bus.subscribe(buffer_events=3) as slow, bus.subscribe(replay=True) as replayed:
+        handed_out(bus)
+        late = bus.subscribe()
+        with log._session.feed.lock:  # nothing is handed out meanwhile
+            for number in range(600):
+                log.log_tool_call("x", PAD, number)
+            log.flush()
+            late.begin()
+            for number in range(200):
+                log.log_tool_call("x", PAD, number)
+            log.flush()
+            eventually(lambda: log.statistics().segment > 1, "for the segment")
+            log.path.unlink()
+        log.close()
+        assert [len(list(events)) + events.missed for events in (roomy, slow, replayed)] == [800, 800, 801]
+        assert len(list(late)) + late.missed == 200
+        assert min(roomy.missed, slow.missed, replayed.missed) > 0
+        late.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
@@ -114,15 +141,25 @@ def test_close_that_the_disk_holds_up_takes_nothing_from_subscribers(tmp_path: P
 def test_reading_defect_in_one_session_does_not_end_the_background(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings_logged: list[str]
 ) -> None:
-    """It is logged; the session is written on, and others are served."""
+    """It is logged, and raised at its subscribers; the session is written on, and others are served, also new ones."""
     broken, sound = EventBus("agent", "broken", output_dir=tmp_path), EventBus("agent", "sound", output_dir=tmp_path)
-    with broken.subscribe(), sound.subscribe() as events:
+    with broken.subscribe() as troubled, broken.subscribe(replay=True) as late, sound.subscribe() as events:
 
         def fail(*_: Any) -> Any:
             raise AssertionError("a defect")
 
-        monkeypatch.setattr(broken._recorder._session.course, "read", fail)
-        broken.publish_blocking(Step(1))
+        with monkeypatch.context() as patch:
+            patch.setattr(feed, "event_of", fail)
+            broken.publish_blocking(Step(1))
+            with pytest.raises(RuntimeError, match="not delivered any more") as raised:
+                next(troubled)
+        assert isinstance(raised.value.__cause__, AssertionError)
+        assert next(late).number == 1
+        with pytest.raises(RuntimeError, match="not delivered any more"):
+            next(late)
+        with broken.subscribe() as later:
+            broken.publish_blocking(Step(3))
+            assert next(later).number == 3
         sound.publish_blocking(Step(2))
         assert next(events).number == 2
         eventually(lambda: any("not served" in message for message in warnings_logged), "for the report")

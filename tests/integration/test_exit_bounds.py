@@ -130,3 +130,51 @@ def test_exit_waits_for_threads_that_have_not_begun(tmp_path: Path, end: str) ->
     """On a busy machine one may begin when the interpreter is gone, and CPython 3.10 and 3.11 crash with it then."""
     started, begun = map(int, run(THREADS_THAT_BEGIN_LATE, tmp_path / "sessions", end, cwd=tmp_path).split())
     assert started == begun > 0
+
+
+ENDS_IN_AN_IMPORT = """
+import sys
+from deia import SessionLogger
+
+# with globals of its own: a thread that is stopped in it would keep alive what is to be destroyed at the end
+finder = {}
+exec('''
+import sys, threading, time
+importing = threading.Event()
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == sys.argv[2]:
+            importing.set()
+            time.sleep(0.2)  # the machine is busy
+sys.meta_path.insert(0, Finder)
+''', finder)
+
+class Last:
+    def __del__(self):
+        print("the end", flush=True)
+        try:
+            __import__(self.module)
+        except ImportError:
+            pass  # the interpreter imports nothing any more
+
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1])
+if sys.argv[3] == "logs":
+    logger.log_file_read("a")
+else:
+    events = logger.bus.subscribe()
+    events.begin()
+keep = Last()
+keep.module = sys.argv[2]
+keep.itself = keep
+finder["importing"].wait()
+"""
+
+
+@pytest.mark.parametrize("what_for", ["logs", "subscribes"])
+@pytest.mark.parametrize("module", ["anyio", "anyio._backends._asyncio"])
+def test_program_that_ends_while_the_background_imports_ends_all_the_same(
+    tmp_path: Path, module: str, what_for: str
+) -> None:
+    """A destructor that imports gets the lock of that: the background is not stopped with it in its hands."""
+    assert run(ENDS_IN_AN_IMPORT, tmp_path, module, what_for, cwd=tmp_path) == "the end\n"
+    assert len(list(tmp_path.glob("*.jsonl"))) == (what_for == "logs")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from deia import AsyncSessionLogger, SessionLogger
@@ -439,3 +440,29 @@ def test_abandoned_async_generator_is_complete_when_the_loop_ends(sync: SessionL
 
     asyncio.run(main())
     assert told(sync) == ["main begins in -", "steps begins in main", "main ends", "steps ends"]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_abandoned_async_generator_cleans_up_within_its_task_when_the_loop_ends(
+    sync: SessionLogger, backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is closed once, by the one around it: its event loop knows of no other."""
+    held: list[Any] = []
+
+    @sync.as_task
+    async def steps() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            with anyio.CancelScope(shield=True):
+                if backend == "asyncio":  # trio's may not wait any more then
+                    await anyio.lowlevel.checkpoint()
+            recorder(sync).log_file_read("cleaned up")
+
+    async def main() -> None:
+        held.append(steps())
+        await held[0].__anext__()
+
+    anyio.run(main, backend=backend)
+    assert told(sync) == ["steps begins in -", "cleaned up in steps", "steps ends"]
+    assert caplog.records == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -127,6 +128,40 @@ async def test_what_a_handler_raises_is_logged_and_it_goes_on(bus: EventBus, war
     assert len([message for message in warnings_logged if "A handler has raised" in message]) == 6
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio does not tell there who was cancelled")
+async def test_handler_whose_own_task_was_cancelled_goes_on(bus: EventBus, anyio_backend_name: str) -> None:
+    """It is not the handler that was cancelled, but what it has waited for."""
+    if anyio_backend_name == "trio":
+        pytest.skip("there a task's end is nobody's exception")
+    seen: list[int] = []
+
+    @bus.on(Step)
+    async def handle(step: Step) -> None:
+        seen.append(step.number)
+        part = asyncio.ensure_future(asyncio.sleep(60))
+        part.cancel()
+        await part
+
+    await publish(bus, 2)
+    assert seen == [0, 1]
+
+
+async def test_whatever_an_async_handler_raises_of_its_own_it_goes_on(bus: EventBus) -> None:
+    """Also what is no `Exception`: trio would end the whole program with it."""
+    seen: list[int] = []
+
+    class Odd(BaseException):
+        pass
+
+    @bus.on(Step)
+    async def handle(step: Step) -> None:
+        seen.append(step.number)
+        raise Odd
+
+    await publish(bus, 2)
+    assert seen == [0, 1]
+
+
 async def test_handler_that_hangs_holds_up_itself_only(bus: EventBus) -> None:
     """Not the others, not the log; `wait_handled` says that one is still at it."""
     go_on = threading.Event()
@@ -233,6 +268,26 @@ def test_async_handler_ends_with_its_loop(tmp_path: Path) -> None:
         log.publish(Step(2))
     log.bus.wait_handled_blocking(PATIENCE_S)
     assert seen == [1, 1]
+    log.close()
+
+
+def test_handler_whose_loop_was_closed_over_it_is_waited_for_no_more(tmp_path: Path) -> None:
+    """Nobody has cancelled its task, and nobody ever runs it again."""
+    log = SessionLogger("agent", output_dir=tmp_path)
+
+    async def main() -> None:
+        @log.bus.on(Step)
+        async def handle(_: Step) -> None:
+            pass
+
+        await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    loop.close()
+    log.publish(Step(1))
+    log.bus.wait_handled_blocking(PATIENCE_S)
+    assert not log._session.handlers._running
     log.close()
 
 

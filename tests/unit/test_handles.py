@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -176,6 +177,67 @@ class TestTask:
         with pytest.raises(Broken), logger.task("t"):
             raise Broken
         assert lines(logger)[1]["error_type"].endswith("Broken")
+
+    def test_whatever_an_exception_makes_of_its_type_and_its_text_it_goes_on_and_is_recorded(
+        self, logger: SessionLogger
+    ) -> None:
+        """Its class's name, its message, and how deep a group is are the caller's."""
+
+        class Text(str):
+            def encode(self, *_: object) -> bytes:
+                raise RuntimeError
+
+        class OddMessage(Exception):
+            def __str__(self) -> str:
+                return Text("half \ud800")
+
+        class Refusing(type):
+            @property
+            def __module__(cls) -> str:  # type: ignore[override]
+                raise RuntimeError
+
+        class NoName(Exception, metaclass=Refusing):
+            pass
+
+        class OddName(Exception):
+            pass
+
+        OddName.__module__ = "half \ud800"
+        told = {}
+        for error in (OddMessage(), NoName("x"), OddName("y")):
+            with pytest.raises(type(error)), logger.task("t"):
+                raise error
+            line = lines(logger)[-1]
+            told[type(error)] = line["error_type"].rpartition(".")[2], line["error"]
+        assert told == {
+            OddMessage: ("OddMessage", "half \\ud800"),
+            NoName: ("NoName('x')", "NoName('x')"),
+            OddName: ("OddName", "y"),
+        }
+
+    @pytest.mark.skipif(sys.version_info < (3, 11), reason="no groups")
+    def test_group_may_be_as_deep_as_it_likes(self, logger: SessionLogger) -> None:
+        """Deeper than calls can be."""
+        group = ExceptionGroup("g", [ValueError()])  # noqa: F821
+        for _ in range(sys.getrecursionlimit() * 2):
+            group = ExceptionGroup("g", [group])  # noqa: F821
+        ended: BaseException | None = None
+        try:
+            with logger.task("t"):
+                raise group
+        except BaseException as error:  # not `pytest.raises`, which would have to show what else comes  # noqa: BLE001
+            ended = error
+        assert ended is group
+        assert lines(logger)[1]["error_type"] == "ExceptionGroup"
+
+    def test_block_that_is_left_again_or_was_never_entered_records_nothing(self, logger: SessionLogger) -> None:
+        """As whoever unwinds several of them by hand may do."""
+        for block in (logger.task("t"), logger.tool("t")):
+            block.__exit__(None, None, None)
+            with block:
+                pass
+            block.__exit__(None, None, None)
+        assert [line["type"] for line in lines(logger)] == ["TaskEvent", "TaskEvent", "ToolEvent"]
 
     def test_block_is_entered_once(self, logger: SessionLogger) -> None:
         """A second time would be another task: a wrong call, and nothing is recorded."""

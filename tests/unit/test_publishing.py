@@ -196,12 +196,24 @@ def test_events_that_tell_of_the_recording_itself_cannot_be_published(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "name", ["type", "seq", "timestamp", "agent_id", "session_id", "task_id", "v", "session_start"]
+    ("name", "is_filled_in"),
+    [
+        *((name, True) for name in ("seq", "timestamp", "agent_id", "session_id", "task_id")),
+        *((name, False) for name in ("type", "v", "session_start", "trace_id")),
+    ],
 )
-def test_field_with_a_name_of_the_formats_own_is_refused_by_name(name: str) -> None:
-    """At the registration, that is: when the first is published, or it is subscribed to."""
-    with pytest.raises(ValueError, match=rf"Mine\.{name}: every line has '{name}' for itself"):
+def test_field_with_a_name_of_the_formats_own_is_refused_by_name(name: str, is_filled_in: bool) -> None:
+    """At the registration, that is: when the first is published, or it is subscribed to. It says what helps."""
+    with pytest.raises(ValueError, match=rf"Mine\.{name}: lines have '{name}' for themselves") as refused:
         register_event(dataclasses.make_dataclass("Mine", [name]))
+    assert ("inherit from deia.CustomEvent" in str(refused.value)) == is_filled_in
+
+
+@pytest.mark.parametrize("name", ["", 'We"ird', "two words"])
+def test_class_whose_name_is_none_in_python_is_refused(name: str) -> None:
+    """Subscribers tell lines apart by it."""
+    with pytest.raises(ValueError, match="needs a name"):
+        register_event(dataclasses.dataclass(type(name, (), {})))
 
 
 def test_class_with_the_name_of_one_of_ours_is_refused() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import threading
-from collections.abc import AsyncIterator
+import types
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.lowlevel
@@ -26,6 +28,7 @@ from deia import (
     ToolEvent,
     UnknownEvent,
     read_events,
+    system,
 )
 from deia.bus import subscription
 from deia.errors import LoggerClosedError
@@ -168,6 +171,45 @@ class TestFilters:
             await bus.close()
             for events in (live, replayed):
                 assert [type(event).__name__ for event in await rest_of(events)] == found
+
+    async def test_class_that_refuses_to_be_compared_holds_up_nobody(self, bus: EventBus) -> None:
+        """Only what inherits from a class is asked for by it: a protocol says nothing of others, and is not asked."""
+
+        class Sized(Protocol):
+            size_bytes: int
+
+        class Refusing(type):
+            def __subclasscheck__(cls, other: type) -> bool:
+                raise AssertionError("it is not asked")
+
+        class Base(metaclass=Refusing):
+            pass
+
+        async with bus.subscribe(Sized, Base) as nothing, bus.subscribe() as others:
+            await bus.publish(FileEvent("a", "read"))
+            assert len(await take(others, 1)) == 1
+            await bus.close()
+            assert await rest_of(nothing) == []
+
+    async def test_class_that_is_made_again_is_still_the_class_that_was_subscribed_to(self, bus: EventBus) -> None:
+        """Its module was reloaded, or the cell of a notebook run again; so with one that inherits from it."""
+
+        def made() -> tuple[type, type]:
+            @dataclasses.dataclass
+            class Made(CustomEvent):
+                number: int
+
+            @dataclasses.dataclass
+            class MadeToo(Made):
+                pass
+
+            return Made, MadeToo
+
+        first, again = made(), made()
+        async with bus.subscribe(first[0]) as events:
+            for cls in again:
+                await bus.publish(cls(1))
+            assert [type(event) for event in await take(events, 2)] == list(again)
 
     async def test_where_leaves_out_what_it_returns_false_for(self, bus: EventBus) -> None:
         """It is called with the event."""
@@ -395,6 +437,39 @@ class TestSlowSubscribers:
             assert len(rest) + 1 + events.missed == 100
             assert events.missed > 0
 
+    @pytest.mark.parametrize(
+        ("lost", "damage"),
+        [
+            (1, lambda data, at: data.replace(b'"number":300,', b'"number":3\r0,')),
+            (1, lambda data, at: data.replace(b'{"type":"Step","number":300', b'\0"type":"Step","number":300')),
+            (
+                3,
+                lambda data, at: (
+                    data[:at] + bytes(data.index(b'"number":302') - at) + data[data.index(b'"number":302') :]
+                ),
+            ),
+        ],
+        ids=["a line", "its name", "a hole"],
+    )
+    async def test_what_is_damaged_is_counted_and_what_comes_after_it_is_delivered(
+        self, tmp_path: Path, lost: int, damage: Callable[[bytes, int], bytes]
+    ) -> None:
+        """A hole may begin in one line and end in another: the events behind it are told by their own `seq`."""
+        async with EventBus("agent", output_dir=tmp_path, queue_bytes=65536) as bus:
+            await publish(bus, *range(1000))
+            await bus.flush()
+            data = bus.path.read_bytes()
+            damaged = damage(data, data.index(b'"number":300'))
+            assert len(damaged) == len(data) and damaged != data
+            with bus.path.open("r+b") as file:
+                file.write(damaged)
+            async with bus.subscribe(replay=True, buffer_events=7) as events:
+                await bus.close()
+                found = await rest_of(events)
+        assert [event.seq for event in found] == [event.number + 1 for event in found]
+        assert [event.number for event in found] == [n for n in range(1000) if not 300 <= n < 300 + lost]
+        assert events.missed == lost
+
     async def test_past_that_cannot_be_read_for_now_is_read_later(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -472,6 +547,13 @@ class TestItsLife:
             log.publish(Step(1))
             del log
             assert numbers(await rest_of(events)) == [1]
+
+    async def test_iteration_ends_when_a_logger_without_events_is_garbage(self, tmp_path: Path) -> None:
+        """No first event can come any more."""
+        log = SessionLogger("agent", output_dir=tmp_path)
+        async with log.bus.subscribe(Step) as events:
+            del log
+            assert await rest_of(events) == []
 
     async def test_disabled_logger_ends_the_iteration_at_once(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -569,6 +651,32 @@ class TestItsLife:
             tasks.cancel_scope.cancel()
         assert turns > 1000
 
+    async def test_refusing_one_event_after_the_other_gives_way_to_other_tasks(self, bus: EventBus) -> None:
+        """What `where` leaves out takes its time as well."""
+        asked = turns = 0
+
+        def refuse(_: Step) -> bool:
+            nonlocal asked
+            asked += 1
+            deadline = system.monotonic() + 0.002
+            while system.monotonic() < deadline:
+                pass
+            return asked == 20
+
+        async def take_turns() -> None:
+            nonlocal turns
+            while True:
+                await anyio.lowlevel.checkpoint()
+                turns += 1
+
+        async with bus.subscribe(Step, where=refuse) as events, anyio.create_task_group() as tasks:
+            await publish(bus, *range(20))
+            handed_out(bus)
+            tasks.start_soon(take_turns)
+            await take(events, 1)
+            tasks.cancel_scope.cancel()
+        assert turns >= 10
+
     async def test_slow_block_of_one_loop_holds_up_no_subscriber_on_another(self, bus: EventBus) -> None:
         """Each loop and thread has its own subscriptions, of the same session."""
         found: list[int] = []
@@ -655,6 +763,29 @@ def test_sync_policy_always_delivers_too(tmp_path: Path) -> None:
 def test_waits_take_no_longer_than_threads_can(tmp_path: Path) -> None:
     """The wait of a thread is for ever, in a number that the system takes."""
     assert subscription._FOREVER_S < threading.TIMEOUT_MAX < math.inf
+
+
+@pytest.mark.parametrize("imported", [{}, {"lowlevel": types.ModuleType("trio.lowlevel")}])
+async def test_trio_that_another_thread_is_importing_troubles_nobody(
+    bus: EventBus, monkeypatch: pytest.MonkeyPatch, anyio_backend_name: str, imported: dict[str, Any]
+) -> None:
+    """It is in `sys.modules` before there is anything in it."""
+    if anyio_backend_name == "trio":
+        pytest.skip("here it runs")
+    trio = types.ModuleType("trio")
+    vars(trio).update(imported)
+    monkeypatch.setitem(sys.modules, "trio", trio)
+    seen: list[int] = []
+
+    @bus.on(Step)
+    async def handle(step: Step) -> None:
+        seen.append(step.number)
+
+    async with bus.subscribe() as events:
+        await publish(bus, 1)
+        assert numbers(await take(events, 1)) == [1]
+        await bus.wait_handled(PATIENCE_S)
+    assert seen == [1]
 
 
 async def test_constructor_of_a_users_class_runs_where_its_event_is_taken(bus: EventBus) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _THREADS_BEGIN_S = 5.0
-"""How long the end of a program waits for a thread to begin that was started: on a busy machine that takes a moment."""
+"""How long the end of a program waits for a thread to begin that was started, and to be through with its imports: on a
+busy machine that takes a moment."""
 
 
 class Observer(Protocol):
@@ -58,6 +59,7 @@ def background() -> Background:
         return current
     with process.lock:
         if process.background is None or not process.background.alive:
+            _have_an_end(process)
             process.background = Background()
         return process.background
 
@@ -66,6 +68,10 @@ def watch(session: Session) -> None:
     """Keep an open session, and drain it at interpreter exit if nobody closes it before."""
     process = _process
     process.sessions[id(session)] = session
+    _have_an_end(process)
+
+
+def _have_an_end(process: _Process) -> None:
     if not process.registered:
         process.registered = True
         atexit.register(_finish_all)
@@ -127,6 +133,8 @@ def _finish_all() -> None:
                 session.lock.release()
         session.say()
     system.wait_for_threads(_THREADS_BEGIN_S)
+    if process.background is not None:
+        process.background.stop_importing(_THREADS_BEGIN_S)
 
 
 def _start(process: _Process, session: Session) -> Future[None] | None:

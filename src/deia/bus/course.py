@@ -7,6 +7,7 @@ it had. Whoever follows a session (`deia.bus.subscription`) holds a position, an
 from __future__ import annotations
 
 import errno
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -185,12 +186,15 @@ class Course:
                 if not data:
                     position = position._replace(offset=stretch.limit)
                     continue
-            found = _first_seq(data)
-            if found is not None and found != seq + 1:
+            damaged, found = _first_seq(data)
+            if found is None:
+                position = position._replace(offset=offset + damaged)
+                continue
+            if found != seq + 1:
                 if stretch.home is not None and found > before + 1:
                     missed = found - 1 - before
-                position = Position(stretch, offset, found - 1, max(seq, after))
-            return Chunk(position, data, missed)
+                position = Position(stretch, offset + damaged, found - 1, max(seq, after))
+            return Chunk(position, _unbroken(data[damaged:], found), missed)
 
     def _nothing_after(self, position: Position, before: int) -> Chunk:
         """Return that nothing is there yet, and how many lines before it cannot be read any more."""
@@ -278,10 +282,34 @@ def _read_left(stretch: Stretch, offset: int) -> bytes:
         system.close(fd)
 
 
-def _first_seq(data: bytes) -> int | None:
-    """Return the `seq` of the first line; None where it cannot be told."""
+def _first_seq(data: bytes) -> tuple[int, int | None]:
+    """Return how many bytes of damaged lines come first, and the `seq` of the first line that has one."""
+    damaged = 0
+    for line in BytesIO(data):
+        seq = _seq_of(line)
+        if seq is not None:
+            return damaged, seq
+        damaged += len(line)
+    return damaged, None
+
+
+def _unbroken(data: bytes, first: int) -> bytes:
+    """Return the lines up to where they are damaged, or one is missing; the first one is sound."""
+    last = data.rfind(b"\n", 0, -1) + 1
+    if _seq_of(data[last:]) == first + data.count(b"\n") - 1:
+        return data  # each line counts one, so none is missing, and what is damaged in itself hides no other
+    size = 0
+    for seq, line in enumerate(BytesIO(data), first):
+        if _seq_of(line) != seq:
+            break
+        size += len(line)
+    return data[:size]
+
+
+def _seq_of(line: bytes) -> int | None:
+    """Return the `seq` of a line; None where it cannot be told."""
     try:
-        fields = orjson.loads(data[: data.index(b"\n")])
+        fields = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
     seq = fields.get("seq") if isinstance(fields, dict) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -90,8 +91,9 @@ class Feed:
         self.progress.announce()
 
     def _note_bells(self) -> None:
-        """Stop the fast path while somebody wants each event at once; without our lock, as it takes the session's."""
-        self.rings = any(subscription.at_once for subscription in list(self._subscriptions))
+        """Stop the fast path while somebody wants each event at once; that takes the session's lock, without ours."""
+        with self.lock:
+            self.rings = any(subscription.at_once for subscription in self._subscriptions)
         self._session.set_limit()
 
     def go_on(self, home: Background) -> None:
@@ -139,11 +141,11 @@ class Feed:
             except OSError:
                 self._skip(head)
                 continue
-            if chunk.data:
+            if chunk.data or chunk.missed:
                 self._hand_out(head, chunk)
                 await anyio.lowlevel.checkpoint()
             elif self._session.course.is_over(chunk.position):
-                self._end()
+                self.end()
             else:
                 self._asleep = True  # first: from now on `note` rings
                 self._asleep = self._is_idle(chunk.position)
@@ -188,7 +190,7 @@ class Feed:
                 if found is None or (has_opened and subscription.awaits_past):  # it came meanwhile, or has to go back
                     subscription.fall_behind(head)
                 else:
-                    subscription.offer(found[1], head, chunk.missed)
+                    subscription.offer(found[1], head, chunk)
         self.progress.announce()
 
     def _skip(self, head: Position) -> None:
@@ -201,26 +203,31 @@ class Feed:
                         subscription.skip(head, self.head)
         self.progress.announce()
 
-    def _end(self) -> None:
+    def end(self, defect: Exception | None = None) -> None:
+        """End all subscriptions."""
         with self.lock:
             subscriptions, self._subscriptions = self._subscriptions, []
             self.head = None
+            if defect is not None:
+                self._bell = self._read_by = None  # whoever comes next has somebody else read
         for subscription in subscriptions:
-            subscription.end()
+            subscription.end(defect)
+        self._note_bells()
         self.progress.announce()
 
 
 async def _read(feed: Feed, home: Background) -> None:
     try:
         await feed.read(home)
-    except Exception:  # a defect, in one session: the others' subscribers are served all the same
+    except Exception as defect:  # in one session: the others' subscribers are served all the same
         logger.exception("The subscribers of a session are not served any more")
+        feed.end(defect)
 
 
 def lines_of(chunk: Chunk) -> Iterator[tuple[Position, str, bytes]]:
     """Yield each line: the position behind it, its event's name, and its bytes."""
     stretch, offset, seq, after = chunk.position
-    for line in chunk.data.splitlines(keepends=True):
+    for line in BytesIO(chunk.data):
         offset += len(line)
         seq += 1
         yield Position(stretch, offset, seq, after), _name_of(line), line

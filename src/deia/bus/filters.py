@@ -6,7 +6,7 @@ import dataclasses
 from fnmatch import fnmatchcase
 
 from deia.events import CustomEvent, UnknownEvent
-from deia.registry import BUILT_IN, class_named, event_class
+from deia.registry import BUILT_IN, class_named, event_class, place_of
 
 Wanted = type | str
 
@@ -25,7 +25,8 @@ class Filter:
             TypeError: One is neither a class nor a name.
             ValueError: A name is empty; or as `register_event` says of a class.
         """
-        classes, patterns = set(), set()
+        classes: set[str] = set()
+        patterns: set[str] = set()
         for each in wanted:
             if isinstance(each, str):
                 if not each:
@@ -34,12 +35,11 @@ class Filter:
             elif isinstance(each, type):
                 if dataclasses.is_dataclass(each) and not _is_ours(each):
                     event_class(each)
-                classes.add(each)
+                classes.add(place_of(each))
             else:
                 raise TypeError(f"events are subscribed to by class or by name, not by {each!r}")
         self.key = (frozenset(classes), frozenset(patterns))
-        self._classes = tuple(classes)
-        self._patterns = tuple(patterns)
+        self._classes, self._patterns = self.key
         self._known: dict[str, tuple[type | None, bool]] = {}
 
     def wants(self, name: str) -> bool:
@@ -53,7 +53,8 @@ class Filter:
     def _look(self, name: str, found: type | None) -> bool:
         if not self._classes and not self._patterns:
             return True
-        if issubclass(found or UnknownEvent, self._classes):
+        # not `issubclass`: a protocol or a metaclass may answer that with an exception, and other subscribers wait here
+        if any(place_of(base) in self._classes for base in (found or UnknownEvent).__mro__):
             return True
         return any(fnmatchcase(name, pattern) for pattern in self._patterns)
 

@@ -71,6 +71,7 @@ class Background:
         self.executor = DaemonExecutor(IO_THREADS)
         self.failure: BaseException | None = None
         self._needed = threading.Event()
+        self._is_late = False
         self._jobs: deque[tuple[Job, tuple[Any, ...]]] = deque()
         self._calls: deque[Callable[[], Any]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -95,6 +96,16 @@ class Background:
         """Have the loop run as soon as can be: somebody waits for what it does."""
         self._needed.set()
 
+    def stop_importing(self, timeout_s: float) -> None:
+        """Wait until the thread is through with its imports, or for so long; it begins none from now on.
+
+        For the end of the interpreter, which stops the thread wherever it is: in an import, it would keep the lock of
+        that for good, and a destructor that imports would never get it.
+        """
+        self._is_late = True
+        if import_gate.acquire(timeout=timeout_s):
+            import_gate.release()
+
     def call(self, function: Callable[[], Any]) -> None:
         """Run a plain function on the loop; from any thread."""
         self._calls.append(function)
@@ -109,9 +120,13 @@ class Background:
         try:
             self._needed.wait(_FIRST_WAIT_S)
             with import_gate:
+                if self._is_late:
+                    return
                 import anyio
 
                 import deia.bus.consumer  # noqa: F401  # with all that only this thread needs
+
+                anyio.run(anyio.sleep, 0)  # which imports what anyio has for this kind of loop
             anyio.run(self._main)
         except BaseException as error:  # the next log call finds a writer that died, and starts another
             self.failure = error

@@ -44,13 +44,13 @@ def open_files(session: Session) -> None:
 
             past = read_past(session.path, session.session_id)
         shifted = _adopt(session, files, past)
+        session.writer.begin(files)
     except BaseException:
         if files is not None and producer.home is files:  # an interruption on the way back: it is open all the same
             session.writer.begin(files)
         else:
             _undo(files, opened)
         raise
-    session.writer.begin(files)
     if past is not None:
         _take_over(session, past, shifted)
     session.run = session.run or 1
@@ -86,7 +86,7 @@ def _adopt(session: Session, files: SessionFiles, past: Past | None) -> int:
     while True:
         expected = producer.end
         counts = list(producer.counts)
-        kept = [line for at, line in list(producer.kept.items()) if at is not None]
+        kept = [line for _, line in producer.lines_kept()]
         before = producer.seq - len(kept)
         data = []
         seq = before

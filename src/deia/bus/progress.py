@@ -77,7 +77,8 @@ def _from_any_thread() -> Callable[[Callable[[], object]], object]:
     """Return what runs a function on the event loop of the calling task."""
     trio = sys.modules.get("trio")
     if trio is not None:
-        with contextlib.suppress(RuntimeError):  # trio is loaded, and this task is not one of its own
+        # trio is loaded, and this task is not one of its own; or it is only being imported, by another thread
+        with contextlib.suppress(RuntimeError, AttributeError):
             run: Callable[[Callable[[], object]], object] = trio.lowlevel.current_trio_token().run_sync_soon
             return run
     import asyncio

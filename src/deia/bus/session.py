@@ -366,6 +366,9 @@ class Session:
         self.abandoned = True
         if self.state == "open":
             self.submit(self.finish_if_abandoned)
+        elif self.state == "unopened":
+            self.state = "closed"
+            self.feed.wake()  # whose subscribers would wait for a first event
 
     def finish_if_abandoned(self) -> None:
         """Close a session whose logger is garbage; the consumer tries again where the disk did not take all of it."""

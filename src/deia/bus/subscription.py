@@ -12,7 +12,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from deia import system
-from deia.bus.course import Position
+from deia.bus.course import Chunk, Position
 from deia.bus.feed import Numbered, event_of, lines_of
 from deia.bus.filters import Filter, Wanted
 from deia.bus.progress import Progress
@@ -34,6 +34,8 @@ _TURN_S = 0.001
 
 _FOREVER_S = threading.TIMEOUT_MAX / 2
 _NOTHING: Any = object()
+_REFUSED: Any = object()
+_END: Any = object()
 
 
 class Subscription(Generic[E]):
@@ -91,6 +93,7 @@ class Subscription(Generic[E]):
         self._after = 0
         self._past: Iterator[Any] | None = None
         self._idle = False
+        self._defect: Exception | None = None
         self._gave_way = 0.0
 
     # Its life
@@ -133,25 +136,26 @@ class Subscription(Generic[E]):
         """Whether events are handed to it; else it reads by itself."""
         return self._behind is None
 
-    def offer(self, events: list[Numbered], before: Position, missed: int) -> None:
+    def offer(self, events: list[Numbered], before: Position, chunk: Chunk) -> None:
         """Take events that were recorded, in order.
 
         Args:
             events: All that it wants of a piece of the session.
-            before: Where that begins.
-            missed: Events before it that nobody can read any more.
+            before: Up to where events were handed out before.
+            chunk: The piece.
         """
-        self.missed += missed
         if events and events[0][0] <= self._after:
             events = [numbered for numbered in events if numbered[0] > self._after]
-        if not events:
-            return
         buffer = self._buffer
         room = self._most - len(buffer)
+        if len(events) > room and self._when_behind == "catch-up":
+            self.fall_behind(before)  # what cannot be read any more is counted when it gets there
+            return
+        self.missed += min(chunk.missed, max(0, chunk.position.seq - self._after))
+        if not events:
+            return
         if len(events) <= room:
             buffer.extend(events)
-        elif self._when_behind == "catch-up":
-            self.fall_behind(before)
         elif self._when_behind == "drop-newest":
             buffer.extend(events[: max(room, 0)])
             self.dropped += len(events) - max(room, 0)
@@ -188,10 +192,11 @@ class Subscription(Generic[E]):
         self._state = "left"
         self._buffer.clear()
 
-    def end(self) -> None:
-        """Nothing more will be handed out."""
+    def end(self, defect: Exception | None = None) -> None:
+        """Nothing more will be handed out; because of a defect, if there is one."""
         if self._state == "begun":
             self._state = "ended"
+            self._defect = defect
         self._progress.announce()
 
     # On the side of whoever reads
@@ -213,16 +218,21 @@ class Subscription(Generic[E]):
             reached = chunk.position
             found: list[Numbered] = []
             for reached, name, line in lines_of(chunk):
-                if reached.seq > reached.after and self.filter.wants(name) and (event := event_of(line)) is not None:
-                    found.append((reached.seq, event))
-                    if len(found) == self._most:
-                        break
+                if reached.seq <= reached.after or not self.filter.wants(name):
+                    continue
+                event = event_of(line)
+                if event is None:
+                    self.missed += 1
+                    continue
+                found.append((reached.seq, event))
+                if len(found) == self._most:
+                    break
             with feed.lock:
                 self._buffer.extend(found)
                 self._behind = reached
                 head = feed.head
                 if head is None or self._state != "begun":
-                    if not chunk.data and self._session.course.is_over(reached):
+                    if not chunk.data and (self._defect is not None or course.is_over(reached)):
                         self._behind = None
                 elif reached.seq >= head.seq:
                     self._after = max(reached.seq, reached.after)
@@ -269,18 +279,24 @@ class Subscription(Generic[E]):
                 yield seq, event
 
     def _take(self) -> Any:
-        """Take the next event that is there, if there is one."""
+        """Take the next event: `_REFUSED` where `where` leaves it out, `_NOTHING` where none is there, `_END`.
+
+        Raises:
+            RuntimeError: It was not begun; or a defect has ended the delivery, which is the cause.
+        """
         if self._state == "new":
             raise RuntimeError("a subscription begins with its block: `async with`, or `with`")
-        buffer = self._buffer
         self._idle = False
-        while True:
-            try:
-                event = revived(buffer.popleft()[1])
-            except IndexError:
+        try:
+            event = revived(self._buffer.popleft()[1])
+        except IndexError:
+            if not self._is_at_end:
                 return _NOTHING
-            if self._where is None or self._where(event):
-                return event
+            self._rest()
+            if self._defect is not None:
+                raise RuntimeError("the events of this session are not delivered any more") from self._defect
+            return _END
+        return event if self._where is None or self._where(event) else _REFUSED
 
     def _has_news(self) -> bool:
         return bool(self._buffer) or self._behind is not None or self._state != "begun"
@@ -309,37 +325,37 @@ class Subscription(Generic[E]):
     def __next__(self) -> E:
         while True:
             event = self._take()
-            if event is not _NOTHING:
-                return event  # type: ignore[no-any-return]  # what the filter lets pass
-            if self._is_at_end:
-                self._rest()
+            if event is _END:
                 raise StopIteration
-            if self._behind is not None:
-                self._catch_up()
-            else:
-                self._rest()
-                self._progress.wait_until(self._has_news, _FOREVER_S)
+            if event is _NOTHING:
+                if self._behind is not None:
+                    self._catch_up()
+                else:
+                    self._rest()
+                    self._progress.wait_until(self._has_news, _FOREVER_S)
+            elif event is not _REFUSED:
+                return event  # type: ignore[no-any-return]  # what the filter lets pass
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> E:
-        if system.monotonic() - self._gave_way > _TURN_S:
-            await anyio.lowlevel.checkpoint()
-            self._gave_way = system.monotonic()
         while True:
+            if system.monotonic() - self._gave_way > _TURN_S:
+                await anyio.lowlevel.checkpoint()
+                self._gave_way = system.monotonic()
             event = self._take()
-            if event is not _NOTHING:
-                return event  # type: ignore[no-any-return]  # what the filter lets pass
-            if self._is_at_end:
-                self._rest()
+            if event is _END:
                 raise StopAsyncIteration
-            if self._behind is not None:
-                await anyio.to_thread.run_sync(self._catch_up, abandon_on_cancel=True)
-            else:
-                self._rest()
-                await self._progress.wait_async(self._has_news)
-            self._gave_way = system.monotonic()
+            if event is _NOTHING:
+                if self._behind is not None:
+                    await anyio.to_thread.run_sync(self._catch_up, abandon_on_cancel=True)
+                else:
+                    self._rest()
+                    await self._progress.wait_async(self._has_news)
+                self._gave_way = system.monotonic()
+            elif event is not _REFUSED:
+                return event  # type: ignore[no-any-return]  # what the filter lets pass
 
     def __enter__(self) -> Self:
         self.begin()

@@ -260,13 +260,21 @@ class Producer:
             else:
                 lines = []
                 size = 0
-                for offset, line in list(self.kept.items()):
-                    if offset is not None and size < most:
+                for _, line in self.lines_kept():
+                    if size < most:
                         lines.append(line)
                         size += len(line)
                 data = b"".join(lines)
             if self.flushed == start and self.ring_bytes == n:  # else a position may have been reused meanwhile
                 return start, data
+
+    def lines_kept(self) -> list[tuple[int, bytes]]:
+        """Return the lines that are kept without a ring, each with its offset.
+
+        Of a copy, which is made in one go. A list of pairs is not before 3.12: the garbage collector may run where one
+        is made, and with what it calls other threads, which append.
+        """
+        return [(at, line) for at, line in self.kept.copy().items() if at is not None]
 
     def copy_ring(self, start: int, most: int) -> bytes | None:
         """Copy committed bytes that the ring still holds, written to the journal or not.

@@ -43,7 +43,54 @@ class _Recorder(SessionLogger):
             raise MustWait(build, done, pending)
 
 
-class AsyncSessionLogger:
+class Awaited:
+    """What awaited faces of a session have in common: they wait for it, end it, and say which one it is."""
+
+    _recorder: SessionLogger
+
+    async def flush(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
+        """See `SessionLogger.flush`; cancelling the wait does not cancel the write."""
+        return await in_thread(partial(self._recorder.flush, timeout_s))
+
+    async def sync(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
+        """See `SessionLogger.sync`; cancelling the wait does not cancel the sync."""
+        return await in_thread(partial(self._recorder.sync, timeout_s))
+
+    async def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        """See `SessionLogger.close`. Subscriptions end once they have delivered everything."""
+        await in_thread(partial(self._recorder.close, timeout_s))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        import anyio
+
+        with anyio.CancelScope(shield=True):  # a cancelled block closes its session all the same
+            await self.close()
+
+    @property
+    def agent_id(self) -> str:
+        """See `SessionLogger.agent_id`."""
+        return self._recorder.agent_id
+
+    @property
+    def session_id(self) -> str:
+        """See `SessionLogger.session_id`."""
+        return self._recorder.session_id
+
+    @property
+    def path(self) -> Path:
+        """See `SessionLogger.path`."""
+        return self._recorder.path
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path}>"
+
+
+class AsyncSessionLogger(Awaited):
     """`SessionLogger` with every call awaited; see there for what each does, promises and raises.
 
     Awaiting a log call suspends only where the queue is full, or under `sync_policy="always"`; cancelling the wait for
@@ -289,42 +336,9 @@ class AsyncSessionLogger:
         """See `SessionLogger.child_environment`."""
         return self._recorder.child_environment(env)
 
-    async def flush(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
-        """See `SessionLogger.flush`; cancelling the wait does not cancel the write."""
-        return await in_thread(partial(self._recorder.flush, timeout_s))
-
-    async def sync(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
-        """See `SessionLogger.sync`; cancelling the wait does not cancel the sync."""
-        return await in_thread(partial(self._recorder.sync, timeout_s))
-
-    async def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
-        """See `SessionLogger.close`."""
-        await in_thread(partial(self._recorder.close, timeout_s))
-
     async def statistics(self) -> Statistics:
         """See `SessionLogger.statistics`."""
         return self._recorder.statistics()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        import anyio
-
-        with anyio.CancelScope(shield=True):  # a cancelled block closes its session all the same
-            await self.close()
-
-    @property
-    def agent_id(self) -> str:
-        """See `SessionLogger.agent_id`."""
-        return self._recorder.agent_id
-
-    @property
-    def session_id(self) -> str:
-        """See `SessionLogger.session_id`."""
-        return self._recorder.session_id
 
     @property
     def start_time(self) -> float:
@@ -334,14 +348,6 @@ class AsyncSessionLogger:
     @start_time.setter
     def start_time(self, value: float) -> None:
         self._recorder.start_time = value
-
-    @property
-    def path(self) -> Path:
-        """See `SessionLogger.path`."""
-        return self._recorder.path
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.path}>"
 
 
 async def in_thread(call: Callable[[], T]) -> T:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from types import TracebackType
@@ -123,6 +124,20 @@ def _generator(function: Function, block: Callable[[], AbstractContextManager[An
     return generator
 
 
+def _first_step(steps: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
+    """Begin a generator that its event loop does not get to know.
+
+    The loop closes those that are left when it ends, all at once: this one beside the one around it, which closes it,
+    too, and would fail at that.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return steps.__anext__()
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
 def _async_generator(function: Function, block: Callable[[], AbstractAsyncContextManager[Any]]) -> Function:
     @functools.wraps(function)
     async def generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
@@ -130,7 +145,7 @@ def _async_generator(function: Function, block: Callable[[], AbstractAsyncContex
         try:
             async with block():
                 steps = function(*args, **kwargs)
-                step = steps.__anext__
+                step = partial(_first_step, steps)
                 while True:
                     try:
                         item = await step()

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from deia.bus.subscription import Subscription, WhenBehind
 from deia.errors import HandlerTimeoutError, QueueFullError
-from deia.services.async_session_logger import in_thread
+from deia.services.async_session_logger import Awaited
 from deia.services.recording import MustWait, suspends
 from deia.services.session_logger import DEFAULT_TIMEOUT_S, SessionLogger
 from deia.statistics import Statistics
@@ -25,7 +22,7 @@ E = TypeVar("E")
 H = TypeVar("H", bound=Callable[..., Any])
 
 
-class EventBus:
+class EventBus(Awaited):
     """Publishes events into a session, and delivers what is recorded there to whoever subscribes.
 
     What is published is recorded before it is delivered: it survives the death of the process, and the log of the
@@ -253,52 +250,9 @@ class EventBus:
         seq = session.producer.seq
         return lambda: session.handlers.have_dealt_with(seq)
 
-    # Its life
-
-    async def flush(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
-        """See `SessionLogger.flush`."""
-        return await in_thread(partial(self._recorder.flush, timeout_s))
-
-    async def sync(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> int:
-        """See `SessionLogger.sync`."""
-        return await in_thread(partial(self._recorder.sync, timeout_s))
-
-    async def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
-        """See `SessionLogger.close`. Subscriptions end once they have delivered everything."""
-        await in_thread(partial(self._recorder.close, timeout_s))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        import anyio
-
-        with anyio.CancelScope(shield=True):  # a cancelled block closes its session all the same
-            await self.close()
-
-    @property
-    def agent_id(self) -> str:
-        """Who records."""
-        return self._recorder.agent_id
-
-    @property
-    def session_id(self) -> str:
-        """The session that is recorded."""
-        return self._recorder.session_id
-
-    @property
-    def path(self) -> Path:
-        """The session log."""
-        return self._recorder.path
-
     def statistics(self) -> Statistics:
         """See `SessionLogger.statistics`."""
         return self._recorder.statistics()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.path}>"
 
 
 def _late(timeout_s: float) -> HandlerTimeoutError:

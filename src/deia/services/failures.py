@@ -24,17 +24,22 @@ def outcome(error: BaseException | None) -> dict[str, Any]:
 
 
 def _is_cancellation(error: BaseException) -> bool:
-    """Whether an exception is how asyncio or trio cancels, or a group of nothing else."""
-    if any(isinstance(error, kind) for kind in _known(_GROUPS)):
-        parts: tuple[BaseException, ...] = error.exceptions  # type: ignore[attr-defined]  # only on an exception group
-        return all(map(_is_cancellation, parts))
-    return any(isinstance(error, kind) for kind in _known(_CANCELLATIONS))
+    """Whether an exception is how asyncio or trio cancels, or a group of nothing else, however deep."""
+    cancellations, groups = _known(_CANCELLATIONS), _known(_GROUPS)
+    parts = [error]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, groups):
+            parts.extend(part.exceptions)  # type: ignore[attr-defined]  # only on an exception group
+        elif not isinstance(part, cancellations):
+            return False
+    return True
 
 
-def _known(names: tuple[tuple[str, str], ...]) -> list[type[BaseException]]:
+def _known(names: tuple[tuple[str, str], ...]) -> tuple[type[BaseException], ...]:
     """Return classes of modules that are imported: whoever has raised one has."""
     found = [getattr(sys.modules.get(module), name, None) for module, name in names]
-    return [kind for kind in found if kind is not None]
+    return tuple(kind for kind in found if kind is not None)
 
 
 def told(error: object) -> tuple[str | None, str]:
@@ -50,14 +55,16 @@ def told(error: object) -> tuple[str | None, str]:
         form = plain(error)
         return None, form if isinstance(form, str) and form else readable(error)
     kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    name = message = ""
     try:
+        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         message = str(error)
-    except Exception as broken:  # a __str__ of the caller's
+    except Exception as broken:  # a `__str__` of the caller's, or what its class makes of its name
         if raised_by_signal_handler(broken):
             raise
         message = readable(error)
-    return name, message.encode("utf-8", "backslashreplace").decode() or name
+    name, message = (str.encode(text, "utf-8", "backslashreplace").decode() for text in (name, message))
+    return name or message, message or name
 
 
 def origin(error: BaseException, *, where: bool = True, traceback: bool = True) -> tuple[str | None, str | None]:

@@ -25,6 +25,7 @@ class _Block:
     """What a task's and a tool call's block have in common: they are entered once, and left whatever happens."""
 
     _entered = False
+    _left = False
     _has_begun = False
 
     def __init__(self, recorder: Recording, name: str) -> None:
@@ -47,9 +48,10 @@ class _Block:
             self._begin()
 
     def _leave(self, error: BaseException | None) -> None:
-        """Record the end. Where the block has raised, that goes on whatever becomes of the record."""
-        if self._disabled:
+        """Record the end, once. Where the block has raised, that goes on whatever becomes of the record."""
+        if self._disabled or self._left or not self._entered:
             return
+        self._left = True
         try:
             self._end(outcome(error))
         except DeiaError as unrecorded:

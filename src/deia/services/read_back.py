@@ -20,7 +20,7 @@ def read_back(session: Session) -> list[LoggedEvent]:
     if session.segments.is_displaced:
         session.segments.go_on(urgent=True)
     with session.lock:  # a session that is being opened moves from memory to its files
-        kept = b"".join(line for at, line in list(session.producer.kept.items()) if at is not None)
+        kept = b"".join(line for _, line in session.producer.lines_kept())
         in_memory_only = session.state == "open" and session.writer.files is None
         stored = read_entries(session.path) if not in_memory_only and is_there(session.path) else iter(())
     in_memory = map(decode, map(orjson.loads, kept.splitlines()))
