@@ -51,8 +51,13 @@ def background() -> Background:
 
 def watch(session: Session) -> None:
     """Keep an open session, and drain it at interpreter exit if nobody closes it before."""
+    _process.sessions[id(session)] = session
+    finish_at_exit()
+
+
+def finish_at_exit() -> None:
+    """Have sessions drained at interpreter exit. What is registered with `atexit` after this call comes before that."""
     process = _process
-    process.sessions[id(session)] = session
     if not process.registered:
         process.registered = True
         atexit.register(_finish_all)
