@@ -117,7 +117,10 @@ def _inline_outcome(event: Any) -> str | None:
 def _message(event: MessageEvent) -> str:
     role = event.role.strip() or "somebody"
     title = inline(role[:1].upper() + role[1:], 60)
-    content = "\n\n".join(_said(event.content)) or "*nothing*"
+    parts = list(_said(event.content))
+    content = "\n\n".join(parts) or "*nothing*"
+    if parts and all(part.startswith("<details>") for part in parts):  # nothing is said: a heading would be noise
+        return content.replace("<summary>", f"<summary>{_clock(event)} · ", 1) if _clock(event) else content
     if role.lower() not in _FOLDED_ROLES:
         return f"{_heading(title, event)}\n\n{content}"
     summary = " · ".join(part for part in (_clock(event), f"<b>{html(title, 60)}</b>", _sign_of(event.content)) if part)
