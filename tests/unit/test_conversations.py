@@ -362,6 +362,20 @@ def test_conversation_that_is_kept_is_not_rebuilt(tmp_path: Path) -> None:
         assert file_of(tmp_path).read_bytes() == before
 
 
+def test_data_of_any_depth_and_size_is_shown(tmp_path: Path) -> None:
+    """A log of another program's may hold what ours does not write; and a message may be long."""
+    with SessionLogger("agent", "s", output_dir=tmp_path, redact=False) as log:
+        log.log_message("user", "x`y<" * 250_000)
+        log.log_message("assistant", ["deep"])
+        log.log_tool_call("t", {"deep": 1}, 5)
+    deep = b"[" * 900 + b"]" * 900
+    log.path.write_bytes(
+        log.path.read_bytes().replace(b'["deep"]', deep).replace(b'{"deep":1}', b'{"a":' + deep + b"}")
+    )
+    path = ConversationLogger.rebuild(log.path)
+    assert outline(body_of(path)) == ["heading", "blockquote", "heading", "fence", "fold"]
+
+
 # What is in the way
 
 

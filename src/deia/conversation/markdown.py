@@ -26,6 +26,7 @@ _INVISIBLE = re.compile(
 _FENCE = re.compile(r"^[ \t]*(?P<mark>`{3,}|~{3,})(?P<info>.*)$")
 _LANGUAGE = re.compile(r"[\w+#.-]{1,30}")
 _BACKTICKS = re.compile("`+")
+_MARK = re.compile(r"`+|\\")
 _ACTIVE = re.compile(r"\\[!-/:-@\[-`{-~]|<|&(?=#?\w+;)|!\[|\]:|~{3,}")
 """What is or may become more than text: an escape (which is left as it is), HTML, an entity, an image, the label of a
 definition, a fence."""
@@ -144,24 +145,20 @@ def _prose_line(line: str) -> str:
     parts: list[str] = []
     at = begin = 0
     in_table = "|" in line  # its cells are told apart before code is: a span may be none
-    while at < len(line):
-        if line[at] == "\\" and line[at + 1 : at + 2] in _PUNCTUATION:
-            at += 2  # escaped by whoever wrote it
-        elif line[at] == "`":
-            mark = _BACKTICKS.match(line, at)
-            assert mark is not None
-            end = _close_of(line, mark)
-            span = line[at:end]
-            parts.append(_harmless(line[begin:at]))
-            if end == mark.end() or (in_table and any(each in span for each in ("<", "&", "![", "]:"))):
-                span = mark[0]
-                end = mark.end()
-                parts.append("\\`" * len(span))
-            else:
-                parts.append(span)
-            at = begin = end
+    while (found := _MARK.search(line, at)) is not None:
+        at = found.start()
+        if line[at] == "\\":
+            at += 2 if line[at + 1 : at + 2] in _PUNCTUATION else 1  # escaped by whoever wrote it, or only a character
+            continue
+        end = _close_of(line, found)
+        span = line[at:end]
+        parts.append(_harmless(line[begin:at]))
+        if end == found.end() or (in_table and any(each in span for each in ("<", "&", "![", "]:"))):
+            end = found.end()
+            parts.append("\\`" * len(found[0]))
         else:
-            at += 1
+            parts.append(span)
+        at = begin = end
     parts.append(_harmless(line[begin:]))
     return "".join(parts)
 

@@ -322,16 +322,22 @@ def _replace(path: Path, chunks: Iterable[bytes]) -> int:
     """
     new = path.with_name(f".{path.name}.new")
     fd = hold(system.open_or_create(new))  # one may be there, of somebody who was killed
+    is_ours = False
     try:
         _lock(fd, new)
+        is_ours = True
         system.ftruncate(fd, 0)
         at = 0
         for chunk in chunks:
             at = system.write_all(fd, chunk, at)
         system.sync(fd)
         system.rename(new, path)
+        is_ours = False
         system.sync_directory(path.parent)
     except BaseException:
+        if is_ours:
+            with contextlib.suppress(OSError):  # the next one writes over it
+                system.unlink(new)
         close(fd)
         raise
     return fd

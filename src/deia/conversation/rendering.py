@@ -20,6 +20,7 @@ from deia.events import (
     TaskEvent,
     ToolEvent,
 )
+from deia.line import encode_value
 
 SHOWN = (
     *(MessageEvent, ToolEvent, LLMEvent, FileEvent, TaskEvent),
@@ -30,6 +31,9 @@ SHOWN = (
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _FOLDED_ROLES = frozenset(("system", "developer", "tool", "function"))
 """Who says what people rarely want to read: a fold, not a quote."""
+
+_DEPTH = 8
+"""What is nested deeper in a message is shown as data."""
 
 _SIGN = 60
 """Characters of a parameter that stand in the line of a folded tool call."""
@@ -127,27 +131,27 @@ def _message(event: MessageEvent) -> str:
     return fold(summary, content)
 
 
-def _said(content: Any) -> Iterator[str]:
+def _said(content: Any, depth: int = 0) -> Iterator[str]:
     """Yield the parts of a message, in the forms that providers give them."""
     if content is None or content == "":
         return
     if isinstance(content, str):
         yield quote(content)
-    elif isinstance(content, list):
+    elif isinstance(content, list) and depth < _DEPTH:
         for part in content:
-            yield from _said(part)
-    elif isinstance(content, dict):
-        yield _part(content)
+            yield from _said(part, depth + 1)
+    elif isinstance(content, dict) and depth < _DEPTH:
+        yield _part(content, depth + 1)
     else:
         yield _data(content)
 
 
-def _part(part: dict[str, Any]) -> str:
+def _part(part: dict[str, Any], depth: int) -> str:
     kind = part.get("type")
     if isinstance(part.get("text"), str) and (part.keys() <= {"type", "text", "citations", "annotations"}):
         return quote(part["text"])
     if isinstance(part.get("parts"), list):
-        return "\n\n".join(_said(part["parts"])) or "*nothing*"
+        return "\n\n".join(_said(part["parts"], depth)) or "*nothing*"
     if isinstance(part.get("thinking"), str):
         return fold("<i>thinking</i>", quote(part["thinking"]))
     name = part.get("name")
@@ -162,14 +166,15 @@ def _part(part: dict[str, Any]) -> str:
     return fold(title, _data(part))
 
 
-def _output(content: Any) -> Iterator[str]:
+def _output(content: Any, depth: int = 0) -> Iterator[str]:
     """Yield what a tool has returned: text as it stands, for it is rarely Markdown."""
     if isinstance(content, str):
         if content:
             yield fenced(content, "text")
-    elif isinstance(content, list):
+    elif isinstance(content, list) and depth < _DEPTH:
         for part in content:
-            yield from _output(part["text"] if isinstance(part, dict) and isinstance(part.get("text"), str) else part)
+            has_text = isinstance(part, dict) and isinstance(part.get("text"), str)
+            yield from _output(part["text"] if has_text else part, depth + 1)
     elif content is not None:
         yield _data(content)
 
@@ -179,16 +184,16 @@ def _suffix(value: Any) -> str:
     return f" · {sign}" if sign else ""
 
 
-def _sign_of(value: Any) -> str:
+def _sign_of(value: Any, depth: int = 0) -> str:
     """Return, as HTML, the first text in a value, by which a folded piece is told from the others."""
     if isinstance(value, str):
         first = value.strip().partition("\n")[0]
         return f"<code>{html(first, _SIGN)}</code>" if first else ""
     if isinstance(value, dict):
         value = list(value.values())
-    if isinstance(value, list):
+    if isinstance(value, list) and depth < _DEPTH:
         for each in value[:5]:
-            if isinstance(each, str | list | dict) and (sign := _sign_of(each)):
+            if isinstance(each, str | list | dict) and (sign := _sign_of(each, depth + 1)):
                 return sign
     return ""
 
@@ -226,7 +231,11 @@ def _fields(fields: dict[str, Any]) -> str:
 
 
 def _data(value: Any) -> str:
-    return fenced(orjson.dumps(value, None, orjson.OPT_INDENT_2).decode(), "json")
+    try:
+        text = orjson.dumps(value, None, orjson.OPT_INDENT_2)
+    except TypeError:  # nested deeper than it writes; what it reads may be
+        text = encode_value(value)
+    return fenced(text.decode(), "json")
 
 
 def _llm(event: LLMEvent) -> str:
@@ -287,7 +296,7 @@ def action_item(event: ActionItemEvent) -> str:
 
 def text_of(value: Any) -> str:
     """Return any data as a line of text."""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else encode_value(value).decode()
 
 
 def _error(event: ErrorEvent) -> str:
