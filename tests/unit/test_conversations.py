@@ -376,6 +376,35 @@ def test_data_of_any_depth_and_size_is_shown(tmp_path: Path) -> None:
     assert outline(body_of(path)) == ["heading", "blockquote", "heading", "fence", "fold"]
 
 
+def test_parts_of_a_message_are_shown_as_what_they_are(tmp_path: Path) -> None:
+    """Text is said; calls, results and thoughts are folded, without a heading where nothing is said beside them."""
+    with ConversationLogger("agent", "s", output_dir=tmp_path) as conversation:
+        call = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls"}}
+        conversation.assistant([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "I look."}, call])
+        result = {
+            "type": "tool_result",
+            "tool_use_id": "t1",
+            "is_error": True,
+            "content": [{"type": "text", "text": "no"}],
+        }
+        conversation.user([result])
+        conversation.message("gemini", {"parts": [{"text": "Done."}]})
+        conversation.message("tool", "a\nb")
+        conversation.user("")
+        conversation.user(5)
+    body = body_of(file_of(tmp_path))
+    assert outline(body) == [
+        *("heading", "fold", "blockquote", "fold", "fold", "heading", "blockquote", "fold"),
+        *("heading", "paragraph", "heading", "fence"),
+    ]
+    for text in (
+        "<code>Bash</code> · <code>ls</code>",
+        "<b>failed</b> · <code>no</code>",
+        "<b>Tool</b> · <code>a</code>",
+    ):
+        assert text in body
+
+
 # What is in the way
 
 

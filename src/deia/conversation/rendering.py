@@ -32,6 +32,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _FOLDED_ROLES = frozenset(("system", "developer", "tool", "function"))
 """Who says what people rarely want to read: a fold, not a quote."""
 
+_NO_SIGN = frozenset(("type", "id", "role", "tool_use_id"))
+"""What tells nothing to people."""
+
 _DEPTH = 8
 """What is nested deeper in a message is shown as data."""
 
@@ -162,6 +165,8 @@ def _part(part: dict[str, Any], depth: int) -> str:
         if isinstance(part.get(key), dict):
             return fold(f"{title}{_suffix(part[key])}", _fields(part[key]) or "*nothing*")
     if kind == "tool_result":
+        if part.get("is_error") is True:
+            title += " <b>failed</b>"
         return fold(f"{title}{_suffix(part.get('content'))}", "\n\n".join(_output(part.get("content"))) or "*nothing*")
     return fold(title, _data(part))
 
@@ -190,7 +195,7 @@ def _sign_of(value: Any, depth: int = 0) -> str:
         first = value.strip().partition("\n")[0]
         return f"<code>{html(first, _SIGN)}</code>" if first else ""
     if isinstance(value, dict):
-        value = list(value.values())
+        value = [each for name, each in value.items() if name not in _NO_SIGN]
     if isinstance(value, list) and depth < _DEPTH:
         for each in value[:5]:
             if isinstance(each, str | list | dict) and (sign := _sign_of(each, depth + 1)):
