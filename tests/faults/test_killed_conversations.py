@@ -51,18 +51,20 @@ def test_killed_conversation_keeps_what_was_shown_and_gets_what_was_acknowledged
     chance = random.Random(pad)
     directory = tmp_path / "sessions"
     owed: list[str] = []
+    said = b""
     for run in range(amount(reduced=4, full=40)):
         child = start(RECORDS, run, pad, cwd=tmp_path)
         assert child.stdout is not None
         child.stdout.readline()
         threading.Event().wait(chance.choice([0.01, 0.3, 0.6]) * chance.random())
-        before = shown(directory)
+        before = shown(directory) or said
         end(child)
         acknowledged = 1 + child.communicate()[0].count(b"\n")
         owed += [f"{run}/{number}." for number in range(acknowledged)]
         after = shown(directory)
+        assert before.startswith(said), "what was shown is gone, after the session was opened again"
         assert after.startswith(before), "what was shown is gone"
-    said = shown(directory)
+        said = after
     path = ConversationLogger.rebuild(directory / "agent_s.jsonl")
     assert shown(directory).startswith(said)
     body = body_of(path)
