@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from deia import ConversationLogger
+from deia import ConversationLogger, SessionLogger
 from support.conversations import body_of, outline, parts_of
+from support.dying_system import in_a_child, killed_at
 from support.effort import amount
 from support.processes import end, start
 
@@ -76,3 +77,48 @@ def test_killed_conversation_keeps_what_was_shown_and_gets_what_was_acknowledged
     front, _ = parts_of(path)
     assert (front["status"], front["messages"]) == ("complete", len(there))
     assert not [name for name in os.listdir(directory) if "aside" in name]
+
+
+@pytest.mark.parametrize("before", ["none", "behind", "torn", "complete", "changed"])
+def test_rebuilding_that_is_killed_at_any_step_can_be_done_again(memory_path: Path, before: str) -> None:
+    """At each system call, and in the middle of each write: nothing that was shown is gone, and nothing comes twice."""
+    number, killed = 0, True
+    while killed:
+        number += 1
+        directory = memory_path / f"{number}"
+        with SessionLogger("agent", "s", output_dir=directory, sync_policy="never") as log:
+            for each in range(5):
+                log.log_message("user", f"message {each}")
+                log.log_tool_call("pytest", {"number": each}, 5)
+        journal = log.path
+        path = ConversationLogger.rebuild(journal)
+        whole = path.read_bytes()
+        begin = whole.index(b"\n## Conversation\n")
+        pieces = [begin, *(found.start() for found in re.finditer(b"\n<details>", whole[begin:]))]
+        left = {
+            "none": b"",
+            "behind": whole[: begin + pieces[3]].replace(b"status: complete ", b"status: recording"),
+            "torn": whole[: begin + pieces[3] + 7].replace(b"status: complete ", b"status: recording"),
+            "complete": whole,
+            "changed": whole.replace(b"> message 2", b"> massage 2"),
+        }[before]
+        path.unlink()
+        (directory / "INDEX.md").unlink()
+        if left:
+            path.write_bytes(left)
+        seen = shown(directory)
+
+        def rebuild(number: int = number, journal: Path = journal) -> None:
+            with killed_at(number):
+                ConversationLogger.rebuild(journal)
+
+        killed = in_a_child(rebuild)
+        aside = directory / f"{path.name}.aside-1"
+        assert shown(directory).startswith(seen) or (before == "changed" and aside.read_bytes() == left)
+        assert ConversationLogger.rebuild(journal) == path
+        assert path.read_bytes() == whole
+        assert aside.exists() == (before == "changed")
+        names = {path.name, "INDEX.md", journal.name} | ({aside.name} if before == "changed" else set())
+        assert set(os.listdir(directory)) == names
+        assert path.name in (directory / "INDEX.md").read_text()
+    assert number > 10
