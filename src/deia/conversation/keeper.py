@@ -39,7 +39,10 @@ _FIRST_RETRY_S = 0.25
 _LAST_RETRY_S = 30.0
 
 _INDEX_SHARE = 20
-"""The index is written anew for at most one part in so many of the time."""
+"""The index is written anew for at most one part in so many of the time …"""
+
+_INDEX_LATEST_S = 1.0
+"""… but so soon at the latest, however many conversations it lists: `flush` waits for it."""
 
 _LONG_S = 3600.0
 """How long a wait lasts that news end."""
@@ -222,7 +225,7 @@ class Keeper:
             self._say("The index of conversations cannot be written", error)
         now = system.monotonic()
         self._index_is_stale = False
-        self._index_due = now + _INDEX_SHARE * (now - began)
+        self._index_due = now + min(_INDEX_SHARE * (now - began), _INDEX_LATEST_S)
 
     def _failed(self, error: Exception) -> None:
         self._say("The conversation cannot be written, and is written later", error)
