@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING
 
@@ -52,11 +53,22 @@ def background() -> Background:
 def watch(session: Session) -> None:
     """Keep an open session, and drain it at interpreter exit if nobody closes it before."""
     _process.sessions[id(session)] = session
-    finish_at_exit()
+    _finish_at_exit()
 
 
-def finish_at_exit() -> None:
-    """Have sessions drained at interpreter exit. What is registered with `atexit` after this call comes before that."""
+def at_exit(before: Callable[[], object], after: Callable[[], object]) -> None:
+    """Have functions called at interpreter exit, before the sessions are drained, and after that.
+
+    No thread can be started then; who waits for another thread does so after the sessions are drained.
+    """
+    _at_exit.append((before, after))
+    _finish_at_exit()
+
+
+_at_exit: list[tuple[Callable[[], object], Callable[[], object]]] = []
+
+
+def _finish_at_exit() -> None:
     process = _process
     if not process.registered:
         process.registered = True
@@ -81,6 +93,8 @@ def _finish_all() -> None:
     """
     process = _process
     process.exiting = True
+    for before, _ in _at_exit:
+        before()
     sessions = list(process.sessions.values())
     deadlines = [system.monotonic() + session.options.exit_timeout_s for session in sessions]
     jobs = [_start(process, session) for session in sessions]
@@ -96,6 +110,8 @@ def _finish_all() -> None:
             finally:
                 session.lock.release()
         session.say()
+    for _, after in _at_exit:
+        after()
     system.wait_for_threads(_THREADS_BEGIN_S)
 
 

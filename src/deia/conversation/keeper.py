@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import weakref
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deia import system
-from deia.bus.background import finish_at_exit
+from deia.bus.background import at_exit
 from deia.bus.subscription import Subscription
 from deia.conversation import index
 from deia.conversation.descriptors import let_go
@@ -80,8 +79,7 @@ class Keeper:
             LoggerClosedError: The session is closed.
             RuntimeError: The system gives us no thread.
         """
-        if self.session.state in ("closing", "closed"):
-            raise self.session.closed_error()
+        self._subscribe()  # here, where what is in the way is raised, and threads can be started
         _keepers.add(self)
         _register()
         system.start_thread(self._keep)
@@ -97,12 +95,11 @@ class Keeper:
         self.session.feed.progress.wait_until(lambda: self.error is not None or self.has_shown(seq), timeout_s)
         return self.error is None and self.has_shown(seq)
 
-    def stop(self, timeout_s: float, *, has_all: bool) -> bool:
-        """Keep it no more, and complete the file; return whether it is by then.
+    def stop_soon(self, *, has_all: bool) -> None:
+        """Keep it no more, and complete the file, without waiting for that.
 
         Args:
-            timeout_s: Seconds to wait.
-            has_all: Whether everything that was recorded is in it, but for what comes now.
+            has_all: Whether everything that was recorded is in it, but for what comes now; else it is read again.
         """
         self._has_all = has_all
         self._stopping = True
@@ -110,6 +107,10 @@ class Keeper:
         if subscription is not None:
             subscription.close()
         self.session.feed.progress.announce()
+
+    def stop(self, timeout_s: float, *, has_all: bool) -> bool:
+        """The same; return whether the file is complete in so many seconds."""
+        self.stop_soon(has_all=has_all)
         return self.wait_finished(timeout_s)
 
     @property
@@ -165,9 +166,7 @@ class Keeper:
 
     def _follow(self) -> None:
         """Write what comes, from the session's beginning on, until it is over or we are stopped."""
-        subscription: Subscription[Any] = Subscription(self.session, SHOWN, None, replay=True)
-        subscription.begin()
-        self._subscription = subscription
+        subscription = self._subscription or self._subscribe()
         view = None
         try:
             while (events := subscription.take_batch(_BATCH, self._patience_s())) is not None:
@@ -192,6 +191,12 @@ class Keeper:
             self._page.complete(view)
             self._release()
             self._update_index()
+
+    def _subscribe(self) -> Subscription[Any]:
+        subscription: Subscription[Any] = Subscription(self.session, SHOWN, None, replay=True)
+        subscription.begin()
+        self._subscription = subscription
+        return subscription
 
     def _open(self) -> Page:
         """Take up the file of the session, or make it."""
@@ -249,20 +254,21 @@ _registered = False
 
 
 def _register() -> None:
-    """Complete conversations at interpreter exit, before their sessions are."""
+    """Complete conversations at interpreter exit."""
     global _registered
-    finish_at_exit()
     if not _registered:
         _registered = True
-        atexit.register(_finish_all)
+        at_exit(_stop_all, _wait_for_all)
 
 
-def _finish_all() -> None:
+def _stop_all() -> None:
     for keeper in list(_keepers):
-        if not keeper.has_finished:
-            deadline = system.monotonic() + keeper.session.options.exit_timeout_s
-            has_all = keeper.wait_shown(keeper.session.options.exit_timeout_s)
-            keeper.stop(max(0.0, deadline - system.monotonic()), has_all=has_all)
+        keeper.stop_soon(has_all=keeper.has_shown(keeper.session.producer.seq))
+
+
+def _wait_for_all() -> None:
+    for keeper in list(_keepers):
+        keeper.wait_finished(keeper.session.options.exit_timeout_s)
 
 
 def _start_over() -> None:
