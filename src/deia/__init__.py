@@ -25,7 +25,9 @@ if TYPE_CHECKING:
         WriterFailedError,
     )
     from deia.events import (
+        ActionItemEvent,
         CustomEvent,
+        DecisionEvent,
         ErrorEvent,
         FileEvent,
         LLMEvent,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from deia.registry import register_event
     from deia.services.async_session_logger import AsyncSessionLogger
     from deia.services.context import in_context
+    from deia.services.conversation_logger import AsyncConversationLogger, ConversationLogger
     from deia.services.event_bus import EventBus
     from deia.services.session_logger import SessionLogger
     from deia.statistics import Statistics
@@ -55,6 +58,7 @@ _IMPORT_ORDER = (
     ("queue",),
     ("journal",),
     ("bus", "analysis"),
+    ("conversation",),
     ("services",),
     ("cli", "testing"),
     ("pytest_plugin",),
@@ -79,7 +83,9 @@ _HOMES = {
         "WriterFailedError",
     ),
     "deia.events": (
+        "ActionItemEvent",
         "CustomEvent",
+        "DecisionEvent",
         "ErrorEvent",
         "FileEvent",
         "LLMEvent",
@@ -94,6 +100,7 @@ _HOMES = {
     "deia.services.async_session_logger": ("AsyncSessionLogger",),
     "deia.registry": ("register_event",),
     "deia.services.context": ("in_context",),
+    "deia.services.conversation_logger": ("AsyncConversationLogger", "ConversationLogger"),
     "deia.services.event_bus": ("EventBus",),
     "deia.services.session_logger": ("SessionLogger",),
     "deia.statistics": ("Statistics",),
@@ -101,10 +108,14 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [  # spelled out for type checkers, which do not read `_HOMES`
+    "ActionItemEvent",
     "AnalysisCache",
+    "AsyncConversationLogger",
     "AsyncSessionLogger",
+    "ConversationLogger",
     "CustomEvent",
     "DamagedLineError",
+    "DecisionEvent",
     "DeiaError",
     "ErrorEvent",
     "EventBus",

@@ -195,6 +195,54 @@ class ErrorEvent:
 
 
 @dataclass
+class DecisionEvent:
+    """Something was decided.
+
+    Attributes:
+        decision: What.
+        reason: Why.
+        alternatives: What was not chosen.
+        metadata: Anything worth keeping with it.
+        task_id: Innermost task that was open.
+    """
+
+    decision: str
+    reason: str | None = None
+    alternatives: list[Any] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    task_id: int | None = field(default=None, compare=False, kw_only=True)
+    seq: int | None = field(default=None, compare=False, kw_only=True)
+    timestamp: float | None = field(default=None, compare=False, kw_only=True)
+    agent_id: str | None = field(default=None, compare=False, kw_only=True)
+    session_id: str | None = field(default=None, compare=False, kw_only=True)
+
+
+@dataclass
+class ActionItemEvent:
+    """Something is to be done by somebody, or was done.
+
+    Attributes:
+        item: What; two events with the same are about the same.
+        assignee: By whom.
+        due: By when, as it was said.
+        done: Whether it is done.
+        metadata: Anything worth keeping with it.
+        task_id: Innermost task that was open.
+    """
+
+    item: str
+    assignee: str | None = None
+    due: str | None = None
+    done: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
+    task_id: int | None = field(default=None, compare=False, kw_only=True)
+    seq: int | None = field(default=None, compare=False, kw_only=True)
+    timestamp: float | None = field(default=None, compare=False, kw_only=True)
+    agent_id: str | None = field(default=None, compare=False, kw_only=True)
+    session_id: str | None = field(default=None, compare=False, kw_only=True)
+
+
+@dataclass
 class SessionEvent:
     """Something about the recording itself.
 
@@ -249,7 +297,7 @@ class UnknownEvent:
     session_id: str | None = field(default=None, compare=False, kw_only=True)
 
 
-LoggedEvent = TaskEvent | FileEvent | ToolEvent | LLMEvent | MessageEvent | ErrorEvent
+LoggedEvent = TaskEvent | FileEvent | ToolEvent | LLMEvent | MessageEvent | ErrorEvent | DecisionEvent | ActionItemEvent
 """What a log call records."""
 
 AnyEvent = LoggedEvent | SessionEvent | UnknownEvent
@@ -260,6 +308,7 @@ _TEXTS = frozenset(
         *("name", "path", "params", "metadata", "given_duration_ms"),
         *("provider", "model", "response_id", "given_time_to_first_token_ms", "given_cost_usd"),
         *("role", "content", "message_id", "error_type", "error", "message", "where", "traceback"),
+        *("decision", "reason", "alternatives", "item", "assignee", "due"),
     )
 )
 
@@ -272,7 +321,10 @@ CARRIED = frozenset(
 """The fields that a line may have whatever its event is; no event of a user's own may call one of its own like that."""
 
 _OURS = frozenset(
-    ("TaskEvent", "FileEvent", "ToolEvent", "LLMEvent", "MessageEvent", "ErrorEvent", "SessionEvent", "UnknownEvent")
+    (
+        *("TaskEvent", "FileEvent", "ToolEvent", "LLMEvent", "MessageEvent", "ErrorEvent"),
+        *("DecisionEvent", "ActionItemEvent", "SessionEvent", "UnknownEvent"),
+    )
 )
 
 

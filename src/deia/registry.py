@@ -14,7 +14,7 @@ BUILT_IN: dict[str, type] = {
     each.__name__: each
     for each in (
         *(events.TaskEvent, events.FileEvent, events.ToolEvent, events.LLMEvent, events.MessageEvent),
-        *(events.ErrorEvent, events.SessionEvent),
+        *(events.ErrorEvent, events.DecisionEvent, events.ActionItemEvent, events.SessionEvent),
     )
 }
 """The classes that this package records by itself."""

@@ -151,10 +151,15 @@ def sync(fd: int) -> None:
         os.fsync(fd)
 
 
+def open_directory(path: str | os.PathLike[str]) -> int:
+    """Open a directory itself, to lock it."""
+    return os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOEXEC)
+
+
 def sync_directory(path: str | os.PathLike[str]) -> None:
     """Make the names in a directory durable, where the platform can."""
     try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOEXEC)
+        fd = open_directory(path)
     except PermissionError:  # a directory that may be written but not read; Windows has no such descriptor at all
         return
     try:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from deia.analysis import OpenTask, ToolStatistics, analyze_session, summarize_session
 from deia.events import (
+    ActionItemEvent,
+    DecisionEvent,
     ErrorEvent,
     FileEvent,
     LLMEvent,
@@ -21,6 +23,7 @@ from deia.journal.reader import read_events
 SAMPLES = Path(__file__).with_name("samples")
 V1 = SAMPLES / "v1" / "AGENT-004_0199f3a0-5f4e-7c11-9d2a-3b0c5a7e8f10.jsonl"
 MODEL_CALLS = SAMPLES / "v1" / "AGENT-004_model-calls.jsonl"
+DECISIONS = SAMPLES / "v1" / "AGENT-004_decisions.jsonl"
 NESTING = SAMPLES / "v1" / "AGENT-004_nesting.jsonl"
 ORIGINAL = SAMPLES / "original" / "AGENT-001_original.jsonl"
 TYPED = SAMPLES / "original" / "AGENT-001_typed.jsonl"
@@ -116,6 +119,20 @@ def test_version_1_tells_of_models_messages_and_errors() -> None:
     assert analysis.events_by_type == {"MessageEvent": 2, "LLMEvent": 2, "ErrorEvent": 1}
     assert (analysis.unknown_types, analysis.tools, analysis.session_time_ms) == ({}, {}, 65_000)
     assert summarize_session(MODEL_CALLS) == SessionSummary(65_000, 0, 0, 0, 0, 0.0)
+
+
+def test_version_1_tells_of_decisions_and_action_items() -> None:
+    """Kinds that came later still; an item that is done is told of twice."""
+    assert list(read_events(DECISIONS, strict=True)) == [
+        DecisionEvent("Freeze the clock", "Nothing else needs it", ["Retry", {"wait_s": 5}], {"by": "lead"}),
+        ActionItemEvent("Look for others", "Ann", "2023-10-20"),
+        DecisionEvent("Ship"),
+        ActionItemEvent("Look for others", done=True, metadata={"found": 2}),
+    ]
+    assert check(DECISIONS).ok
+    analysis = analyze_session(DECISIONS, strict=True)
+    assert analysis.events_by_type == {"DecisionEvent": 2, "ActionItemEvent": 2}
+    assert (analysis.unknown_types, analysis.session_time_ms) == ({}, 60_000)
 
 
 def test_version_1_tells_how_tasks_and_tools_ended_and_whose_part_a_session_is() -> None:

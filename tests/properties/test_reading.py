@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deia.errors import NotASessionLogError
-from deia.events import AnyEvent, ErrorEvent, FileEvent, LLMEvent, MessageEvent, SessionEvent, TaskEvent, ToolEvent
+from deia.events import (
+    ActionItemEvent,
+    AnyEvent,
+    DecisionEvent,
+    ErrorEvent,
+    FileEvent,
+    LLMEvent,
+    MessageEvent,
+    SessionEvent,
+    TaskEvent,
+    ToolEvent,
+)
 from deia.journal.check import check
 from deia.journal.damage import Damage
 from deia.journal.reader import read_events
@@ -71,6 +82,8 @@ EVENTS: st.SearchStrategy[AnyEvent] = st.one_of(
     ),
     st.builds(MessageEvent, NAMES, JSON, st.none() | TEXT, MAPPINGS, task_id=st.none() | WHOLE),
     st.builds(ErrorEvent, st.none() | TEXT, TEXT, *(st.none() | TEXT,) * 2, MAPPINGS, task_id=st.none() | WHOLE),
+    st.builds(DecisionEvent, TEXT, st.none() | TEXT, st.lists(JSON, max_size=3), MAPPINGS, task_id=st.none() | WHOLE),
+    st.builds(ActionItemEvent, *(TEXT, *(st.none() | TEXT,) * 2), st.booleans(), MAPPINGS, task_id=st.none() | WHOLE),
     st.builds(SessionEvent, TEXT, st.none() | WHOLE, st.none() | WHOLE, st.none() | WHOLE, st.none() | WHOLE),
 )
 

@@ -18,7 +18,7 @@ STEPS = st.one_of(
     st.tuples(st.just("orphan"), NAMES, DURATIONS),
     st.tuples(st.just("tool"), NAMES, DURATIONS),
     st.tuples(st.just("file"), st.sampled_from(["read", "write", "delete"]), st.none()),
-    st.tuples(st.sampled_from(["llm", "message", "error"]), NAMES, st.none()),
+    st.tuples(st.sampled_from(["llm", "message", "error", "decision", "action_item"]), NAMES, st.none()),
     st.tuples(st.just("wait"), st.integers(0, 40), st.none()),
     st.tuples(st.just("set back"), st.integers(1, 12), st.none()),
     st.tuples(st.just("continue"), st.none(), st.none()),
@@ -52,7 +52,7 @@ def lines_of(steps: list[tuple[str, Any, Any]], *, start: float = START) -> list
             content.append(lines.tool(what, more, at=at))
         elif step == "file":
             content.append(lines.file(what, at=at))
-        elif step in ("llm", "message", "error"):
+        elif step in ("llm", "message", "error", "decision", "action_item"):
             content.append(getattr(lines, step)(what, at=at))
         elif step == "continue":
             runs += 1
@@ -80,6 +80,7 @@ ODD = [None, ..., True, 1, 2, 0, -1, 3.0, 2**53, 2**60, 1e300, "x", "", [], {}, 
 FIELDS = [
     *("type", "seq", "timestamp", "agent_id", "session_id", "v", "name", "start_time", "end_time", "duration_ms"),
     *("task_id", "parent_id", "orphan", "params", "path", "operation", "size_bytes", "lines", "session_start", "error"),
+    *("decision", "reason", "alternatives", "item", "assignee", "due", "done"),
     *("event", "run", "recovered_bytes", "dropped", "metadata"),
     *("provider", "model", "output_tokens", "cost_usd", "response_id", "attempt"),
     *("role", "content", "message", "where"),

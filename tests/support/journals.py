@@ -104,6 +104,29 @@ class Lines:
         }
         return self.line(fields, at=at, **further)
 
+    def decision(self, decision: str = "wait", *, at: float = 0.0, **further: Any) -> bytes:
+        fields = {
+            "type": "DecisionEvent",
+            "decision": decision,
+            "reason": None,
+            "alternatives": ["go"],
+            "metadata": {},
+            "task_id": None,
+        }
+        return self.line(fields, at=at, **further)
+
+    def action_item(self, item: str = "look", *, at: float = 0.0, **further: Any) -> bytes:
+        fields = {
+            "type": "ActionItemEvent",
+            "item": item,
+            "assignee": None,
+            "due": "Friday",
+            "done": False,
+            "metadata": {},
+            "task_id": None,
+        }
+        return self.line(fields, at=at, **further)
+
     def begin(self, name: str = "task", *, parent_id: int | None = None, at: float = 0.0, **further: Any) -> bytes:
         fields = {
             "type": "TaskEvent",

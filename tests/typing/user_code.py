@@ -18,9 +18,13 @@ from typing_extensions import assert_type
 
 import deia
 from deia import (
+    ActionItemEvent,
     AnalysisCache,
+    AsyncConversationLogger,
     AsyncSessionLogger,
+    ConversationLogger,
     CustomEvent,
+    DecisionEvent,
     ErrorEvent,
     EventBus,
     FileEvent,
@@ -44,7 +48,7 @@ from deia import (
 from deia.services.session_logger import SessionLogger as OriginalName
 from deia.testing import CapturedEvents, CrashedRun, FakeClock, Tally, capture_events, run_and_kill
 
-Logged = TaskEvent | FileEvent | ToolEvent | LLMEvent | MessageEvent | ErrorEvent
+Logged = TaskEvent | FileEvent | ToolEvent | LLMEvent | MessageEvent | ErrorEvent | DecisionEvent | ActionItemEvent
 
 
 def synchronous(directory: Path) -> SessionSummary:
@@ -85,6 +89,8 @@ def synchronous(directory: Path) -> SessionSummary:
     log.log_message("assistant", [{"type": "text", "text": "t"}], message_id="m", metadata=None)
     log.log_error(ValueError("no"))
     log.log_error("no", error_type="t", where="w", traceback="t", metadata={})
+    log.log_decision("yes", reason="why", alternatives=["no"], metadata={})
+    log.log_action_item("do", assignee="a", due="tomorrow", done=False)
     events: Sequence[Logged] = log.events
     assert events
     log.open()
@@ -110,6 +116,8 @@ async def asynchronous() -> None:
         await log.log_llm_call("anthropic", "claude", input_tokens=10)
         await log.log_message("user", "text")
         await log.log_error("no")
+        await log.log_decision("yes")
+        await log.log_action_item("do", done=True)
         events: Sequence[Logged] = await log.events()
         assert events
         assert_type(await log.get_session_summary(), SessionSummary)
@@ -130,6 +138,10 @@ def reading(path: str | os.PathLike[str]) -> None:
             assert_type(event.cost_usd, float | None)
         elif isinstance(event, (MessageEvent, ErrorEvent)):
             assert_type(event.metadata, dict[str, Any])
+        elif isinstance(event, DecisionEvent):
+            assert_type(event.reason, str | None)
+        elif isinstance(event, ActionItemEvent):
+            assert_type(event.done, bool)
         elif isinstance(event, SessionEvent):
             assert_type(event.event, str)
         else:
@@ -310,3 +322,34 @@ def killed(directory: Path) -> None:
     assert_type(run.output, str)
     assert_type(run + run_and_kill(agent, "x", cwd=".", after_s=0.5), Tally)
     run_and_kill(agent, 5, cwd=".", after_s=1)  # type: ignore[arg-type]
+
+
+def conversation(log: SessionLogger) -> Path:
+    """Every call of the conversation logger."""
+    with ConversationLogger("agent", output_dir="directory", sync_policy="never") as alone:
+        assert_type(alone, ConversationLogger)
+        alone.user("text")
+        alone.assistant([{"type": "text", "text": "t"}], message_id="m")
+        alone.system("text", metadata={"a": 1})
+        alone.message("critic", "text")
+        alone.decision("yes", reason="why", alternatives=("no", 5))
+        alone.action_item("do", assignee="a", due="2026-12-01", done=True)
+        alone.logger.log_tool_call("tool", {}, 1)
+        alone.flush(timeout_s=1)
+        assert_type(alone.path, Path | None)
+        alone.user()  # type: ignore[call-arg]
+        alone.decision(5)  # type: ignore[arg-type]
+    assert_type(ConversationLogger.of(log), ConversationLogger)
+    return ConversationLogger.rebuild(log.path)
+
+
+async def conversation_awaited(log: AsyncSessionLogger) -> None:
+    """The same, awaited."""
+    async with AsyncConversationLogger.of(log) as beside:
+        await beside.user("text")
+        await beside.decision("yes")
+        await beside.action_item("do")
+        assert_type(beside.logger, AsyncSessionLogger)
+        await beside.flush()
+    AsyncConversationLogger.of(SessionLogger("agent"))  # type: ignore[arg-type]
+    assert_type(await AsyncConversationLogger.rebuild(log.path), Path)

@@ -18,7 +18,8 @@ from deia.services import session_logger
 
 PUBLIC = {
     *("SessionLogger", "AsyncSessionLogger", "analyze_session", "summarize_session", "read_events"),
-    *("LLMEvent", "MessageEvent", "ErrorEvent", "CustomEvent"),
+    *("LLMEvent", "MessageEvent", "ErrorEvent", "DecisionEvent", "ActionItemEvent", "CustomEvent"),
+    *("ConversationLogger", "AsyncConversationLogger"),
     *("EventBus", "Subscription", "register_event", "HandlerTimeoutError"),
     *("TaskEvent", "FileEvent", "ToolEvent", "SessionEvent", "UnknownEvent", "SessionSummary", "SessionAnalysis"),
     *("AnalysisCache", "Statistics", "in_context"),

@@ -804,3 +804,22 @@ async def test_constructor_of_a_users_class_runs_where_its_event_is_taken(bus: E
         (event,), (other,) = await take(events, 1), await take(again, 1)
     assert event == other and event is not other
     assert threads == {threading.get_ident()}
+
+
+def test_events_are_taken_in_batches_as_large_as_is_asked_for(tmp_path: Path) -> None:
+    """In a thread: what is there, as far as is wanted; none where none comes in time; at the end None."""
+    log = SessionLogger("agent", "session", output_dir=tmp_path)
+    with log.bus.subscribe(ToolEvent, replay=True) as events:
+        assert events.take_batch(2, 0.0) == []
+        for number in range(3):
+            log.log_tool_call(f"{number}", {}, 1)
+        log.log_message("user", "nobody asked for it")
+        log.close()
+        names: list[str] = []
+        sizes: list[int] = []
+        while (batch := events.take_batch(2, PATIENCE_S)) is not None:
+            names += [event.name for event in batch]
+            sizes.append(len(batch))
+        assert names == ["0", "1", "2"]
+        assert max(sizes) <= 2
+        assert events.take_batch(2, PATIENCE_S) is None

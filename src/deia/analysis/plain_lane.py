@@ -40,6 +40,8 @@ _FURTHER_FIELDS = {
     ),
     "MessageEvent": (("role",), ("message_id",), ("task_id",)),
     "ErrorEvent": (("message",), ("error_type", "where", "traceback"), ("task_id",)),
+    "DecisionEvent": (("decision",), ("reason",), ("task_id",)),
+    "ActionItemEvent": (("item",), ("assignee", "due"), ("task_id",)),
 }
 """Of the types that are counted and nothing more: the fields that hold text, text or null, a whole number or null."""
 

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Protocol
 
@@ -59,7 +60,7 @@ def background() -> Background:
         return current
     with process.lock:
         if process.background is None or not process.background.alive:
-            _have_an_end(process)
+            _finish_at_exit(process)
             process.background = Background()
         return process.background
 
@@ -68,15 +69,27 @@ def watch(session: Session) -> None:
     """Keep an open session, and drain it at interpreter exit if nobody closes it before."""
     process = _process
     process.sessions[id(session)] = session
-    _have_an_end(process)
+    _finish_at_exit(process)
+    for observer in list(process.observers):
+        observer.opened(session)
 
 
-def _have_an_end(process: _Process) -> None:
+def at_exit(before: Callable[[], object], after: Callable[[], object]) -> None:
+    """Have functions called at interpreter exit, before the sessions are drained, and after that.
+
+    No thread can be started then; who waits for another thread does so after the sessions are drained.
+    """
+    _at_exit.append((before, after))
+    _finish_at_exit(_process)
+
+
+_at_exit: list[tuple[Callable[[], object], Callable[[], object]]] = []
+
+
+def _finish_at_exit(process: _Process) -> None:
     if not process.registered:
         process.registered = True
         atexit.register(_finish_all)
-    for observer in list(process.observers):
-        observer.opened(session)
 
 
 def unwatch(session: Session) -> None:
@@ -117,6 +130,8 @@ def _finish_all() -> None:
     """
     process = _process
     process.exiting = True
+    for before, _ in _at_exit:
+        before()
     sessions = list(process.sessions.values())
     deadlines = [system.monotonic() + session.options.exit_timeout_s for session in sessions]
     jobs = [_start(process, session) for session in sessions]
@@ -132,6 +147,8 @@ def _finish_all() -> None:
             finally:
                 session.lock.release()
         session.say()
+    for _, after in _at_exit:
+        after()
     system.wait_for_threads(_THREADS_BEGIN_S)
     if process.background is not None:
         process.background.stop_importing(_THREADS_BEGIN_S)

@@ -298,6 +298,32 @@ class Subscription(Generic[E]):
             return _END
         return event if self._where is None or self._where(event) else _REFUSED
 
+    def take_batch(self, most: int, timeout_s: float) -> list[E] | None:
+        """Take what is there by now, from a thread, or wait for it.
+
+        Args:
+            most: How many events at the most.
+            timeout_s: Seconds to wait for the first.
+
+        Returns:
+            The events, none where none came in time; None at the end.
+        """
+        events: list[E] = []
+        if not self._has_news() and not self._progress.wait_until(self._has_news, timeout_s):
+            return events
+        if self._behind is not None and not self._buffer:
+            self._catch_up()
+        while len(events) < most and (event := self._take()) is not _NOTHING:
+            events.append(event)
+        if not events and self._is_at_end:
+            self._rest()
+            return None
+        return events
+
+    def rest(self) -> None:
+        """Note that all that was taken in batches has been dealt with."""
+        self._rest()
+
     def _has_news(self) -> bool:
         return bool(self._buffer) or self._behind is not None or self._state != "begun"
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from deia.events import (
+    ActionItemEvent,
     AnyEvent,
+    DecisionEvent,
     ErrorEvent,
     FileEvent,
     LLMEvent,
@@ -161,6 +163,30 @@ def _error(fields: Fields) -> ErrorEvent:
     )
 
 
+def _decision(fields: Fields) -> DecisionEvent:
+    alternatives = fields.get("alternatives")
+    return DecisionEvent(
+        _text(fields, "decision"),
+        _text_or_none(fields, "reason"),
+        alternatives if type(alternatives) is list else [] if alternatives is None else [alternatives],
+        _mapping(fields.get("metadata")),
+        task_id=_whole_or_none(fields, "task_id"),
+        **_logged(fields),
+    )
+
+
+def _action_item(fields: Fields) -> ActionItemEvent:
+    return ActionItemEvent(
+        _text(fields, "item"),
+        _text_or_none(fields, "assignee"),
+        _text_or_none(fields, "due"),
+        fields.get("done") is True,
+        _mapping(fields.get("metadata")),
+        task_id=_whole_or_none(fields, "task_id"),
+        **_logged(fields),
+    )
+
+
 def _session(fields: Fields) -> SessionEvent:
     return SessionEvent(
         _text(fields, "event"),
@@ -179,6 +205,8 @@ _BUILDERS: dict[str, Callable[[Fields], AnyEvent]] = {
     "LLMEvent": _llm,
     "MessageEvent": _message,
     "ErrorEvent": _error,
+    "DecisionEvent": _decision,
+    "ActionItemEvent": _action_item,
     "SessionEvent": _session,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -221,6 +221,35 @@ class AsyncSessionLogger(Awaited):
         """See `SessionLogger.log_error`."""
         try:
             self._recorder.log_error(error, error_type=error_type, where=where, traceback=traceback, metadata=metadata)
+        except MustWait as wait:
+            await self._wait(wait)
+
+    async def log_decision(
+        self,
+        decision: str,
+        *,
+        reason: str | None = None,
+        alternatives: Iterable[Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """See `SessionLogger.log_decision`."""
+        try:
+            self._recorder.log_decision(decision, reason=reason, alternatives=alternatives, metadata=metadata)
+        except MustWait as wait:
+            await self._wait(wait)
+
+    async def log_action_item(
+        self,
+        item: str,
+        *,
+        assignee: str | None = None,
+        due: object = None,
+        done: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """See `SessionLogger.log_action_item`."""
+        try:
+            self._recorder.log_action_item(item, assignee=assignee, due=due, done=done, metadata=metadata)
         except MustWait as wait:
             await self._wait(wait)
 

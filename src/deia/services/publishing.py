@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from deia.events import ErrorEvent, FileEvent, LLMEvent, MessageEvent, TaskEvent, ToolEvent
+from deia.events import (
+    ActionItemEvent,
+    DecisionEvent,
+    ErrorEvent,
+    FileEvent,
+    LLMEvent,
+    MessageEvent,
+    TaskEvent,
+    ToolEvent,
+)
 from deia.line import encode_value
 from deia.plain import readable
 from deia.queue.producer import OTHER
@@ -117,6 +126,14 @@ def _publish_error(log: SessionLogger, event: ErrorEvent) -> None:
     )
 
 
+def _publish_decision(log: SessionLogger, event: DecisionEvent) -> None:
+    log.log_decision(event.decision, reason=event.reason, alternatives=event.alternatives, metadata=event.metadata)
+
+
+def _publish_action_item(log: SessionLogger, event: ActionItemEvent) -> None:
+    log.log_action_item(event.item, assignee=event.assignee, due=event.due, done=event.done, metadata=event.metadata)
+
+
 _CALLS: dict[type, Callable[[SessionLogger, Any], None]] = {
     TaskEvent: _publish_task,
     FileEvent: _publish_file,
@@ -124,4 +141,6 @@ _CALLS: dict[type, Callable[[SessionLogger, Any], None]] = {
     LLMEvent: _publish_llm,
     MessageEvent: _publish_message,
     ErrorEvent: _publish_error,
+    DecisionEvent: _publish_decision,
+    ActionItemEvent: _publish_action_item,
 }

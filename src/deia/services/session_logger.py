@@ -29,6 +29,7 @@ from deia.queue.producer import CALLED, COMPLETED, READ, WRITTEN
 from deia.queue.tasks import current, innermost
 from deia.redaction.suspicion import AFTER_PARAMS, known
 from deia.services import arguments
+from deia.services.decisions import Decisions
 from deia.services.ids import checked_id, checked_pair, new_session_id
 from deia.services.model_calls import ModelCalls
 from deia.services.nesting import Nesting
@@ -59,7 +60,9 @@ __all__ = [
 
 _ELSEWHERE = {
     "AnalysisCache": "deia.analysis",
+    "AsyncConversationLogger": "deia.services.conversation_logger",
     "AsyncSessionLogger": "deia.services.async_session_logger",
+    "ConversationLogger": "deia.services.conversation_logger",
     "EventBus": "deia.services.event_bus",
     "SessionAnalysis": "deia.analysis",
     "Subscription": "deia.bus.subscription",
@@ -92,7 +95,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-class SessionLogger(ModelCalls, Nesting, Publishing):
+class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
     """Records one session of one agent; every call may be made from any thread, and inside any other.
 
     A log call costs a few microseconds, waits for no I/O of its own, and once it has returned its event survives
