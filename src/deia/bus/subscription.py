@@ -307,17 +307,23 @@ class Subscription(Generic[E]):
 
         Returns:
             The events, none where none came in time; None at the end.
+
+        Raises:
+            RuntimeError: As for the iteration.
         """
         events: list[E] = []
         if not self._has_news() and not self._progress.wait_until(self._has_news, timeout_s):
             return events
         if self._behind is not None and not self._buffer:
             self._catch_up()
-        while len(events) < most and (event := self._take()) is not _NOTHING:
-            events.append(event)
-        if not events and self._is_at_end:
-            self._rest()
-            return None
+        while len(events) < most and (self._buffer or not events):  # with events in hand, the end is not reached yet
+            event = self._take()
+            if event is _END:
+                return None
+            if event is _NOTHING:
+                break
+            if event is not _REFUSED:
+                events.append(event)
         return events
 
     def rest(self) -> None:
