@@ -44,6 +44,9 @@ QUICK = Settings(bytes=3_000_000, rounds=1)
 
 _DEIA = "deia"
 
+_LONGEST_S = 1_800
+"""On a busy machine the slowest takes a third of that."""
+
 
 def run(
     settings: Settings, directory: Path, *, only: Collection[str] | None = None, say: Callable[[str], None] = print
@@ -67,7 +70,8 @@ def run(
                 if analyst in left_out or (only is not None and analyst not in {_DEIA, *only}):
                     continue
                 say(f"round {number + 1} of {settings.rounds}: {analyst}, {processors} processors")
-                answer = run_child({"job": "analysis", "analyst": analyst, "processors": processors, "path": str(log)})
+                job = {"job": "analysis", "analyst": analyst, "processors": processors, "path": str(log)}
+                answer = run_child(job, timeout_s=_LONGEST_S)
                 if "left_out" in answer:
                     left_out[analyst] = answer["left_out"]
                     continue

@@ -30,7 +30,7 @@ _FEWEST_CALLS = 1_000
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is measured. The default run takes about half an hour.
+    """How much is measured. The default run takes about twenty minutes.
 
     Attributes:
         rounds: Processes of each peer in each mode.
@@ -44,7 +44,7 @@ class Settings:
         seed: Of the order within a round, and of the number of calls before a death.
     """
 
-    rounds: int = 7
+    rounds: int = 5
     calls: int = 50_000
     paced_calls: int = 10_000
     rate: float = 5_000
