@@ -14,6 +14,9 @@ from benchmarks.charts import STYLE, figure
 _WIDTH, _HEIGHT = 860, 340
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 190, 60, 48
 
+_DIGIT = 6.2
+"""Width of a digit of the small figures."""
+
 _KINDS = ("ours", "second", "keeps", "third")
 """Classes of the lines, in order."""
 
@@ -104,12 +107,13 @@ def _steps(most: float) -> list[float]:
 
 
 def _marks(xs: list[float]) -> list[float]:
-    """Return which of the horizontal values get a figure: no two that would touch."""
-    marks: list[float] = []
-    apart = (math.log10(xs[-1]) - math.log10(xs[0])) / 12
-    for x in xs:
-        if not marks or math.log10(x) - math.log10(marks[-1]) >= apart:
-            marks.append(x)
+    """Return which of the horizontal values get a figure: the last, and before it no two that would touch."""
+    marks = xs[-1:]
+    span = (math.log10(xs[-1]) - math.log10(xs[0])) or 1
+    apart = (max(len(figure(x)) for x in xs) * _DIGIT + 8) / (_WIDTH - _LEFT - _RIGHT) * span
+    for x in reversed(xs):
+        if math.log10(marks[0]) - math.log10(x) >= apart:
+            marks.insert(0, x)
     return marks
 
 
