@@ -106,6 +106,11 @@ def test_count_is_compared_with_the_recorded_one(
     counts["unredacted"] = 1_500
     assert command_line.main(check) == 1
     assert "DRIFTED: unredacted: 1.500 times" in capsys.readouterr().err
+    once = iter([1_000, 1_700, 1_500])  # it is counted again, and that counts
+    counts["unredacted"] = 1_400
+    monkeypatch.setattr(instructions, "count", lambda peer, settings, directory: next(once, counts[peer]))
+    assert command_line.main(check) == 0
+    assert "DRIFTED" not in capsys.readouterr().err
 
 
 def test_without_valgrind_nothing_is_checked_and_that_is_said(
