@@ -178,3 +178,28 @@ def test_program_that_ends_while_the_background_imports_ends_all_the_same(
     """A destructor that imports gets the lock of that: the background is not stopped with it in its hands."""
     assert run(ENDS_IN_AN_IMPORT, tmp_path, module, what_for, cwd=tmp_path) == "the end\n"
     assert len(list(tmp_path.glob("*.jsonl"))) == (what_for == "logs")
+
+
+HOOKS_THAT_FAIL = """
+import logging, sys
+from deia import SessionLogger
+from deia.bus.background import at_exit
+logging.basicConfig(stream=sys.stdout)
+
+def fail():
+    raise RuntimeError("a hook is broken")
+
+at_exit(fail, fail)
+at_exit(lambda: print("before"), lambda: print("after"))
+logger = SessionLogger("agent", "s", output_dir=sys.argv[1], queue_mode="write")
+logger.log_file_read("kept")
+"""
+
+
+def test_what_is_called_at_exit_and_fails_keeps_no_session_from_being_drained(tmp_path: Path) -> None:
+    """Nor what else is called then; and it is told."""
+    out = run(HOOKS_THAT_FAIL, tmp_path / "sessions", cwd=tmp_path)
+    assert out.count("RuntimeError: a hook is broken") == 2
+    assert "before" in out.split() and "after" in out.split()
+    assert os.listdir(tmp_path / "sessions") == ["agent_s.jsonl"]  # closed: no queue file is left
+    assert_sound(tmp_path / "sessions" / "agent_s.jsonl")

@@ -131,7 +131,7 @@ def _finish_all() -> None:
     process = _process
     process.exiting = True
     for before, _ in _at_exit:
-        before()
+        _call(before)
     sessions = list(process.sessions.values())
     deadlines = [system.monotonic() + session.options.exit_timeout_s for session in sessions]
     jobs = [_start(process, session) for session in sessions]
@@ -148,10 +148,17 @@ def _finish_all() -> None:
                 session.lock.release()
         session.say()
     for _, after in _at_exit:
-        after()
+        _call(after)
     system.wait_for_threads(_THREADS_BEGIN_S)
     if process.background is not None:
         process.background.stop_importing(_THREADS_BEGIN_S)
+
+
+def _call(function: Callable[[], object]) -> None:
+    try:
+        function()
+    except Exception:  # the sessions are drained all the same
+        logger.exception("What was to be called at exit has failed: %r", function)
 
 
 def _start(process: _Process, session: Session) -> Future[None] | None:

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import sys
+from inspect import CO_COROUTINE
+from types import FrameType
 
-_FACES = frozenset(
-    f"deia.services.{name}" for name in ("session_logger", "model_calls", "handles", "nesting", "publishing")
-)
-_CALLS = frozenset(
-    (
-        *("log_task_start", "log_task_complete", "log_file_read", "log_file_write", "log_tool_call"),
-        *("log_llm_call", "log_message", "log_error"),
-        *("_begin", "_end", "_log_closed", "_log_custom"),
-    )
-)
+_PARTS = frozenset(("_begin", "_end", "_log_closed", "_log_custom"))
+"""What blocks, files and `publish` record by: they are log calls by another name."""
 
 
 def depth() -> int:
@@ -24,7 +18,13 @@ def depth() -> int:
     found = 0
     frame = sys._getframe()
     while frame is not None:
-        if frame.f_code.co_name in _CALLS and frame.f_globals.get("__name__") in _FACES:
-            found += 1
+        found += _is_log_call(frame)
         frame = frame.f_back  # type: ignore[assignment]  # None above the outermost
     return found
+
+
+def _is_log_call(frame: FrameType) -> bool:
+    """Whether a function of ours runs there that records; an awaited one does so by its plain twin."""
+    code = frame.f_code
+    named = code.co_name in _PARTS or (code.co_name.startswith("log_") and not code.co_flags & CO_COROUTINE)
+    return named and str(frame.f_globals.get("__name__")).startswith("deia.services.")
