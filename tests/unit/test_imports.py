@@ -226,6 +226,12 @@ def test_constructing_a_logger_imports_no_framework() -> None:
     assert modules_after("import deia\ndeia.SessionLogger('agent')\ndeia.AsyncSessionLogger('agent')") & LATER == set()
 
 
+def test_who_only_records_imports_nothing_that_reads() -> None:
+    """Subscribers and readers bring it along; the start of a program pays for what it uses."""
+    code = "from deia import AsyncSessionLogger, SessionLogger\nAsyncSessionLogger('agent')\nSessionLogger('agent')"
+    assert not modules_after(code) & {"deia.bus.recorded", "deia.journal.decode", "deia.journal.records"}
+
+
 def test_importing_deia_starts_no_thread_and_configures_no_logging() -> None:
     """An import has no effect that another package could notice."""
     code = (

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from io import BytesIO
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import orjson
 
 from deia.bus.background import background
 from deia.bus.course import Chunk, Position
 from deia.bus.progress import Progress
-from deia.journal.decode import NotAnEventError, decode, unknown
 
 if TYPE_CHECKING:
     from deia.bus.filters import Filter
@@ -166,6 +162,8 @@ class Feed:
 
     def _hand_out(self, head: Position, chunk: Chunk) -> None:
         """Decode what somebody wants, and give it to those who are live."""
+        from deia.bus.recorded import event_of, lines_of
+
         with self.lock:
             live = [subscription for subscription in self._subscriptions if subscription.is_live]
         by_filter: dict[object, tuple[Filter, list[Numbered]]] = {}
@@ -222,34 +220,3 @@ async def _read(feed: Feed, home: Background) -> None:
     except Exception as defect:  # in one session: the others' subscribers are served all the same
         logger.exception("The subscribers of a session are not served any more")
         feed.end(defect)
-
-
-def lines_of(chunk: Chunk) -> Iterator[tuple[Position, str, bytes]]:
-    """Yield each line: the position behind it, its event's name, and its bytes."""
-    stretch, offset, seq, after = chunk.position
-    for line in BytesIO(chunk.data):
-        offset += len(line)
-        seq += 1
-        yield Position(stretch, offset, seq, after), _name_of(line), line
-
-
-def _name_of(line: bytes) -> str:
-    parts = line.split(b'"', 4)  # {"type":"NAME",…
-    return parts[3].decode("utf-8", "replace") if len(parts) == 5 else ""
-
-
-def event_of(line: bytes) -> Any:
-    """Return the event of a line; None where somebody has damaged it in its file.
-
-    A class of the user's own is left to whoever takes the event: its constructor may do anything, and take its time.
-    """
-    try:
-        fields = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(fields, dict) or type(fields.get("type")) is not str:
-        return None
-    try:
-        return decode(fields)
-    except NotAnEventError:
-        return unknown(fields["type"], fields)

@@ -13,9 +13,10 @@ import anyio.to_thread
 
 from deia import system
 from deia.bus.course import Chunk, Position
-from deia.bus.feed import Numbered, event_of, lines_of
+from deia.bus.feed import Numbered
 from deia.bus.filters import Filter, Wanted
 from deia.bus.progress import Progress
+from deia.bus.recorded import event_of, lines_of
 from deia.journal.reader import read_entries
 from deia.registry import revived
 
@@ -292,7 +293,7 @@ class Subscription(Generic[E]):
         except IndexError:
             if not self._is_at_end:
                 return _NOTHING
-            self._rest()
+            self.rest()
             if self._defect is not None:
                 raise RuntimeError("the events of this session are not delivered any more") from self._defect
             return _END
@@ -326,10 +327,6 @@ class Subscription(Generic[E]):
                 events.append(event)
         return events
 
-    def rest(self) -> None:
-        """Note that all that was taken in batches has been dealt with."""
-        self._rest()
-
     def _has_news(self) -> bool:
         return bool(self._buffer) or self._behind is not None or self._state != "begun"
 
@@ -337,7 +334,7 @@ class Subscription(Generic[E]):
     def _is_at_end(self) -> bool:
         return not self._buffer and (self._state == "left" or (self._state == "ended" and self._behind is None))
 
-    def _rest(self) -> None:
+    def rest(self) -> None:
         """Note that everything that was taken has been dealt with."""
         self._idle = True
         self._session.feed.progress.announce()
@@ -363,7 +360,7 @@ class Subscription(Generic[E]):
                 if self._behind is not None:
                     self._catch_up()
                 else:
-                    self._rest()
+                    self.rest()
                     self._progress.wait_until(self._has_news, _FOREVER_S)
             elif event is not _REFUSED:
                 return event  # type: ignore[no-any-return]  # what the filter lets pass
@@ -383,7 +380,7 @@ class Subscription(Generic[E]):
                 if self._behind is not None:
                     await anyio.to_thread.run_sync(self._catch_up, abandon_on_cancel=True)
                 else:
-                    self._rest()
+                    self.rest()
                     await self._progress.wait_async(self._has_news)
                 self._gave_way = system.monotonic()
             elif event is not _REFUSED:

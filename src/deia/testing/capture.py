@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from deia import system
 from deia.bus.background import observe, stop_observing
 from deia.bus.course import Position
-from deia.bus.feed import event_of, lines_of
 from deia.bus.filters import Filter, Wanted
+from deia.bus.recorded import event_of, lines_of
 from deia.registry import revived
 
 if TYPE_CHECKING:
