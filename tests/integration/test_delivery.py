@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deia import EventBus, SessionLogger, read_events
-from deia.bus import feed
+from deia.bus import recorded
 from deia.bus.background import background
 from deia.errors import WriterFailedError
 from deia.journal.next_segment import NextSegment
@@ -149,7 +149,7 @@ def test_reading_defect_in_one_session_does_not_end_the_background(
             raise AssertionError("a defect")
 
         with monkeypatch.context() as patch:
-            patch.setattr(feed, "event_of", fail)
+            patch.setattr(recorded, "event_of", fail)
             broken.publish_blocking(Step(1))
             with pytest.raises(RuntimeError, match="not delivered any more") as raised:
                 next(troubled)

@@ -153,10 +153,9 @@ class Nesting(Recording):
         if producer is not None:
             inside = innermost(current.get(), producer.owner)
             closed_by = partial(self._file_closed, self._session, inside, arguments.path_text(path), mode)
-        file = open_counted(os.fsdecode(path), mode, buffering, encoding, errors, newline, None)
+        file, counted = open_counted(os.fsdecode(path), mode, buffering, encoding, errors, newline)
         if closed_by is not None:
-            raw = file if isinstance(file, CountedFile) else _bottom(file)
-            raw.closed_by = partial(closed_by, getattr(file, "encoding", None), newline)
+            counted.closed_by = partial(closed_by, getattr(file, "encoding", None), newline)
         return file
 
     def _file_closed(
@@ -230,10 +229,3 @@ def title_of(function: Any, name: str | None) -> str:
     if not callable(function):
         raise TypeError(f"as_task decorates functions, not {function!r}")
     return arguments.text("name", getattr(function, "__name__", type(function).__name__) if name is None else name)
-
-
-def _bottom(file: Any) -> CountedFile:
-    """Return the file under all layers."""
-    while not isinstance(file, CountedFile):
-        file = file.buffer if hasattr(file, "buffer") else file.raw
-    return file

@@ -81,9 +81,8 @@ def open_counted(
     encoding: str | None,
     errors: str | None,
     newline: str | None,
-    closed_by: Callable[[CountedFile], None] | None,
-) -> IO[Any]:
-    """Open a file as the builtin `open` does.
+) -> tuple[IO[Any], CountedFile]:
+    """Open a file as the builtin `open` does; return it, and the file under all its layers, which counts.
 
     Args:
         path: As there.
@@ -92,7 +91,6 @@ def open_counted(
         encoding: As there.
         errors: As there.
         newline: As there.
-        closed_by: Called with the file at the bottom once that is closed.
 
     Raises:
         ValueError: The arguments do not go together.
@@ -119,8 +117,7 @@ def open_counted(
     except BaseException:
         file.close()
         raise
-    raw.closed_by = closed_by
-    return file
+    return file, raw
 
 
 def _buffered(raw: CountedFile, size: int) -> IO[bytes]:
