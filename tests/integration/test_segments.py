@@ -16,6 +16,7 @@ import pytest
 
 import deia
 from deia import AsyncSessionLogger, SessionLogger, analyze_session, read_events, system
+from deia.bus.segments import Segments
 from deia.errors import SessionLockedError, WriterFailedError
 from deia.journal.check import check
 from deia.journal.segments import segments_of
@@ -484,6 +485,30 @@ def test_truncated_file_is_made_good_from_the_ring_as_far_as_that_goes(tmp_path:
     )  # it may end at a newline
     assert found[-1] == 1000 and found == sorted(set(found))
     assert 1001 - len(found) < 1000 - (64 * 1024) // 900, "the ring's content is there"
+
+
+def test_flush_is_served_where_the_background_goes_on_by_itself_in_the_same_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at a truncated file and the wait for another one, that is: it is there, and nobody waits."""
+    looked = Segments.is_displaced.fget
+    assert looked is not None
+
+    def look(segments: Segments) -> bool:
+        is_displaced: bool = looked(segments)
+        segments.go_on(urgent=True)
+        return is_displaced
+
+    logger = SessionLogger("agent", "s", output_dir=tmp_path)
+    logger.log_file_read("1")
+    logger.flush()
+    os.truncate(logger.path, 10)
+    with monkeypatch.context() as patch:
+        patch.setattr(Segments, "is_displaced", property(look))
+        logger.flush()
+    logger.log_file_read("2")
+    logger.close()
+    assert numbers_of(logger.path) == [1, 2]
 
 
 def test_idle_session_whose_directory_was_removed_is_not_made_again_at_exit(tmp_path: Path) -> None:

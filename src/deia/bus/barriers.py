@@ -79,7 +79,8 @@ def _wait_until(session: Session, condition: Callable[[], bool], job: Callable[[
     if session.state in ("unopened", "disowned"):
         return
     writer = session.writer
-    nowhere = writer.files if session.segments.is_displaced else None
+    files = writer.files  # first: the background may go on with others by itself
+    nowhere = files if session.segments.is_displaced else None
     if nowhere is not None or not condition():
         _have_done(session, lambda: condition() and (nowhere is None or writer.files is not nowhere), job, timeout_s)
 
