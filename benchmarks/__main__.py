@@ -193,7 +193,7 @@ def _show(result: Result, keep: Path | None) -> int:
     elif result["benchmark"] == "analysis":
         text, lost = analysis.tables(result), analysis.failures(result)
     elif result["benchmark"] == "bus":
-        text = bus.table(result)
+        text = bus.tables(result)
     else:
         text = tables.appends(result)
     print(text)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import orjson
-
 from benchmarks.buses import BUSES
-from benchmarks.conditions import ROOT, conditions
-from benchmarks.processes import workplace
+from benchmarks.conditions import conditions
+from benchmarks.processes import run_child, workplace
+from benchmarks.tables import circumstances, table
 from benchmarks.timing import percentile
 
-_TIMEOUT_S = 300
+Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -33,6 +29,7 @@ class Settings:
         paced: Events at a rate.
         rate: Events per second, where delays are measured: a busy agent's.
         subscribers: How many there are.
+        seed: Of the order within a round.
     """
 
     rounds: int = 5
@@ -41,6 +38,7 @@ class Settings:
     paced: int = 400
     rate: float = 200.0
     subscribers: tuple[int, ...] = (1, 10, 100)
+    seed: int = 20_250_101
 
 
 QUICK = Settings(rounds=1, deliveries=400, events=200, paced=20)
@@ -48,49 +46,60 @@ QUICK = Settings(rounds=1, deliveries=400, events=200, paced=20)
 
 def run(
     settings: Settings, directory: Path, *, only: list[str] | None = None, say: Callable[[str], None] = lambda _: None
-) -> dict[str, Any]:
-    """Measure each bus in processes of its own, in rounds of shuffled order."""
+) -> Result:
+    """Measure each bus in processes of its own, in rounds of shuffled order.
+
+    Args:
+        settings: How much.
+        directory: Where the files of those that record lie while they are needed.
+        only: Names of the buses; all without.
+        say: Told how far it is.
+    """
     names = [name for name in BUSES if only is None or name in only]
     jobs = [(name, count) for name in names for count in settings.subscribers]
-    found: dict[tuple[str, int], dict[str, list[Any]]] = {job: {"tight": [], "paced": []} for job in jobs}
-    missing: set[str] = set()
+    found: dict[tuple[str, int], dict[str, list[Result]]] = {job: {"tight": [], "paced": []} for job in jobs}
+    left_out: dict[str, str] = {}
+    shuffle = random.Random(settings.seed).shuffle
     for number in range(settings.rounds):
         say(f"round {number + 1} of {settings.rounds}")
-        random.shuffle(jobs)
+        shuffle(jobs)
         for name, count in jobs:
-            if name in missing:
-                continue
-            part = BUSES[name].part
-            events = min(settings.events, settings.deliveries // count)
-            for way, job in (
-                ("tight", {"events": max(1, events // part)}),
-                ("paced", {"events": max(1, settings.paced // part), "rate": settings.rate}),
-            ):
-                answer = _run({**job, "bus": name, "subscribers": count}, directory)
-                if "missing" in answer:
-                    missing.add(name)
-                    break
-                found[name, count][way].append({**answer, "events": job["events"]})
-    rows = [_row(name, count, ways) for (name, count), ways in found.items() if ways["paced"]]
+            if name not in left_out:
+                _measure(name, count, settings, directory, found[name, count], left_out)
+    rows = [_row(name, count, ways) for (name, count), ways in found.items() if name not in left_out]
     return {
+        "schema": 1,
         "benchmark": "bus",
+        "complete": settings == Settings() and only is None and not left_out,
         **conditions(directory),
         "settings": asdict(settings),
-        "missing": sorted(missing),
+        "left_out": left_out,
         "rows": sorted(rows, key=lambda row: (row["subscribers"], list(BUSES).index(row["bus"]))),
     }
 
 
-def _run(job: dict[str, Any], directory: Path) -> dict[str, Any]:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("DEIA_")}
-    with workplace(directory) as place:
-        command = [sys.executable, "-m", "benchmarks.buses", orjson.dumps({**job, "directory": str(place)}).decode()]
-        done = subprocess.run(command, cwd=ROOT, env=plain, stdout=subprocess.PIPE, timeout=_TIMEOUT_S, check=True)
-    answer: dict[str, Any] = orjson.loads(done.stdout)
-    return answer
+def _measure(
+    name: str,
+    count: int,
+    settings: Settings,
+    directory: Path,
+    ways: dict[str, list[Result]],
+    left_out: dict[str, str],
+) -> None:
+    """Run one bus in both ways, in a process each."""
+    part = BUSES[name].part
+    tight = min(settings.events, settings.deliveries // count)
+    for way, events, rate in (("tight", tight, None), ("paced", settings.paced, settings.rate)):
+        job = {"job": "bus", "bus": name, "subscribers": count, "events": max(1, events // part), "rate": rate}
+        with workplace(directory) as place:
+            answer = run_child({**job, "directory": str(place)})
+        if "left_out" in answer:
+            left_out[name] = answer["left_out"]
+            return
+        ways[way].append({**answer, "events": job["events"]})
 
 
-def _row(name: str, subscribers: int, ways: dict[str, list[Any]]) -> dict[str, Any]:
+def _row(name: str, subscribers: int, ways: dict[str, list[Result]]) -> Result:
     """Return the figures of one bus: the median of its rounds' throughput; delays and calls of all rounds together."""
     delays = sorted(delay for answer in ways["paced"] for delay in answer["delay_ns"])
     calls = sorted(call for answer in ways["tight"] for call in answer["publish_ns"])
@@ -108,21 +117,29 @@ def _row(name: str, subscribers: int, ways: dict[str, list[Any]]) -> dict[str, A
     }
 
 
-def table(result: dict[str, Any]) -> str:
-    """Return the figures as a table in Markdown."""
-    lines = [
-        "| Subscribers | Bus | Recorded | Events per second | `publish`, median | 99 % | To handler | 99 % | Longest |",
-        "| --: | --- | --- | --: | --: | --: | --: | --: | --: |",
+def tables(result: Result) -> str:
+    """Return the figures of a result."""
+    parts = [
+        circumstances(result),
+        "" if result["complete"] else "Not a complete run: the figures mean less, or nothing.",
+        table(
+            [
+                *("Bus", "in a file", "subscribers", "events/s", "publish, median µs", "p99 µs"),
+                *("to handler, median ms", "p99 ms", "max ms"),
+            ],
+            (
+                [
+                    row["label"],
+                    "yes" if row["records"] else "no",
+                    str(row["subscribers"]),
+                    f"{row['events_per_s']:,}",
+                    *(f"{row[name] / 1e3:,.1f}" for name in ("publish_p50_ns", "publish_p99_ns")),
+                    *(f"{row[name] / 1e6:,.3f}" for name in ("delay_p50_ns", "delay_p99_ns", "delay_max_ns")),
+                ]
+                for row in result["rows"]
+            ),
+            left=2,
+        ),
+        *(f"Left out: {BUSES[name].label}: {why}." for name, why in result["left_out"].items()),
     ]
-    for row in result["rows"]:
-        micros = [f"{row[name] / 1000:,.1f} µs" for name in ("publish_p50_ns", "publish_p99_ns")]
-        millis = [f"{row[name] / 1e6:,.3f} ms" for name in ("delay_p50_ns", "delay_p99_ns", "delay_max_ns")]
-        cells = [
-            *(str(row["subscribers"]), row["label"], "yes" if row["records"] else "no", f"{row['events_per_s']:,}"),
-            *micros,
-            *millis,
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    if result["missing"]:
-        lines.append(f"\nNot installed: {', '.join(result['missing'])}")
-    return "\n".join(lines)
+    return "\n\n".join(filter(None, parts))

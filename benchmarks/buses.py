@@ -1,12 +1,8 @@
-"""The event buses that are compared: each delivers the same event to so many subscribers, on one asyncio loop.
-
-Run as a module, with a job in JSON, it measures one of them and prints the answer.
-"""
+"""The event buses that are compared: each delivers the same event to so many subscribers, on one asyncio loop."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable
@@ -14,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter_ns as clock
 from typing import Any, ClassVar
-
-import orjson
 
 Handle = Callable[[int], None]
 """What a subscriber does with an event: it is given when that was published."""
@@ -287,7 +281,16 @@ BUSES: dict[str, type[Bus]] = {
 }
 
 
-async def measure(kind: type[Bus], directory: Path, subscribers: int, events: int, rate: float | None) -> Any:
+def measure(job: dict[str, Any]) -> dict[str, Any]:
+    """Measure the bus that a job of `benchmarks.child` names; or tell why there will be none here."""
+    kind = BUSES[job["bus"]]
+    try:
+        return asyncio.run(_measure(kind(Path(job["directory"])), job["subscribers"], job["events"], job["rate"]))
+    except ModuleNotFoundError as error:
+        return {"left_out": f"{error.name} is not installed"}
+
+
+async def _measure(bus: Bus, subscribers: int, events: int, rate: float | None) -> dict[str, Any]:
     """Publish so many events, at a rate per second or as fast as can be.
 
     Returns:
@@ -304,7 +307,6 @@ async def measure(kind: type[Bus], directory: Path, subscribers: int, events: in
             if len(delays) == expected:
                 everything.set()
 
-    bus = kind(directory)
     await bus.start(subscribers, handle)
     await bus.publish(0)
     await asyncio.sleep(0.5)  # whatever begins with the first event has begun
@@ -320,18 +322,3 @@ async def measure(kind: type[Bus], directory: Path, subscribers: int, events: in
     elapsed_ns = clock() - begun
     await bus.stop()
     return {"elapsed_s": elapsed_ns / 1e9, "publish_ns": calls.tolist(), "delay_ns": delays.tolist()}
-
-
-def main() -> None:
-    """Do the job that the command line names."""
-    job = orjson.loads(sys.argv[1])
-    directory = Path(job["directory"])
-    try:
-        answer = asyncio.run(measure(BUSES[job["bus"]], directory, job["subscribers"], job["events"], job.get("rate")))
-    except ModuleNotFoundError as error:
-        answer = {"missing": error.name}
-    sys.stdout.buffer.write(orjson.dumps(answer))
-
-
-if __name__ == "__main__":
-    main()

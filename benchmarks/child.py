@@ -122,6 +122,13 @@ def analysis(job: Job) -> Job:
     return measure(job)
 
 
+def bus(job: Job) -> Job:
+    """Publish on one event bus, to so many subscribers."""
+    from benchmarks import buses
+
+    return buses.measure(job)
+
+
 def calls(job: Job) -> Job:
     """Make the calls of one peer, untimed: somebody counts instructions."""
     kind = find_peer(job["peer"])
@@ -184,6 +191,7 @@ JOBS: dict[str, Callable[[Job], Job]] = {
     "probe": probe,
     "death": death,
     "analysis": analysis,
+    "bus": bus,
     "calls": calls,
     **dict.fromkeys(("scale_events", "scale_sessions", "scale_threads", "scale_payload"), scale),
 }

@@ -83,7 +83,7 @@ _BUS = """\
 ## From publish to handler
 
 Each event delivered to 1, 10 and 100 subscribers on one asyncio loop, by ours and by what one would otherwise use; only
-those in whose row *recorded* says yes have the event in a file, too. Events per second are those of a tight loop, each
+those that say so have the event in a file, too. Events per second are those of a tight loop, each
 delivered to all; delays those of 200 events a second. What they come from stands in
 [How events are delivered](../explanation/delivery.md#what-it-costs).
 """
@@ -104,7 +104,7 @@ def make_pages(results: list[dict[str, Any]]) -> dict[Path, str]:
         ("analysis", _ANALYSIS, analysis.tables),
         ("peers", _PEERS, peer_tables.peers),
         ("scale", _SCALE, scale_tables.scale),
-        ("bus", _BUS, bus.table),
+        ("bus", _BUS, bus.tables),
         ("appends", _APPENDS, tables.appends),
         ("steps", _STEPS, steps.tables),
     ):
