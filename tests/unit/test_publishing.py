@@ -151,6 +151,45 @@ def test_publishing_an_event_of_this_package_equals_its_log_call(tmp_path: Path,
     assert lines[0] == lines[1]
 
 
+@pytest.mark.parametrize(
+    ("given", "recorded"),
+    [
+        ({"error": "late", "error_type": "Timeout"}, {"error": "late", "error_type": "Timeout"}),
+        ({"error": "late"}, {"error": "late", "error_type": None}),
+        ({"error_type": "Timeout"}, {"error": "Timeout", "error_type": "Timeout"}),
+        ({"error": ValueError("late")}, {"error": "late", "error_type": "ValueError"}),
+        ({"cancelled": True}, {"cancelled": True}),
+        ({"error": "Bearer abcdefghijklmnopqrstuvwxyz0123456789"}, {"error_type": None}),
+    ],
+)
+def test_published_failure_is_recorded_as_one(tmp_path: Path, given: dict[str, Any], recorded: dict[str, Any]) -> None:
+    """Of a task as of a tool call: what kind of error, what it said, or that it was cancelled; no secret."""
+    with SessionLogger("agent", "s", output_dir=tmp_path) as log:
+        log.log_task_start("t")
+        log.publish(TaskEvent("t", 0.0, 1.0, {"a": 1}, duration_ms=7, **given))
+        log.publish(ToolEvent("x", {"b": 2}, 12, **given))
+        log.publish(ToolEvent("x", None, 12, **given))  # type: ignore[arg-type]  # as `log_tool_call` takes it
+    _, task, *tools = lines_of(log.path)
+    assert task["duration_ms"] == 7 and task["metadata"] == {"a": 1}
+    assert [(tool["duration_ms"], tool["params"]) for tool in tools] == [(12, {"b": 2}), (12, {})]
+    for line in (task, *tools):
+        assert recorded.items() <= line.items()
+        assert line.get("error", "") == recorded.get("error", line.get("error", ""))
+        assert "abcdefghijklmnopqrstuvwxyz" not in str(line)
+    events = log.events
+    assert all(event.cancelled or event.error for event in events if not isinstance(event, FileEvent))
+
+
+def test_wrong_failure_is_refused_as_its_log_call_refuses_it(tmp_path: Path) -> None:
+    """A tool without a name, a task without one; a logger that is switched off does nothing."""
+    with SessionLogger("agent", "s", output_dir=tmp_path) as log:
+        with pytest.raises(ValueError, match="tool_name"):
+            log.publish(ToolEvent("", {}, 1, error="late"))
+        with pytest.raises(ValueError, match="task_name"):
+            log.publish(TaskEvent("", 0.0, 1.0, error="late"))
+    assert not log.path.exists() or lines_of(log.path) == []
+
+
 async def test_both_loggers_publish_too(tmp_path: Path) -> None:
     """In the way of their other calls."""
     with SessionLogger("agent", "one", output_dir=tmp_path) as log:

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from deia.plain import plain, readable
+from deia.services import arguments
 from deia.system import raised_by_signal_handler
 
 _CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"))
@@ -65,6 +66,15 @@ def told(error: object) -> tuple[str | None, str]:
         message = readable(error)
     name, message = (str.encode(text, "utf-8", "backslashreplace").decode() for text in (name, message))
     return name or message, message or name
+
+
+def failure(error: object, error_type: object) -> dict[str, Any]:
+    """Return the fields of an error of which one of the two is given: what says it, what kind it is."""
+    if error is None:
+        text = arguments.readable_text(error_type)
+        return {"error_type": text, "error": text}
+    kind, message = told(error)
+    return {"error_type": kind if error_type is None else arguments.readable_text(error_type), "error": message}
 
 
 def origin(error: BaseException, *, where: bool = True, traceback: bool = True) -> tuple[str | None, str | None]:

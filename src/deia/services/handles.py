@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,6 @@ import orjson
 
 from deia.errors import DeiaError
 from deia.line import encode_mapping
-from deia.queue.producer import CALLED
 from deia.queue.tasks import OpenTask, current, innermost
 from deia.services.failures import outcome
 from deia.services.recording import MustWait, Recording
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class _Block:
+class _Block(ABC):
     """What a task's and a tool call's block have in common: they are entered once, and left whatever happens."""
 
     _entered = False
@@ -61,11 +61,13 @@ class _Block:
             session.warn("end", "The end of %r could not be recorded: %s", self._name, unrecorded)
             session.say()
 
+    @abstractmethod
     def _begin(self) -> None:
-        raise NotImplementedError
+        """Note what there is to note at the beginning, or record it."""
 
+    @abstractmethod
     def _end(self, outcome: dict[str, Any]) -> None:
-        raise NotImplementedError
+        """Record the end, with the fields that tell of a failure."""
 
 
 class _SyncBlock(_Block):
@@ -178,14 +180,8 @@ class _Tool(_Block):
         params = self._encoded
         if self.params:
             params = orjson.dumps({**orjson.loads(params), **orjson.loads(encode_mapping(self.params))})
-        fields = {
-            "type": "ToolEvent",
-            "name": self._name,
-            "params": orjson.Fragment(params),
-            "duration_ms": round(max(elapsed_s, 0.0) * 1000),
-            **outcome,
-        }
-        recorder._log(recorder._session.producer, fields, CALLED, self._inside)
+        duration = {"duration_ms": round(max(elapsed_s, 0.0) * 1000)}
+        recorder._log_tool(recorder._session.producer, self._name, params, duration, outcome, self._inside)
 
 
 class TaskHandle(_Task, _SyncBlock):

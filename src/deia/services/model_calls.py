@@ -11,7 +11,7 @@ from deia.line import encode_mapping, encode_value
 from deia.queue.producer import OTHER
 from deia.queue.tasks import current
 from deia.services import arguments
-from deia.services.failures import origin, told
+from deia.services.failures import failure, origin, told
 from deia.services.recording import Recording, replaced
 
 _LARGEST = arguments.LARGEST
@@ -98,11 +98,8 @@ class ModelCalls(Recording):
                 odd[name] = self._duration(value, name)
         if cost_usd is not None and (type(cost_usd) is not float or not 0 <= cost_usd <= _LARGEST):
             fields["cost_usd"] = arguments.cost(cost_usd, odd)
-        if error is not None:
-            kind, fields["error"] = told(error)
-            fields["error_type"] = kind if error_type is None else arguments.readable_text(error_type)
-        elif error_type is not None:
-            fields["error_type"] = fields["error"] = arguments.readable_text(error_type)
+        if error is not None or error_type is not None:
+            fields.update(failure(error, error_type))
         if response_id is not None and (type(response_id) is not str or not response_id):
             fields["response_id"] = arguments.readable_text(response_id)
         self._log(producer, replaced(fields, odd) if odd else fields, OTHER, current.get())

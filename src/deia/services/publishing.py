@@ -24,6 +24,8 @@ from deia.queue.producer import OTHER
 from deia.queue.tasks import current
 from deia.redaction.names import kind_of
 from deia.registry import EventClass, event_class
+from deia.services import arguments
+from deia.services.failures import failure
 from deia.services.recording import Recording
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ class Publishing(Recording):
         """Record an event: one of this package's as its log call does, a dataclass of your own under its class's name.
 
         A `TaskEvent` without `end_time` starts a task, one with completes it. What an event of this package has in
-        `seq`, `timestamp`, `agent_id`, `session_id` and `task_id` is not looked at: its line has its own.
+        `seq`, `timestamp`, `agent_id`, `session_id`, `task_id`, `parent_id` and `orphan` is not looked at, nor a task's
+        `start_time`: its line has its own.
 
         Args:
             event: An instance of a dataclass.
@@ -76,7 +79,7 @@ def _publish_task(log: SessionLogger, event: TaskEvent) -> None:
     if event.end_time is None:
         log.log_task_start(event.name, event.metadata)
     else:
-        log.log_task_complete(event.name, event.duration_ms, event.metadata)
+        log._complete_task(event.name, event.duration_ms, event.metadata, _outcome(event))
 
 
 def _publish_file(log: SessionLogger, event: FileEvent) -> None:
@@ -89,7 +92,24 @@ def _publish_file(log: SessionLogger, event: FileEvent) -> None:
 
 
 def _publish_tool(log: SessionLogger, event: ToolEvent) -> None:
-    log.log_tool_call(event.name, event.params, event.duration_ms)
+    outcome = _outcome(event)
+    producer = log._producer
+    if not outcome or producer is None:
+        log.log_tool_call(event.name, event.params, event.duration_ms)
+        return
+    name = arguments.text("tool_name", event.name)
+    duration = log._duration(event.duration_ms)
+    params = orjson.dumps(arguments.mapping(event.params))
+    log._log_tool(producer, name, params, duration, outcome, current.get())
+
+
+def _outcome(event: TaskEvent | ToolEvent) -> dict[str, Any]:
+    outcome: dict[str, Any] = {}
+    if event.error is not None or event.error_type is not None:
+        outcome = failure(event.error, event.error_type)
+    if event.cancelled:
+        outcome["cancelled"] = True
+    return outcome
 
 
 def _publish_llm(log: SessionLogger, event: LLMEvent) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -11,9 +12,9 @@ import orjson
 from deia.bus.appender import Build, Done, Pending
 from deia.bus.nesting import depth
 from deia.bus.session import Session
-from deia.line import encode, plain_fields
+from deia.line import encode, encode_mapping, plain_fields
 from deia.plain import plain
-from deia.queue.producer import Entry, Producer
+from deia.queue.producer import CALLED, Entry, Producer
 from deia.queue.tasks import OpenTask, innermost
 from deia.services import arguments
 from deia.services.screen import Screen
@@ -95,6 +96,34 @@ class Recording:
             self._append_again(orjson.loads(line), counter, odd=True, waits=waits)
         elif not producer.commit(start, seq, line, counter):
             self._append_again(orjson.loads(line), counter, waits=waits)
+
+    def _complete_task(
+        self,
+        name: str,
+        duration_ms: float | None,
+        metadata: Mapping[str, Any] | None,
+        outcome: dict[str, Any] | None = None,
+    ) -> None:
+        """Record that the newest open task of a name is complete; `outcome` tells of a failure, if it failed."""
+        if self._producer is None:
+            return
+        if type(name) is not str or not name:
+            name = arguments.text("task_name", name)
+        duration = {} if duration_ms is None else self._duration(duration_ms)
+        self._tasks.complete(name, duration, b"{}" if metadata is None else encode_mapping(metadata), outcome)
+
+    def _log_tool(
+        self,
+        producer: Producer,
+        name: str,
+        params: bytes,
+        duration: dict[str, Any],
+        outcome: dict[str, Any],
+        task: OpenTask | None,
+    ) -> None:
+        """Record a tool call that knows how it ended, its parameters being encoded."""
+        fields = {"type": "ToolEvent", "name": name, "params": orjson.Fragment(params), **duration, **outcome}
+        self._log(producer, fields, CALLED, task)
 
     def _append_again(self, fields: dict[str, Any], counter: int, *, odd: bool = False, waits: bool = False) -> None:
         """Append an event by the slow path, encoded again; odd data is made plain once and for all before."""

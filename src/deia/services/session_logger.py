@@ -178,13 +178,7 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
             duration_ms: Milliseconds it took, if the caller knows better than the clock.
             metadata: Merged over the start's.
         """
-        producer = self._producer
-        if producer is None:
-            return
-        if type(task_name) is not str or not task_name:
-            task_name = arguments.text("task_name", task_name)
-        duration = {} if duration_ms is None else self._duration(duration_ms)
-        self._tasks.complete(task_name, duration, b"{}" if metadata is None else encode_mapping(metadata))
+        self._complete_task(task_name, duration_ms, metadata)
 
     def log_file_read(self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None) -> None:
         """Record that a file was read.

@@ -93,17 +93,20 @@ class Tasks:
         self._producer.held[task] = None  # before it is committed: whoever looks there looks at its owner, too
         return Entry(self._line(task, seq, None, task.metadata, {}), STARTED, None, None, task, self._producer.owner)
 
-    def complete(self, name: str, duration: dict[str, Any], metadata: bytes) -> None:
+    def complete(
+        self, name: str, duration: dict[str, Any], metadata: bytes, outcome: dict[str, Any] | None = None
+    ) -> None:
         """Record that a task is complete, and leave it.
 
         Args:
             name: Its name.
             duration: The fields of a duration that was given.
             metadata: Encoded, to be merged over the start's.
+            outcome: The fields that tell of a failure, if it failed.
         """
         if self._screen is not None:
-            name, metadata, _ = self._screen.task(name, metadata)
-        completion = _Completion(self, name, duration, metadata)
+            name, metadata, outcome = self._screen.task(name, metadata, outcome)
+        completion = _Completion(self, name, duration, metadata, outcome)
         self._append(completion, completion.done)
 
     def end(self, task: OpenTask, metadata: bytes, outcome: dict[str, Any]) -> None:
