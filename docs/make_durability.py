@@ -13,13 +13,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from deia.testing.tally import Tally
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = Path(__file__).with_name("explanation") / "durability.md"
 NUMBERS = PAGE.with_suffix(".json")
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # for the rows, and for the conditions under which they were filled
 
-from deia.testing.tally import Tally  # noqa: E402
 from support.effort import FULL  # noqa: E402
 from support.loss_rows import ROWS  # noqa: E402
 

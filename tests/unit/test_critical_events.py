@@ -78,7 +78,7 @@ def test_nobody_waits_for_it_and_errors_in_a_row_share_it(tmp_path: Path, syncs:
     assert syncs.count == before + 1
     syncs.free.set()
     assert syncs.begun.acquire(timeout=PATIENCE_S)
-    logger._session._soon.result(PATIENCE_S)  # type: ignore[union-attr]
+    logger._session._soon.result(PATIENCE_S)  # type: ignore[union-attr]  # one is under way
     assert syncs.count == before + 2
     assert logger.statistics().durable_offset == logger.statistics().end_offset
     logger.close()

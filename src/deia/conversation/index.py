@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deia import system
-from deia.conversation.descriptors import close, hold
+from deia.conversation.descriptors import close, hold, lock
 from deia.conversation.markdown import inline
 from deia.conversation.page import SUFFIX, link_to
 from deia.conversation.view import FRONT_BYTES, front_of
@@ -35,18 +35,10 @@ def update(directory: Path) -> None:
     """
     fd = hold(system.open_directory(directory))
     try:
-        _lock(fd, directory)
+        lock(fd, directory, tries=_LOCK_TRIES, pause_s=_LOCK_PAUSE_S, why_not="another process is at the index")
         _write(directory)
     finally:
         close(fd)
-
-
-def _lock(fd: int, directory: Path) -> None:
-    for _ in range(_LOCK_TRIES):
-        if system.lock(fd) is not False:
-            return
-        system.pause(_LOCK_PAUSE_S)
-    raise BlockingIOError(errno.EAGAIN, "another process is at the index, and does not end", str(directory))
 
 
 def _write(directory: Path) -> None:

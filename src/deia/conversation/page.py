@@ -16,7 +16,7 @@ from urllib.parse import quote as url_quote
 from zlib import crc32
 
 from deia import system
-from deia.conversation.descriptors import close, hold
+from deia.conversation.descriptors import close, hold, lock
 from deia.conversation.rendering import moment
 from deia.conversation.view import BODY, FORMAT, Identity, View, front_of
 from deia.errors import NotASessionLogError
@@ -349,12 +349,7 @@ def _lock(fd: int, path: Path) -> None:
     Raises:
         OSError: Somebody else has locked it, or has put another one in its place.
     """
-    for _ in range(_LOCK_TRIES):
-        if system.lock(fd) is not False:
-            break
-        system.pause(_LOCK_PAUSE_S)
-    else:
-        raise BlockingIOError(errno.EAGAIN, "somebody else keeps this conversation", str(path))
+    lock(fd, path, tries=_LOCK_TRIES, pause_s=_LOCK_PAUSE_S, why_not="somebody else keeps this conversation")
     here, there = system.fstat(fd), system.lstat(path)
     if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
         raise BlockingIOError(errno.EAGAIN, "somebody else has put another file there", str(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import partial
@@ -43,7 +44,26 @@ class _Recorder(SessionLogger):
             raise MustWait(build, done, pending)
 
 
-class Awaited:
+class Closing(ABC):
+    """What an `async with` closes."""
+
+    @abstractmethod
+    async def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        """See `SessionLogger.close`."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        import anyio
+
+        with anyio.CancelScope(shield=True):  # a cancelled block closes its session all the same
+            await self.close()
+
+
+class Awaited(Closing):
     """What awaited faces of a session have in common: they wait for it, end it, and say which one it is."""
 
     _recorder: SessionLogger
@@ -59,17 +79,6 @@ class Awaited:
     async def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         """See `SessionLogger.close`. Subscriptions end once they have delivered everything."""
         await in_thread(partial(self._recorder.close, timeout_s))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        import anyio
-
-        with anyio.CancelScope(shield=True):  # a cancelled block closes its session all the same
-            await self.close()
 
     @property
     def agent_id(self) -> str:

@@ -14,7 +14,7 @@ from deia.conversation.keeper import Keeper
 from deia.conversation.page import bring_up_to_date, identify, path_of
 from deia.errors import HandlerTimeoutError, NotASessionLogError, SessionLockedError
 from deia.journal.segments import is_there
-from deia.services.async_session_logger import AsyncSessionLogger, in_thread
+from deia.services.async_session_logger import AsyncSessionLogger, Closing, in_thread
 from deia.services.session_logger import DEFAULT_TIMEOUT_S, SessionLogger
 from deia.system import monotonic
 
@@ -257,7 +257,7 @@ class ConversationLogger(_Companion):
         return made
 
 
-class AsyncConversationLogger(_Companion):
+class AsyncConversationLogger(_Companion, Closing):
     """`ConversationLogger` with every call awaited, on asyncio, uvloop or trio; see there.
 
     Args:
@@ -344,17 +344,6 @@ class AsyncConversationLogger(_Companion):
     async def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         """See `ConversationLogger.close`."""
         await in_thread(partial(self._close, timeout_s))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        import anyio
-
-        with anyio.CancelScope(shield=True):  # a cancelled block completes its conversation all the same
-            await self.close()
 
     @staticmethod
     async def rebuild(journal: str | os.PathLike[str]) -> Path:

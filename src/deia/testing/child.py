@@ -99,7 +99,7 @@ def _note_all(notes: _Notes) -> None:
     calls = [name for name in dir(SessionLogger) if name.startswith("log_") or name in ("publish", "_log_closed")]
     for name in calls:
         setattr(SessionLogger, name, _noting(notes, getattr(SessionLogger, name), _of_logger))
-    AsyncSessionLogger._wait = _noting(notes, AsyncSessionLogger._wait, _of_block)  # type: ignore[method-assign]
+    AsyncSessionLogger._wait = _noting(notes, AsyncSessionLogger._wait, _of_block)  # type: ignore[method-assign]  # on purpose
     for kind, name in ((handles._Block, "_enter"), (handles._Block, "_leave"), (handles._AsyncBlock, "_wait")):
         setattr(kind, name, _noting(notes, getattr(kind, name), _of_block))
     observe(notes)
