@@ -24,11 +24,11 @@ class Settings:
 
     Attributes:
         rounds: Processes of each bus, for each number of subscribers, in each of the two ways.
-        deliveries: Events times subscribers, in the tight loop; so many events at the most.
+        deliveries: Events times subscribers, in the tight loop; so many at the most.
         events: Events of the tight loop at the most.
         paced: Events at a rate.
         rate: Events per second, where delays are measured: a busy agent's.
-        subscribers: How many there are.
+        subscribers: How many there are; with none, only what publishing costs is measured.
         seed: Of the order within a round.
     """
 
@@ -37,7 +37,7 @@ class Settings:
     events: int = 20_000
     paced: int = 400
     rate: float = 200.0
-    subscribers: tuple[int, ...] = (1, 10, 100)
+    subscribers: tuple[int, ...] = (0, 1, 10, 100)
     seed: int = 20_250_101
 
 
@@ -88,8 +88,10 @@ def _measure(
 ) -> None:
     """Run one bus in both ways, in a process each."""
     part = BUSES[name].part
-    tight = min(settings.events, settings.deliveries // count)
+    tight = min(settings.events, settings.deliveries // max(1, count))
     for way, events, rate in (("tight", tight, None), ("paced", settings.paced, settings.rate)):
+        if way == "paced" and not count:
+            return  # nobody for whom there would be a delay
         job = {"job": "bus", "bus": name, "subscribers": count, "events": max(1, events // part), "rate": rate}
         with workplace(directory) as place:
             answer = run_child({**job, "directory": str(place)})
@@ -101,7 +103,7 @@ def _measure(
 
 def _row(name: str, subscribers: int, ways: dict[str, list[Result]]) -> Result:
     """Return the figures of one bus: the median of its rounds' throughput; delays and calls of all rounds together."""
-    delays = sorted(delay for answer in ways["paced"] for delay in answer["delay_ns"])
+    delays = sorted(delay for answer in ways["paced"] for delay in answer["delay_ns"]) or [None]
     calls = sorted(call for answer in ways["tight"] for call in answer["publish_ns"])
     return {
         "bus": name,
@@ -134,7 +136,7 @@ def tables(result: Result) -> str:
                     str(row["subscribers"]),
                     f"{row['events_per_s']:,}",
                     *(f"{row[name] / 1e3:,.1f}" for name in ("publish_p50_ns", "publish_p99_ns")),
-                    *(f"{row[name] / 1e6:,.3f}" for name in ("delay_p50_ns", "delay_p99_ns", "delay_max_ns")),
+                    *(_milliseconds(row[name]) for name in ("delay_p50_ns", "delay_p99_ns", "delay_max_ns")),
                 ]
                 for row in result["rows"]
             ),
@@ -143,3 +145,7 @@ def tables(result: Result) -> str:
         *(f"Left out: {BUSES[name].label}: {why}." for name, why in result["left_out"].items()),
     ]
     return "\n\n".join(filter(None, parts))
+
+
+def _milliseconds(nanoseconds: int | None) -> str:
+    return "" if nanoseconds is None else f"{nanoseconds / 1e6:,.3f}"
