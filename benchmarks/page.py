@@ -82,9 +82,9 @@ ratios to DuckDB are taken within a round, on as many processors.
 _BUS = """\
 ## From publish to handler
 
-Each event delivered to none, 1, 10 and 100 subscribers on one asyncio loop, by ours and by what one would otherwise use; only
-those that say so have the event in a file, too. Events per second are those of a tight loop, each
-delivered to all; delays those of 200 events a second. What they come from stands in
+Each event delivered to none, 1, 10 and 100 subscribers on one asyncio loop, by ours and by what one would otherwise
+use; only those that say so have the event in a file, too. Events per second are those of a tight loop, each delivered
+to all; delays those of 200 events a second. What they come from stands in
 [How events are delivered](../explanation/delivery.md#what-it-costs).
 """
 
