@@ -27,6 +27,8 @@ from deia.events import AnyEvent
 from deia.journal.check import check
 from support.lines import assert_gapless
 
+pytestmark = pytest.mark.once
+
 PACKAGES = {"http": 9, "json": 3, "logging": 2, "": 2}
 """Modules of a small library. Its packages are of those that get processes of their own, which take their time: so the
 recorder is at work for long enough to be killed."""

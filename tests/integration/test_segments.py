@@ -29,7 +29,10 @@ from support.processes import kill_after, run, start
 from support.simulated_disk.scenes import one_thread
 from support.waiting import PATIENCE_S, Worker, eventually
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there"),
+    pytest.mark.once,
+]
 
 PAD = "x" * 600
 """Makes two hundred events more than `max_segment_bytes` of the tests."""

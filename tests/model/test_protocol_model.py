@@ -17,6 +17,8 @@ from model.protocol_model import Protocol
 from model.states import Disk, Queue
 from model.worlds import SIGHTS, WORLDS
 
+pytestmark = pytest.mark.once
+
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "protocol-model.md"
 
 

@@ -74,6 +74,7 @@ trees = st.recursive(
 )
 
 
+@pytest.mark.once
 @given(st.text(min_size=1, max_size=3000), st.dictionaries(st.text(max_size=200), trees), st.integers(300, 5000))
 def test_whatever_it_is_it_fits_and_what_fits_stays(name: str, params: dict[str, Any], room: int) -> None:
     """At any depth, with characters of any length; types of the fields are what they were."""
