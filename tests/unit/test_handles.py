@@ -25,6 +25,7 @@ from deia.services.recording import MustWait
 from support.held_writer import HeldWriter
 from support.lines import assert_sound, lines_of
 from support.odd_data import Odd, each_odd_value
+from support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -492,6 +493,27 @@ class TestContexts:
         assert [line["parent_id"] for line in starts] == [1] * 21 + [None]
         inside = {line["task_id"] for line in lines(logger) if line["type"] == "FileEvent"}
         assert inside == {line["task_id"] for line in starts}
+
+    def test_calls_in_context_run_at_once_and_change_nothing_for_each_other(self, logger: SessionLogger) -> None:
+        """Each has a context of its own: what one of them begins is no other's parent, nor that of a later one."""
+        together = threading.Barrier(3)
+
+        def work(number: int) -> None:
+            together.wait(PATIENCE_S)
+            logger.log_task_start(str(number))
+            together.wait(PATIENCE_S)
+            logger.log_file_read(str(number))
+
+        with logger.task("parent"), ThreadPoolExecutor(3) as pool:
+            run = in_context(work)
+            for turn in (0, 3):
+                for done in [pool.submit(run, turn + number) for number in range(3)]:
+                    done.result(PATIENCE_S)
+        found = lines(logger)
+        begun = {line["name"]: line for line in found if line["type"] == "TaskEvent" and line["name"] != "parent"}
+        assert {line["parent_id"] for line in begun.values()} == {1}
+        files = [line for line in found if line["type"] == "FileEvent"]
+        assert [line["task_id"] for line in files] == [begun[line["path"]]["task_id"] for line in files]
 
     def test_run_in_executor_takes_parents_along_with_in_context(self, logger: SessionLogger) -> None:
         """asyncio's own executor does not copy the context either."""

@@ -470,6 +470,20 @@ class TestSlowSubscribers:
         assert [event.number for event in found] == [n for n in range(1000) if not 300 <= n < 300 + lost]
         assert events.missed == lost
 
+    async def test_replay_from_a_seq_behind_a_hole_begins_with_that_event(self, tmp_path: Path) -> None:
+        """Three lines that have become one do not shift the numbers of those behind them."""
+        async with EventBus("agent", output_dir=tmp_path, queue_bytes=65536) as bus:
+            await publish(bus, *range(1000))
+            await bus.flush()
+            data = bus.path.read_bytes()
+            begin, end = data.index(b'"number":300'), data.index(b'"number":302')
+            with bus.path.open("r+b") as file:
+                file.write(data[:begin] + bytes(end - begin) + data[end:])
+            async with bus.subscribe(replay=305) as events:
+                await bus.close()
+                found = await rest_of(events)
+        assert seqs(found) == list(range(305, 1001))
+
     async def test_past_that_cannot_be_read_for_now_is_read_later(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
