@@ -79,7 +79,7 @@ class Timeline:
             self._origin = time
             if self._end is not None:
                 self._end_ms = round((self._end - time) * 1000)
-        return round((time - self._origin) * 1000)
+        return max(-LONGEST_MS, min(round((time - self._origin) * 1000), LONGEST_MS))
 
     def unix_s(self, ms: int) -> float:
         """Return the time, Unix seconds, of a millisecond."""
