@@ -12,8 +12,8 @@ from heapq import heappush, heappushpop
 from deia.analysis.profile.result import GAPS_KEPT, Gap, GapKind, TimeShares
 from deia.analysis.profile.shown import NAME_SHOWN, shown
 
-ENTRIES_KEPT = 512 * 1024
-"""How many things are kept apart before the older half is summed up: with what summing them takes, some 60 MB."""
+ENTRIES_KEPT = 256 * 1024
+"""How many things are kept apart before the older half is summed up: with what that takes for a moment, some 40 MB."""
 
 LONGEST_MS = 2**61
 """Longer than any clock reaches; it fits into the arrays together with any time."""

@@ -37,8 +37,10 @@ class Work:
         self._index: dict[tuple[StepKind, str], int] = {}
         self._base = 0
 
-    def add(self, kind: StepKind, name: str, start: int, end: int, seq: int | None) -> int:
-        """Take a piece, milliseconds, and return its place; one that took no time is left out of any path."""
+    def add(self, kind: StepKind, name: str, start: int, end: int, seq: int | None) -> int | None:
+        """Take a piece, milliseconds, and return its place; what took no time is none."""
+        if start >= end:
+            return None
         key = (kind, shown(name, NAME_SHOWN))
         if len(self._index) >= _NAMES_KEPT and key not in self._index:
             self.exact = False
