@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -490,3 +491,37 @@ def test_call_that_reaches_back_into_what_was_summed_up_is_said(
     profile = profiled(journal, content)
     assert not profile.exact
     assert sum(dataclasses.astuple(profile.wall)) == profile.span_ms == 9000
+
+
+def test_memory_does_not_grow_with_the_log(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call, path, response and error is another one; past the bounds, twice as many take no more."""
+    for module, name in (
+        *((timeline_module, "ENTRIES_KEPT"), (files, "PATHS_KEPT"), (repeated, "CALLS_KEPT"), (errors, "KINDS_KEPT")),
+        *((models, "RESPONSES_KEPT"), (work, "PIECES_KEPT"), (work, "_NAMES_KEPT"), (timeline_module, "NAMES_KEPT")),
+    ):
+        monkeypatch.setattr(module, name, 200)
+
+    def peak(count: int) -> int:
+        lines = Lines()
+        content = lines.begin("all")
+        for number in range(count):
+            content += lines.begin("child", parent_id=1, at=number)
+            content += lines.tool(params={"n": number}, at=number, duration_ms=100, task_id=1)
+            content += lines.complete(lines.seq - 1, "child", began=number, at=number + 0.5, parent_id=1)
+            content += lines.llm(response_id=f"{number}", at=number)
+            content += lines.file(path=f"/{number}", at=number)
+            content += lines.error(where=f"{number}", error_type=f"E{number}", at=number)
+        journal.write_bytes(content)
+        del content
+        tracemalloc.start()
+        try:
+            profile = profile_session(journal, critical_path=True)
+            assert not profile.exact
+            assert profile.tasks["child"].runs == count
+            assert sum(dataclasses.astuple(profile.wall)) == profile.span_ms
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(10)  # what is loaded once, and remembered by others
+    assert peak(1600) < 1.25 * peak(800)
