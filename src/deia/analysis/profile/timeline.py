@@ -118,7 +118,7 @@ class Timeline:
             self.exact = False
             start = summed_to
         self._starts.append(start)
-        self._ends.append(end if end > start else start)
+        self._ends.append(max(start, end))
         self._names.append(~name if goes_on else name)
         return self._base + len(self._names) - 1
 
