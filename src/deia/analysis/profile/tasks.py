@@ -54,6 +54,7 @@ class TaskTable:
         if run.parent is not None:
             run.parent.adopt(key, run)
         self.open[key] = run
+        self._timeline.begin(run.start)
 
     def complete(self, event: TaskEvent, end_time: float, *, failed: bool) -> None:
         """Take a completion, or in the original format a whole task."""
@@ -89,7 +90,7 @@ class TaskTable:
         """Have what open tasks have run until a moment in the timeline, which is going to be summed up to there."""
         for run in self.open.values():
             so_far = min(to, self._timeline.ms(last_seen(run.session_id)))
-            if run.uncounted_from < so_far:
+            if run.uncounted_from < so_far or run.start == to:  # or what began in that moment would not be there
                 number = self._timeline.name(TASK, run.name)
                 self._timeline.add(number, run.uncounted_from, so_far, goes_on=True)
                 run.uncounted_from = so_far

@@ -6,6 +6,7 @@ Times are whole milliseconds since the first moment that was read, so that every
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from heapq import heappush, heappushpop
 
@@ -114,9 +115,9 @@ class Timeline:
             goes_on: Whether it did not end then: it is open, or the rest will be added later.
         """
         summed_to = self._summed_to
-        if summed_to is not None and start < summed_to:
+        if summed_to is not None and (start < summed_to or end <= summed_to):
             self.exact = False
-            start = summed_to
+            start = max(start, summed_to)
         self._starts.append(start)
         self._ends.append(max(start, end))
         self._names.append(~name if goes_on else name)
@@ -135,8 +136,18 @@ class Timeline:
         return len(self._names) >= ENTRIES_KEPT
 
     def middle(self) -> int:
-        """Return a moment that half of the entries ended by."""
-        return min(sorted(self._ends)[len(self._ends) // 2], self._end_ms)
+        """Return a moment that about half of the entries ended by, and that is over, unless most ended in it."""
+        ends = sorted(self._ends)
+        at = len(ends) // 2
+        if ends[at] == ends[-1]:
+            before = bisect_left(ends, ends[-1]) - 1
+            at = before if before >= at // 2 else at
+        return min(ends[at], self._end_ms)
+
+    def begin(self, start: int) -> None:
+        """Take note that something began that will be added when it has ended."""
+        if self._summed_to is not None and start <= self._summed_to:
+            self.exact = False
 
     def sum_up(self, first: int, to: int) -> None:
         """Sum up, and forget, what was before a moment.
