@@ -288,7 +288,7 @@ def test_longest_chain_is_the_longest_of_all_choices(pieces: list[tuple[int, int
 
 
 @settings(max_examples=200)
-@given(st.lists(FORWARD, max_size=40), st.integers(2, 8))
+@given(st.lists(FORWARD, max_size=40), st.integers(2, 30))
 def test_summing_up_on_the_way_changes_nothing(steps: list[tuple[str, Any, Any]], kept: int) -> None:
     """As long as nothing reaches back into what was summed up: and where it does, the profile says so and adds up."""
     content = b"".join(lines_of(steps))

@@ -65,7 +65,7 @@ class Timeline:
         self._names = array("i")
         self._kinds: list[int] = []
         self._texts: list[str] = []
-        self._index: dict[tuple[int, str], int] = {}
+        self._numbers: list[dict[str, int]] = [{} for _ in _TEXTS]
         self._base = 0
         self._summed_to: int | None = None
         self._summed_from = 0
@@ -85,7 +85,8 @@ class Timeline:
             self._origin = time
             if self._end is not None:
                 self._end_ms = round((self._end - time) * 1000)
-        return max(-LONGEST_MS, min(round((time - self._origin) * 1000), LONGEST_MS))
+        ms = round((time - self._origin) * 1000)
+        return ms if -LONGEST_MS <= ms <= LONGEST_MS else max(-LONGEST_MS, min(ms, LONGEST_MS))
 
     def unix_s(self, ms: int) -> float:
         """Return the time, Unix seconds, of a millisecond."""
@@ -93,12 +94,12 @@ class Timeline:
 
     def name(self, kind: int, name: str) -> int:
         """Return the number of a name, by which entries are added."""
-        key = (kind, name)
-        number = self._index.get(key)
+        numbers = self._numbers[kind]
+        number = numbers.get(name)
         if number is None:
             if kind >= MARK and len(self._kinds) >= NAMES_KEPT and name != _OTHERS:
                 return self.name(kind, _OTHERS)
-            number = self._index[key] = len(self._kinds)
+            number = numbers[name] = len(self._kinds)
             self._kinds.append(kind)
             self._texts.append(f"{_TEXTS[kind]} {shown(name, NAME_SHOWN)}".strip())
             self._reached.append(-LONGEST_MS)
@@ -202,7 +203,7 @@ class Timeline:
 
     def union_ms(self, kind: int, name: str) -> int:
         """Return the milliseconds in which something of a name ran."""
-        number = self._index.get((kind, name))
+        number = self._numbers[kind].get(name)
         return 0 if number is None else self._unions[number]
 
     @property
