@@ -65,9 +65,11 @@ _ELSEWHERE = {
     "ConversationLogger": "deia.services.conversation_logger",
     "EventBus": "deia.services.event_bus",
     "SessionAnalysis": "deia.analysis",
+    "SessionProfile": "deia.analysis",
     "Subscription": "deia.bus.subscription",
     "analyze_session": "deia.analysis",
     "in_context": "deia.services.context",
+    "profile_session": "deia.analysis",
     "read_events": "deia.journal.reader",
     "register_event": "deia.registry",
     "summarize_session": "deia.analysis",
@@ -180,17 +182,28 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
         """
         self._complete_task(task_name, duration_ms, metadata)
 
-    def log_file_read(self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None) -> None:
+    def log_file_read(
+        self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None, *, duration_ms: float | None = None
+    ) -> None:
         """Record that a file was read.
 
         Args:
             path: Its path.
             size_bytes: How many bytes.
+            duration_ms: Milliseconds it took, if that was measured; the line has it only then.
         """
-        self._log_file("read", READ, path, size_bytes, None)
+        if duration_ms is None:
+            self._log_file("read", READ, path, size_bytes, None)
+        else:
+            self._log_timed_file("read", READ, path, size_bytes, None, duration_ms)
 
     def log_file_write(
-        self, path: str | bytes | os.PathLike[Any], size_bytes: int | None, lines: int | None = None
+        self,
+        path: str | bytes | os.PathLike[Any],
+        size_bytes: int | None,
+        lines: int | None = None,
+        *,
+        duration_ms: float | None = None,
     ) -> None:
         """Record that a file was written.
 
@@ -198,8 +211,12 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
             path: Its path.
             size_bytes: How many bytes.
             lines: How many lines.
+            duration_ms: Milliseconds it took, if that was measured; the line has it only then.
         """
-        self._log_file("write", WRITTEN, path, size_bytes, lines)
+        if duration_ms is None:
+            self._log_file("write", WRITTEN, path, size_bytes, lines)
+        else:
+            self._log_timed_file("write", WRITTEN, path, size_bytes, lines, duration_ms)
 
     def _log_file(self, operation: str, counter: int, path: Any, size_bytes: Any, lines: Any) -> None:
         producer = self._producer
@@ -207,10 +224,12 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
             return
         if type(path) is not str or not path:
             path = arguments.path_text(path)
-        odd: dict[str, dict[str, Any]] = {}
+        odd: dict[str, dict[str, Any]] | None = None
         if size_bytes is not None and (type(size_bytes) is not int or not 0 <= size_bytes <= _LARGEST):
+            odd = {}
             size_bytes = arguments.whole("size_bytes", size_bytes, odd)
         if lines is not None and (type(lines) is not int or not 0 <= lines <= _LARGEST):
+            odd = {} if odd is None else odd
             lines = arguments.whole("lines", lines, odd)
         task = current.get()
         if task is not None and task.owner is not producer.owner:
@@ -235,10 +254,28 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
         except TypeError:  # lone surrogates in the path
             self._append_again(fields, counter, odd=True)
             return
-        if self._screen is not None and self._screen.suspects_path(line):
+        screen = self._screen
+        if screen is not None and screen.suspects_path(line):
             self._append_again(fields, counter, odd=True)
         elif not producer.commit(start, seq, line, counter):
             self._append_again(fields, counter)
+
+    def _log_timed_file(
+        self, operation: str, counter: int, path: Any, size_bytes: Any, lines: Any, duration_ms: Any
+    ) -> None:
+        producer = self._producer
+        if producer is None:
+            return
+        odd: dict[str, dict[str, Any]] = {}
+        fields = {
+            "type": "FileEvent",
+            "path": arguments.path_text(path),
+            "operation": operation,
+            "size_bytes": arguments.whole("size_bytes", size_bytes, odd),
+            "lines": arguments.whole("lines", lines, odd),
+            **self._duration(duration_ms),
+        }
+        self._log(producer, replaced(fields, odd) if odd else fields, counter, current.get())
 
     def log_tool_call(self, tool_name: str, params: Mapping[str, Any] | None, duration_ms: float) -> None:
         """Record that a tool was called.
