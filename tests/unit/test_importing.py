@@ -21,6 +21,7 @@ from deia import (
     read_events,
 )
 from deia.errors import ForeignJournalError, NotASessionLogError, SessionLockedError
+from deia.importing.activity_log import import_activity_log
 from deia.importing.claude_code.agents import grouped
 from deia.importing.fields import title
 from deia.importing.ids import file_part
@@ -344,6 +345,25 @@ def test_two_sub_agents_at_once_keep_their_work_apart(writer: Writer, tmp_path: 
     assert inside == {"Grepa": tasks["look a"].task_id, "Grepb": tasks["look b"].task_id}
 
 
+def test_sub_agent_that_is_called_again_has_a_task_for_each_call(writer: Writer, tmp_path: Path) -> None:
+    """What it does goes to the call that it does it for."""
+    agent = Writer(isSidechain=True, agentId="a")
+    writer.user("Go", 0)
+    for at in (1, 20):
+        writer.use(at, "Task", {"description": f"at {at}", "prompt": f"Look {at}"}, call=f"t{at}")
+        agent.user(f"Look {at}", at + 1)
+        agent.use(at + 2, f"Grep{at}", {}, call=f"g{at}", key=f"a{at}")
+        agent.result(at + 3, f"g{at}")
+        writer.result(at + 5, f"t{at}", told={"agentId": "a"})
+    agent.save(tmp_path / "agent-a.jsonl")
+    path = import_one(writer.save(tmp_path / f"{SESSION}.jsonl"), into=tmp_path / "out").path
+    tasks = tasks_of(path)
+    calls = {event.name: event for event in read_events(path) if isinstance(event, ToolEvent) and event.name != "Task"}
+    for at in (1, 20):
+        assert tasks[f"at {at}"].duration_ms == 5000
+        assert calls[f"Grep{at}"].task_id == tasks[f"at {at}"].task_id
+
+
 def test_sub_agents_file_is_taken_for_the_session_that_it_names(tmp_path: Path) -> None:
     """Another session's beside it is left alone; one that is given without its session is a session by itself."""
     main, other = (tmp_path / name for name in ("main.jsonl", "agent-x.jsonl"))
@@ -356,6 +376,21 @@ def test_sub_agents_file_is_taken_for_the_session_that_it_names(tmp_path: Path) 
 
 
 # What is odd
+
+
+def test_duration_that_cannot_be_one_is_odd_data(tmp_path: Path) -> None:
+    """A completion in an activity log may claim anything; its task began at its end then."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"ts":"2025-10-18T10:00:00Z","agent_id":"X","event":"task_done","message":"a","duration_ms":2e16}\n'
+        '{"ts":"2025-10-18T10:00:01Z","agent_id":"X","event":"task_done","message":"b","duration_ms":1500}\n'
+    )
+    tasks = tasks_of(import_activity_log(str(path), tmp_path).path)
+    assert {name: (task.duration_ms, task.orphan) for name, task in tasks.items()} == {
+        "a": (0, True),
+        "b": (1500, True),
+    }
+    assert tasks["a"].start_time == tasks["a"].end_time
 
 
 def test_records_are_put_in_the_order_of_time(writer: Writer, tmp_path: Path) -> None:

@@ -101,9 +101,13 @@ class Recording:
 
     def complete_unbegun(self, name: str, at: float, seconds: float, metadata: dict[str, Any]) -> None:
         """Make the line of the completion of a task whose start is not there."""
-        lasted = of.duration(max(seconds, 0.0))
-        fields = {"type": "TaskEvent", "name": name, "start_time": at - max(seconds, 0.0), "end_time": at}
-        self._line({**fields, "metadata": metadata, **lasted, "orphan": True, "task_id": None, "parent_id": None}, at)
+        # who claims to have begun before there were clocks has said something else
+        lasted_s = seconds if 0.0 <= seconds <= max(at, 0.0) else 0.0
+        lasted = of.duration(lasted_s)
+        if lasted_s != seconds:
+            lasted["given_duration_ms"] = seconds * 1000
+        fields = {"type": "TaskEvent", "name": name, "start_time": at - lasted_s, "end_time": at, "metadata": metadata}
+        self._line({**fields, **lasted, "orphan": True, "task_id": None, "parent_id": None}, at)
 
     def _line(self, event: dict[str, Any], at: float) -> None:
         self._seq += 1

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from deia.importing import fields as of
-from deia.importing.claude_code.records import WORK, Fields
-from deia.importing.claude_code.steps import Call, Chain, Step
+from deia.importing.claude_code.records import CHAINED, WORK, Fields
+from deia.importing.claude_code.steps import Call, Step
 from deia.importing.claude_code.transcript import Transcript
 
 
@@ -56,7 +56,7 @@ class Plan:
         self.own_since: dict[str, float] = {}
         self._transcript = transcript
         prompts = list(_prompts(transcript.steps))
-        agents = list(self._agents())
+        agents = sorted(self._agents(), key=lambda task: task.first.index)
         tasks = [*prompts, *agents, *self._todos([*prompts, *agents])]
         for task in tasks:
             self.starts[task.first.index].append(task)
@@ -67,25 +67,33 @@ class Plan:
         """Yield the task of each sub-agent: from the call that starts it to the result, or to its own last step."""
         chains = self._transcript.chains
         chain_of = self._chains_of_calls()
-        for key, call in self._transcript.calls.items():
-            if not call.title or call.used is None:
-                continue
+        later: dict[int, Step] = {}
+        calls = [(key, call, call.used) for key, call in self._transcript.calls.items() if call.title and call.used]
+        for key, call, used in sorted(calls, key=lambda each: each[2].index, reverse=True):
             number = chain_of.get(key)
-            chain = Chain() if number is None else chains[number]
-            seen = [step for step in (call.used, call.returned, chain.last) if step is not None]
-            metadata = _about(call.agent_type, call.agent_id or chain.agent_id)
-            last = max(seen, key=attrgetter("index"))
-            task = Task(call.title, call.used.chain, call.used, last, metadata, number)
+            own = None
+            if number is not None:  # a sub-agent may be called again, and goes on then
+                own = self._last_before(later[number], used, number) if number in later else chains[number].last
+                later[number] = used
+            seen = [step for step in (used, call.returned, own) if step is not None]
+            metadata = _about(call.agent_type, call.agent_id or ("" if number is None else chains[number].agent_id))
+            task = Task(call.title, used.chain, used, max(seen, key=attrgetter("index")), metadata, number)
             task.outcome = call.outcome if call.returned is not None else of.cancellation("unanswered")
             self.agent_tasks[key] = task
-            if chain.last is not None and call.returned is not None and chain.last.index < call.returned.index:
-                self.own_since[key] = max(chain.last.time, call.used.time)
+            if own is not None and call.returned is not None and used.index < own.index < call.returned.index:
+                self.own_since[key] = own.time
             yield task
         known = set(chain_of.values())
         for number, chain in enumerate(chains):
             if number and number not in known and chain.first is not None and chain.last is not None:
                 about = _about("", chain.agent_id)
                 yield Task(chain.title or "sub-agent", 0, chain.first, chain.last, about, number)
+
+    def _last_before(self, end: Step, begin: Step, chain: int) -> Step | None:
+        """Return the last step of a sub-agent between two others."""
+        steps = self._transcript.steps
+        between = (steps[index] for index in range(end.index - 1, begin.index, -1))
+        return next((step for step in between if step.chain == chain and step.kind in CHAINED), None)
 
     def _chains_of_calls(self) -> dict[str, int]:
         """Find the sub-agent that each call has started: by its name, else by what it was asked."""

@@ -29,6 +29,9 @@ Kind = Literal[
 WORK: frozenset[Kind] = frozenset(("results", "answer", "api-error", "retry", "interrupt"))
 """What belongs to the doing of a task: it lasts until the last of these."""
 
+CHAINED: frozenset[Kind] = WORK | {"said"}
+"""What tells that an agent is at work: its work, and what it was asked."""
+
 CAUSES: frozenset[Kind] = WORK | {"prompt", "command", "said", "system"}
 """What may be what a model call answers to."""
 

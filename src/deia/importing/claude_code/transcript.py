@@ -10,8 +10,8 @@ from deia.importing import fields as of
 from deia.importing.claude_code.records import (
     AGENT_TOOLS,
     CAUSES,
+    CHAINED,
     LEFT_OUT,
-    WORK,
     Fields,
     answer_key,
     blocks_of,
@@ -175,7 +175,7 @@ class Transcript:
         before: dict[int, float] = {}
         for index, step in enumerate(self.steps):
             step.index = index
-            if step.kind in WORK or step.kind == "said":
+            if step.kind in CHAINED:
                 chain = self.chains[step.chain]
                 chain.first = chain.first or step
                 chain.last = step
