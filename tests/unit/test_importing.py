@@ -20,7 +20,7 @@ from deia import (
     analyze_session,
     read_events,
 )
-from deia.errors import ForeignJournalError, NotASessionLogError, SessionLockedError
+from deia.errors import ForeignJournalError, JournalError, NotASessionLogError, SessionLockedError
 from deia.importing.activity_log import import_activity_log
 from deia.importing.claude_code.agents import grouped
 from deia.importing.fields import title
@@ -550,7 +550,7 @@ def test_log_of_a_logger_is_never_touched(writer: Writer, tmp_path: Path) -> Non
         with pytest.raises(SessionLockedError):
             import_one(path, into=directory)
     content = logger.path.read_bytes()
-    with pytest.raises(ForeignJournalError, match="a logger has recorded"):
+    with pytest.raises(JournalError, match="a logger has recorded"):
         import_one(path, into=directory)
     assert logger.path.read_bytes() == content
 
@@ -560,7 +560,7 @@ def test_log_of_a_logger_is_never_touched(writer: Writer, tmp_path: Path) -> Non
         logger.log_tool_call("x", {}, 1)
     assert check(logger.path).ok and check(logger.path).runs == 2
     content = logger.path.read_bytes()
-    with pytest.raises(ForeignJournalError):
+    with pytest.raises(JournalError, match="a logger has recorded"):
         import_one(path, into=other)
     assert logger.path.read_bytes() == content
     assert os.listdir(other) == [logger.path.name]

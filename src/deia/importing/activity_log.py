@@ -56,7 +56,7 @@ def import_activity_log(
     Raises:
         NotASessionLogError: The file is no activity log.
         SessionLockedError: A logger has a session of that name open; nothing was touched.
-        ForeignJournalError: A logger has recorded one; nothing was touched.
+        JournalError: A logger has recorded one; nothing was touched.
         OSError: A file cannot be read or written.
     """
     log = DamageLog()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from deia import system
-from deia.errors import ForeignJournalError
+from deia.errors import ForeignJournalError, JournalError
 from deia.journal.opener import make_directory
 from deia.journal.recovery import lock_session, remove_if_empty
 from deia.journal.segments import segments_of
@@ -47,8 +47,8 @@ def write(journal: Path, lines: Iterable[bytes]) -> State:
 
     Raises:
         SessionLockedError: A logger has the session open; nothing was touched.
-        ForeignJournalError: The file is not one that an import has written, or a logger went on in it; nothing was
-            touched.
+        JournalError: The file is not one that an import has written, or a logger went on in it, or it is a symbolic
+            link; nothing was touched.
         OSError: A file cannot be written.
     """
     make_directory(journal.parent)
@@ -79,7 +79,7 @@ def _locked(journal: Path) -> Iterator[None]:
     lock, _ = lock_session(queue)
     try:
         if system.fstat(lock).st_size or not _is_ours(journal):
-            raise ForeignJournalError(f"{journal} is a session that a logger has recorded; left alone", path=journal)
+            raise JournalError(f"{journal} is a session that a logger has recorded; left alone", path=journal)
         yield
     finally:
         remove_if_empty(lock, queue)

@@ -33,7 +33,7 @@ def import_session(files: SessionFiles, directory: Path, *, agent_id: str = AGEN
     Raises:
         NotASessionLogError: The file is no transcript.
         SessionLockedError: A logger has a session of that name open; nothing was touched.
-        ForeignJournalError: A logger has recorded one; nothing was touched.
+        JournalError: A logger has recorded one; nothing was touched.
         OSError: A file cannot be read or written.
     """
     log = DamageLog()
