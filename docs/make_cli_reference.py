@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -38,12 +39,18 @@ def page() -> str:
     """Return the page as it should be."""
     top = click.Context(commands, info_name=PROGRAM, terminal_width=80)
     parts = [_INTRODUCTION, _section(PROGRAM, commands.get_help(top))]
-    for name in commands.list_commands(top):
-        command = commands.get_command(top, name)
-        assert command is not None
-        context = click.Context(command, info_name=name, parent=top)
-        parts.append(_section(context.command_path, command.get_help(context)))
+    parts += _sections(commands, top)
     return "\n".join(parts)
+
+
+def _sections(group: click.Group, above: click.Context) -> Iterator[str]:
+    for name in group.list_commands(above):
+        command = group.get_command(above, name)
+        assert command is not None
+        context = click.Context(command, info_name=name, parent=above)
+        yield _section(context.command_path, command.get_help(context))
+        if isinstance(command, click.Group):
+            yield from _sections(command, context)
 
 
 def _section(title: str, text: str) -> str:

@@ -65,7 +65,7 @@ _IMPORT_ORDER = (
     ("queue",),
     ("journal",),
     ("bus", "analysis"),
-    ("conversation",),
+    ("conversation", "importing"),
     ("services",),
     ("cli", "testing"),
     ("pytest_plugin",),

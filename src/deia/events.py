@@ -249,11 +249,14 @@ class SessionEvent:
     """Something about the recording itself.
 
     Attributes:
-        event: `"continued"` (the session was opened again) or `"dropped"` (events were lost on purpose).
+        event: `"continued"` (the session was opened again), `"dropped"` (events were lost on purpose) or `"imported"`
+            (another recorder has recorded it).
         run: Number of the run that begins here, from 1.
         recovered_bytes: Bytes that came from the queue file of the run before.
         lost_bytes: Bytes that were cut as a torn end.
         dropped: Events dropped since the last such line.
+        source: What it was imported from: `"claude-code"`, `"deia"`.
+        metadata: What is known of an imported session as a whole.
     """
 
     event: str
@@ -261,6 +264,8 @@ class SessionEvent:
     recovered_bytes: int | None = None
     lost_bytes: int | None = None
     dropped: int | None = None
+    source: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
     seq: int | None = field(default=None, compare=False, kw_only=True)
     timestamp: float | None = field(default=None, compare=False, kw_only=True)
     agent_id: str | None = field(default=None, compare=False, kw_only=True)

@@ -28,6 +28,7 @@ NOT_RUN = frozenset(
     {
         "python -m pip install '.[cli]' && deia demo",
         "python -m pip install tox && tox",
+        "deia import claude-code ~/.claude/projects/*/*.jsonl",
         "tox -e faults",
         "python -m pytest tests/faults/test_simulated_disk.py                    # about half a minute",
         "DEIA_FAULTS=full python -m pytest tests/faults/test_simulated_disk.py   # the long way",

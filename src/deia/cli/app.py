@@ -15,6 +15,7 @@ from deia.cli.analyze import analyze
 from deia.cli.bench.command import bench
 from deia.cli.check import check
 from deia.cli.demo.command import demo
+from deia.cli.import_ import import_
 from deia.cli.output import Output
 from deia.cli.profile import profile
 from deia.cli.recover import recover
@@ -39,7 +40,7 @@ def commands(context: click.Context) -> None:
         context.exit(WRONG_USAGE)  # as a missing command is
 
 
-for _command in (analyze, profile, summary, check, recover, demo, bench):
+for _command in (analyze, profile, summary, check, recover, demo, bench, import_):
     commands.add_command(_command)
 
 

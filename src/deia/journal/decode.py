@@ -195,6 +195,8 @@ def _session(fields: Fields) -> SessionEvent:
         _whole_or_none(fields, "recovered_bytes"),
         _whole_or_none(fields, "lost_bytes"),
         _whole_or_none(fields, "dropped"),
+        source if type(source := fields.get("source")) is str else None,
+        _mapping(fields.get("metadata")),
         **_logged(fields),
     )
 

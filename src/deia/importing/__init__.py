@@ -1,0 +1,1 @@
+"""Sessions that another recorder has recorded: read from its files, and written as journals of ours."""

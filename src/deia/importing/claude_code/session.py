@@ -1,0 +1,62 @@
+"""Import one session of Claude Code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from deia.errors import NotASessionLogError
+from deia.importing.claude_code.agents import SessionFiles
+from deia.importing.claude_code.mapping import Mapping
+from deia.importing.claude_code.transcript import Transcript
+from deia.importing.ids import LONGEST_AGENT_BYTES, LONGEST_SESSION_BYTES, file_part
+from deia.importing.journal import write
+from deia.importing.recording import Recording
+from deia.importing.report import ImportReport, journal_of, report
+from deia.importing.source import Source
+from deia.journal.damage import DamageLog
+
+AGENT = "claude-code"
+"""Whose the sessions are, unless told."""
+
+
+def import_session(files: SessionFiles, directory: Path, *, agent_id: str = AGENT, redact: bool = True) -> ImportReport:
+    """Turn a transcript into a journal of ours. Done again, it changes nothing unless the transcript has grown.
+
+    Args:
+        files: The session's files.
+        directory: Where the journal goes; made if missing.
+        agent_id: Whose session it is.
+        redact: Whether secrets are kept out, by the rules that are a logger's default.
+
+    Raises:
+        NotASessionLogError: The file is no transcript.
+        SessionLockedError: A logger has a session of that name open; nothing was touched.
+        JournalError: A logger has recorded one; nothing was touched.
+        OSError: A file cannot be read or written.
+    """
+    log = DamageLog()
+    with contextlib.ExitStack() as stack:
+        sources = [stack.enter_context(Source(path, log.add)) for path in (files.path, *files.agents)]
+        transcript = Transcript(sources)
+        if not transcript.is_one:
+            raise NotASessionLogError(f"{files.path} is no transcript of Claude Code", path=files.path)
+        session_id = _session_id(files.path, transcript)
+        agent_id = file_part(agent_id, LONGEST_AGENT_BYTES)
+        first, last = transcript.steps[0].time, transcript.steps[-1].time
+        recording = Recording(agent_id, session_id, first, redact=redact)
+        journal = journal_of(directory, agent_id, session_id)
+        state = write(journal, Mapping(transcript, recording).lines())
+    read = [(source.path, source.records) for source in sources]
+    result = report(journal, state, (agent_id, session_id), read, recording.events, (first, last), log)
+    result.left_out = dict(transcript.left_out)
+    return result
+
+
+def _session_id(path: str, transcript: Transcript) -> str:
+    """Return the session's id: the file's name where a record says the same, else what the first record says."""
+    stem = os.path.basename(path).removesuffix(".jsonl")
+    known = transcript.session_ids
+    found = stem if stem in known else next(iter(known), stem)
+    return file_part(found or "transcript", LONGEST_SESSION_BYTES)
