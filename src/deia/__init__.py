@@ -58,6 +58,7 @@ _IMPORT_ORDER = (
     ("queue",),
     ("journal",),
     ("bus", "analysis"),
+    ("live",),
     ("conversation",),
     ("services",),
     ("cli", "testing"),
