@@ -20,6 +20,7 @@ from deia.cli.recover import recover
 from deia.cli.status import INTERRUPTED, WRONG_USAGE
 from deia.cli.summary import summary
 from deia.cli.tail.command import tail
+from deia.cli.top.command import top
 
 PROGRAM = "deia"
 
@@ -39,7 +40,7 @@ def commands(context: click.Context) -> None:
         context.exit(WRONG_USAGE)  # as a missing command is
 
 
-for _command in (analyze, summary, tail, check, recover, demo, bench):
+for _command in (analyze, summary, tail, top, check, recover, demo, bench):
     commands.add_command(_command)
 
 
