@@ -112,7 +112,7 @@ class Board:
                 if system.monotonic() >= deadline:
                     self.is_behind = True
                     break
-        return [session.row(system.now()) for session in sorted(shown, key=_Session.rank)]
+        return [session.row(system.now()) for session in sorted(shown, key=_Session.order)]
 
     def close(self) -> None:
         """Let go of all files."""
@@ -130,6 +130,7 @@ class _Session:
 
     def __init__(self, journal: Path) -> None:
         self._journal = journal
+        self._name = os.fspath(journal)
         self._follower: Follower | None = None  # most are never read
         self._state = SessionState()
         self._has_queue = False
@@ -151,10 +152,18 @@ class _Session:
         except OSError:  # it goes on in later segments, if at all
             self._written = 0.0
 
-    def rank(self) -> tuple[bool, bool, float, Path]:
-        """Return what sessions are sorted by: the open ones, then those that were interrupted, the latest first."""
+    def rank(self) -> tuple[bool, bool, float, str]:
+        """Return what says which sessions are shown: the open ones, then those that were interrupted, the latest first.
+
+        By when the log was written, as that is known of those, too, that were not read.
+        """
+        latest = (self._state.last_time if self._has_queue else None) or self._written
+        return not self._has_queue, self._has_queue and self._is_locked is False, -latest, self._name
+
+    def order(self) -> tuple[bool, bool, float, str]:
+        """Return what says in which order they are shown: the same, by what is in the log."""
         latest = self._written if self._state.last_time is None else self._state.last_time
-        return not self._has_queue, self._is_locked is False, -latest, self._journal
+        return not self._has_queue, self._has_queue and self._is_locked is False, -latest, self._name
 
     def read(self, most: int) -> bool:
         """Take what is new, up to so many events; tell whether there may be more."""
@@ -182,7 +191,7 @@ class _Session:
         until = now if at in ("recording", "idle") else state.last_time
         agent, _, session = self._journal.name.removesuffix(".jsonl").rpartition("_")
         return Row(
-            path=os.fspath(self._journal),
+            path=self._name,
             agent=agent if state.agent_id is None else state.agent_id,
             session=session if state.session_id is None else state.session_id,
             state=at,

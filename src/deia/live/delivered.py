@@ -8,7 +8,8 @@ numbers; one that was truncated, and is repeated in another file, has old ones i
 from __future__ import annotations
 
 from deia.journal.continuity import Continuity
-from deia.journal.reader import Entry
+from deia.journal.decode import seconds_if_any
+from deia.journal.records import Record
 
 _Run = tuple[str, float | None]
 """A session, and when the run began; None where no line said so yet."""
@@ -52,22 +53,23 @@ class Delivered:
         for session_id, began in self._runs.items():
             self._raise((session_id, began), continuity.borne_out(session_id))
 
-    def is_new(self, entry: Entry) -> bool:
-        """Take the next event that was read; tell whether it was not handed on before, and is from now on."""
-        event = entry.event
+    def is_new(self, record: Record) -> bool:
+        """Take the next line that was read; tell whether it was not handed on before, and is from now on."""
+        fields = record.fields
+        session_id, seq = fields.get("session_id"), fields.get("seq")
         run: _Run
-        if event.session_id is None or event.seq is None:
-            run, seq = (_NO_SESSION, None), entry.record.offset
+        if type(session_id) is not str or type(seq) is not int:
+            run, seq = (_NO_SESSION, None), record.offset
             if seq <= self._known.get(run, -1):
                 return False
             self._raise(run, seq)
         else:
-            run, seq = self._run_of(event.session_id, event.seq, entry.session_start), event.seq
+            run = self._run_of(session_id, seq, seconds_if_any(fields, "session_start"))
             if seq <= self._highest_known(run) or seq == self._last.get(run):
                 return False
         self._last[run] = seq
         if self._first_time is None:
-            self._first_time = event.timestamp
+            self._first_time = seconds_if_any(fields, "timestamp")
         return True
 
     def _run_of(self, session_id: str, seq: int, began: float | None) -> _Run:

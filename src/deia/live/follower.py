@@ -144,9 +144,12 @@ class Follower:
         reader = EventReader(self.path, self._damaged, bookmark=self._bookmark, on_bookmark=self._keep)
         found = False
         try:
-            for entry in reader.entries():
-                found = self.is_there = True
-                if self._delivered.is_new(entry):
+            for record in reader.records():
+                self.is_there = True
+                if not self._delivered.is_new(record):
+                    found = True
+                elif (entry := reader.entry_of(record)) is not None:
+                    found = True
                     yield entry
         finally:
             self._delivered.end(reader.continuity)
