@@ -212,6 +212,18 @@ def test_queue_file_and_later_segment_mean_their_session(tmp_path: Path) -> None
     assert Stream(path).last(1) == ["s:1"]
 
 
+def test_open_session_is_followed_from_now_on_where_none_of_its_past_is_asked_for(tmp_path: Path) -> None:
+    """Nothing but its queue file tells of its next event."""
+    with SessionLogger("agent", "s", output_dir=tmp_path, flush_interval_s=3600) as log:
+        log.log_file_read("old")
+        stream = Stream(tmp_path)
+        assert stream.last(0) == []
+        log.log_file_read("new")
+        assert stream.new() == ["s:new"]
+        log.log_file_read("newer")
+        assert stream.new() == ["s:newer"]
+
+
 def test_nothing_of_the_past_is_shown_where_none_is_asked_for(tmp_path: Path) -> None:
     """`-n 0 -f`: from now on."""
     path = make(tmp_path, "s", 1)

@@ -32,9 +32,11 @@ class Signs:
 
     def __init__(self, journal: Path) -> None:
         """Look at the session whose first file is `journal`."""
-        self._journal = journal
-        self._last = journal
         self.queue = queue_path(journal)
+        # as text, for the system wants that, and a look is to cost little beside it
+        self._journal = self._last = os.fspath(journal)
+        self._directory = os.fspath(journal.parent)
+        self._queue = os.fspath(self.queue)
         self.has_queue = False
         self._fd = -1
         self._identity: tuple[int, int] | None = None
@@ -43,13 +45,13 @@ class Signs:
         """Return what there is to see."""
         first = file_of(self._journal)
         if first is None:
-            first = file_of(self._journal.parent)  # it may go on in a later file, of which nothing else tells
+            first = file_of(self._directory)  # it may go on in a later file, of which nothing else tells
         last = None if self._last == self._journal else file_of(self._last)
         return (first, last, *self._look_at_queue())
 
     def watch(self, last: Path) -> None:
         """Look at another file, too: the last one that the session went on in."""
-        self._last = last
+        self._last = os.fspath(last)
 
     def is_locked(self) -> bool | None:
         """Tell whether a logger has the session open, by touching its lock; None where that cannot be told."""
@@ -73,7 +75,7 @@ class Signs:
 
     def _look_at_queue(self) -> Sign:
         try:
-            status = system.lstat(self.queue)
+            status = system.lstat(self._queue)
         except OSError:
             self.has_queue = False
             self.close()

@@ -176,17 +176,21 @@ class _Followed:
 
     def latest(self) -> float:
         """Return a time that none of its events is later than: when its file was changed, or none if it is open."""
-        if system.exists(queue_path(Path(self.path))) or not self._in_directory:
+        if self._is_open or not self._in_directory:
             return float("inf")
         try:
             return system.stat(self.path).st_mtime
         except OSError:  # its first file is gone: it goes on in later ones
             return float("inf")
 
+    @property
+    def _is_open(self) -> bool:
+        return system.exists(queue_path(Path(self.path)))
+
     def begin_later(self, since: float) -> None:
         """Read nothing until something happens to it, and then only what was logged from a moment on."""
         self._later = since
-        self.awake = not self._in_directory
+        self.awake = not self._in_directory or self._is_open
 
     def whole(self) -> Iterator[Line]:
         """Yield every event that is wanted, from the beginning."""
