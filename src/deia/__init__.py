@@ -65,6 +65,7 @@ _IMPORT_ORDER = (
     ("queue",),
     ("journal",),
     ("bus", "analysis"),
+    ("live",),
     ("conversation", "importing"),
     ("services",),
     ("cli", "testing"),

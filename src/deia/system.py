@@ -15,11 +15,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
-from typing import TYPE_CHECKING, TypeVar
+from stat import S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 try:
     import fcntl
@@ -188,6 +188,11 @@ def exists(path: str | os.PathLike[str]) -> bool:
     return os.path.exists(path)
 
 
+def is_directory(path: str | os.PathLike[str]) -> bool:
+    """Tell whether there is a directory, or a link to one."""
+    return os.path.isdir(path)
+
+
 def is_link(path: str | os.PathLike[str]) -> bool:
     """Tell whether a name is a symbolic link."""
     return os.path.islink(path)
@@ -196,6 +201,16 @@ def is_link(path: str | os.PathLike[str]) -> bool:
 def real_path(path: str | os.PathLike[str]) -> str:
     """Return a path with every link in it resolved."""
     return os.path.realpath(path)
+
+
+def list_apart(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
+    """Return the names in a directory: those of directories, and all others. Links are not followed."""
+    directories: list[str] = []
+    others: list[str] = []
+    with os.scandir(path) as entries:
+        for entry in entries:
+            (directories if entry.is_dir(follow_symlinks=False) else others).append(entry.name)
+    return directories, others
 
 
 def is_empty(path: str | os.PathLike[str]) -> bool:
@@ -436,6 +451,56 @@ def wait_readable(fds: Sequence[int]) -> list[int]:
         for fd in fds:
             selector.register(fd, selectors.EVENT_READ)
         return [key.fd for key, _ in selector.select()]
+
+
+def wait_closed(fd: int, timeout_s: float) -> bool:
+    """Wait until whoever reads a pipe or a socket has gone, or for so long; return whether that is so."""
+    import select
+
+    mode = os.fstat(fd).st_mode
+    if not (S_ISFIFO(mode) or S_ISSOCK(mode)) or not hasattr(select, "poll"):
+        pause(timeout_s)
+        return False
+    poll = select.poll()
+    poll.register(fd, 0)  # an error or an end is told unasked
+    return bool(poll.poll(timeout_s * 1000))
+
+
+@contextlib.contextmanager
+def single_keys(stream: TextIO | None) -> Iterator[None]:
+    """Have a terminal give each key at once, and not show it; what is no terminal stays as it is."""
+    if stream is None or not stream.isatty():
+        yield
+        return
+    import termios
+    import tty
+
+    fd = stream.fileno()
+    before = termios.tcgetattr(fd)
+    tty.setcbreak(fd)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+def key_within(stream: TextIO | None, timeout_s: float) -> str | None:
+    """Return a key that is pressed within so many seconds; None where none is, or where there is no keyboard.
+
+    An empty text means that the terminal is gone.
+    """
+    import select
+
+    if stream is None or not stream.isatty():
+        pause(timeout_s)
+        return None
+    fd = stream.fileno()
+    if not select.select([fd], [], [], timeout_s)[0]:
+        return None
+    try:
+        return os.read(fd, 1).decode("latin-1")
+    except OSError:
+        return ""
 
 
 def advance(fd: int, by: int) -> int:

@@ -29,13 +29,16 @@ NOT_RUN = frozenset(
         "python -m pip install '.[cli]' && deia demo",
         "python -m pip install tox && tox",
         "deia import claude-code ~/.claude/projects/*/*.jsonl",
+        "deia top",
+        "deia tail -f --type task,tool,error",
         "tox -e faults",
         "python -m pytest tests/faults/test_simulated_disk.py                    # about half a minute",
         "DEIA_FAULTS=full python -m pytest tests/faults/test_simulated_disk.py   # the long way",
         "DEIA_SEED=another python -m pytest tests/faults/test_simulated_disk.py  # other random outcomes",
     }
 )
-"""They install from an index, and take minutes: continuous integration runs the second; the demo has its own tests."""
+"""They install from an index, and take minutes: continuous integration runs the second; the demo has its own tests. Or
+they go on until somebody ends them, and have their own tests, too."""
 
 _FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>```+)(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=indent)(?P=fence) *$", re.MULTILINE | re.DOTALL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deia.cli.page import Column, Page, PlainPage, TerminalPage
+from deia.cli.page import Column, Page, PlainPage, Span, TerminalPage
 
 COLUMNS = [Column("Task"), Column("Time", number=True)]
 
@@ -100,3 +100,29 @@ def test_hostile_text_reaches_no_terminal(monkeypatch: pytest.MonkeyPatch, kind:
     text = page.text()
     assert not {"\x1b", "\x07"} & set(text)
     assert text.count("[red]x[/red] [/] :boom: \\x1b]0;owned\\x07\\x1b[2J\\x0a") == 6
+
+
+def test_line_of_parts_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part with its own colour, and none in a pipe; what is hostile in one is made visible."""
+    parts: list[Span] = [("10:00  ", "quiet"), ("build\n", "name"), ("  failed", "bad"), ("  ", "plain")]
+    plain = PlainPage()
+    plain.spans(parts)
+    assert plain.text() == "10:00  build\\x0a  failed\n"
+    assert "\x1b[1;31m  failed" in fill_with(parts, shown_in_a_terminal(monkeypatch))
+    assert fill_with(parts, shown_in_a_terminal(monkeypatch, NO_COLOR="1")).rstrip() == "10:00  build\\x0a  failed"
+
+
+def fill_with(parts: list[Span], page: Page) -> str:
+    page.spans(parts)
+    return page.text()
+
+
+@pytest.mark.parametrize("kind", ["plain", "terminal"])
+def test_page_that_is_cleared_is_empty(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """What was on it was written; the next heading has no gap above it."""
+    page: Page = PlainPage() if kind == "plain" else shown_in_a_terminal(monkeypatch, NO_COLOR="1")
+    page.line("first")
+    page.clear()
+    assert page.text() == ""
+    page.heading("second")
+    assert page.text() == "second\n"

@@ -16,11 +16,14 @@ from deia.cli.bench.command import bench
 from deia.cli.check import check
 from deia.cli.demo.command import demo
 from deia.cli.import_ import import_
+from deia.cli.output import CannotWriteError, Output
 from deia.cli.output import Output
 from deia.cli.profile import profile
 from deia.cli.recover import recover
 from deia.cli.status import INTERRUPTED, WRONG_USAGE
 from deia.cli.summary import summary
+from deia.cli.tail.command import tail
+from deia.cli.top.command import top
 
 PROGRAM = "deia"
 
@@ -40,7 +43,7 @@ def commands(context: click.Context) -> None:
         context.exit(WRONG_USAGE)  # as a missing command is
 
 
-for _command in (analyze, profile, summary, check, recover, demo, bench, import_):
+for _command in (analyze, profile, summary, tail, top, check, recover, import_, demo, bench):
     commands.add_command(_command)
 
 
@@ -68,16 +71,19 @@ def _run(arguments: Sequence[str]) -> int:
         where = error.ctx.command_path if error.ctx is not None else PROGRAM
         output.complain(f"{error.format_message()} (see: {where} --help)")
         return WRONG_USAGE
-    _write(output)
+    except CannotWriteError as stopped:  # in a command that goes on and on
+        _give_up(output, stopped.error)
+        return output.code
+    try:
+        output.write()
+    except CannotWriteError as stopped:
+        _give_up(output, stopped.error)
     return output.code
 
 
-def _write(output: Output) -> None:
-    """Write what the command has to say, if anyone is there to read it."""
-    try:
-        output.write()
-    except OSError as error:
-        # What is still buffered must not fail once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # that is a reader (`head`, a pager) that has seen enough
-            output.fail(error, "standard output")
+def _give_up(output: Output, error: OSError) -> None:
+    """Write no more to standard output, and say why unless nobody is there to read it."""
+    # What is still buffered must not fail once more at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not isinstance(error, BrokenPipeError):  # that is a reader (`head`, a pager) that has seen enough
+        output.fail(error, "standard output")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from deia import system
 from deia.cli.page import Page, PlainPage, TerminalPage
 from deia.cli.status import FINDINGS, FINE, reason
 from deia.cli.text import clean
@@ -19,20 +20,36 @@ _TERMINAL_ROWS = 20
 """What fits a screen together with the rest."""
 
 
+class CannotWriteError(Exception):
+    """Standard output does not take any more.
+
+    Attributes:
+        error: Why.
+    """
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Output:
-    """The output of one command, written at once when it is done.
+    """The output of one command, written when it is done, or page by page.
 
     Attributes:
         page: What people are shown.
+        in_terminal: Whether the output goes to a terminal.
+        ascii_only: Whether the terminal's encoding has nothing beyond ASCII, as far as is known.
         limit: How many rows a long table has in a terminal; None in a pipe, where grep and cut want them all.
         interactive: Whether somebody watches: both streams are terminals.
         code: The exit code; the highest of all that happened.
     """
 
     def __init__(self) -> None:
-        in_terminal = sys.stdout.isatty()
+        self._stream = sys.stdout  # which click is kept from while a command runs
+        self.in_terminal = in_terminal = self._stream.isatty()
         self.interactive = in_terminal and sys.stderr.isatty()
-        self.page: Page = TerminalPage(ascii_only=not _is_unicode(sys.stdout.encoding)) if in_terminal else PlainPage()
+        self.ascii_only = not _is_unicode(self._stream.encoding)
+        self.page: Page = TerminalPage(ascii_only=self.ascii_only) if in_terminal else PlainPage()
         self.limit = _TERMINAL_ROWS if in_terminal else None
         self.code = FINE
         self._instead: str | None = None
@@ -65,13 +82,33 @@ class Output:
         """Write what was collected.
 
         Raises:
-            BrokenPipeError: Whoever read the output has gone.
+            CannotWriteError: Whoever read the output has gone, or the disk is full.
         """
-        text = self._instead if self._instead is not None else self.page.text()
-        encoding = sys.stdout.encoding or "utf-8"
+        self.say(self._instead if self._instead is not None else self.page.text())
+
+    def write_page(self) -> None:
+        """Write what is on the page by now, and begin anew; errors are those of `write`."""
+        self.say(self.page.text())
+        self.page.clear()
+
+    def is_closed_within(self, timeout_s: float) -> bool:
+        """Wait so many seconds; return early, and say so, if whoever reads the output goes meanwhile."""
+        try:
+            fd = self._stream.fileno()
+        except (OSError, ValueError):  # no file of the system's, but an object in its place
+            system.pause(timeout_s)
+            return False
+        return system.wait_closed(fd, timeout_s)
+
+    def say(self, text: str) -> None:
+        """Write a text at once; errors are those of `write`."""
+        encoding = self._stream.encoding or "utf-8"
         # A name may hold what the terminal's encoding has no character for.
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        sys.stdout.flush()
+        try:
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            self._stream.flush()
+        except OSError as error:
+            raise CannotWriteError(error) from error
 
 
 def jsonable(value: object) -> Any:

@@ -20,10 +20,20 @@ from deia.cli.text import clean
 if TYPE_CHECKING:
     from rich.text import Text
 
-Tone = Literal["plain", "good", "bad", "quiet"]
-"""How a line is meant; a terminal colours it, a pipe does not."""
+Tone = Literal["plain", "good", "bad", "quiet", "label", "name"]
+"""How a line, or a part of one, is meant; a terminal colours it, a pipe does not."""
 
-_STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "bold red", "quiet": "dim"}
+_STYLES: dict[Tone, str] = {
+    "plain": "",
+    "good": "green",
+    "bad": "bold red",
+    "quiet": "dim",
+    "label": "cyan",
+    "name": "bold",
+}
+
+Span = tuple[str, Tone]
+"""A part of a line."""
 
 _INDENT = "  "
 """Of all that stands under a heading, in a terminal."""
@@ -58,6 +68,10 @@ class Page(abc.ABC):
         """Add one line."""
 
     @abc.abstractmethod
+    def spans(self, parts: Iterable[Span]) -> None:
+        """Add one line that is made of parts, with nothing between them and no indent."""
+
+    @abc.abstractmethod
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
         """Add labels with their values."""
 
@@ -68,6 +82,10 @@ class Page(abc.ABC):
     @abc.abstractmethod
     def text(self) -> str:
         """Return the page as it is to be written."""
+
+    @abc.abstractmethod
+    def clear(self) -> None:
+        """Begin anew, with an empty page."""
 
 
 class PlainPage(Page):
@@ -87,6 +105,9 @@ class PlainPage(Page):
     def line(self, text: str, tone: Tone = "plain") -> None:
         self._lines.append(clean(text))
 
+    def spans(self, parts: Iterable[Span]) -> None:
+        self._lines.append("".join(clean(text) for text, _ in parts).rstrip())
+
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
         self._columns([(clean(label), clean(value)) for label, value in facts], [False, False])
 
@@ -105,6 +126,9 @@ class PlainPage(Page):
 
     def text(self) -> str:
         return "".join(line + "\n" for line in self._lines)
+
+    def clear(self) -> None:
+        self._lines.clear()
 
 
 class TerminalPage(Page):
@@ -145,6 +169,11 @@ class TerminalPage(Page):
 
         self._print(Text(_INDENT + clean(text), style=_STYLES[tone]))
 
+    def spans(self, parts: Iterable[Span]) -> None:
+        from rich.text import Text
+
+        self._print(Text.assemble(*((clean(text), _STYLES[tone]) for text, tone in parts)))
+
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
         from rich.text import Text
 
@@ -176,3 +205,8 @@ class TerminalPage(Page):
 
     def text(self) -> str:
         return self._file.getvalue()
+
+    def clear(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._empty = True

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deia import system
 from deia.journal.segments import first_journal, is_there
-from deia.queue.layout import queue_path
+from deia.queue.layout import journal_of, queue_path
 
 Complain = Callable[[OSError, str], object]
 """Told what cannot be looked at, and where."""
@@ -44,7 +44,7 @@ def _in_directory(path: str, complain: Complain) -> Iterator[Path]:
     for directory, names, files in os.walk(path, onerror=refused):
         names.sort()
         there = {first_journal(Path(directory, name)).name for name in files if name.endswith(".jsonl")}
-        there.update(_journal_of(Path(name)).name for name in files if _is_queue(name))
+        there.update(found.name for name in files if (found := journal_of(Path(name))) is not None)
         for name in sorted(there):
             journal = Path(directory, name)
             if _is_special(journal):
@@ -61,12 +61,14 @@ def _is_special(path: Path) -> bool:
         return False
 
 
-def _is_queue(name: str) -> bool:
-    return name.startswith(".") and name.endswith(".queue")
-
-
 def _journal_of(path: Path) -> Path:
     """Return the session log of a queue file or of a later segment, and any other path as it is."""
-    if _is_queue(path.name):
-        return path.with_name(path.name.removeprefix(".").removesuffix(".queue") + ".jsonl")
+    journal = journal_of(path)
+    if journal is not None:
+        return journal
     return path if os.path.isdir(path) else first_journal(path)
+
+
+def sessions_directory() -> str:
+    """Return where sessions are recorded if nobody says otherwise."""
+    return os.environ.get("DEIA_SESSIONS_DIR") or ".deia/sessions"

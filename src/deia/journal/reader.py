@@ -55,15 +55,25 @@ class EventReader(RecordReader):
             OSError: The journal cannot be read.
         """
         for record in self.records():
-            try:
-                event = decode(record.fields)
-            except NotAnEventError as error:
-                kind = record.fields.get("type")
-                if is_known_version(record.fields) or type(kind) is not str:
-                    self.report("unreadable", str(error), record.number, record.offset)
-                    continue
-                event = unknown(kind, record.fields)  # a later version may have given its fields other types
-            yield Entry(record, event)
+            entry = self.entry_of(record)
+            if entry is not None:
+                yield entry
+
+    def entry_of(self, record: Record) -> Entry | None:
+        """Return a record with its event; None, after a report, where it is none.
+
+        Raises:
+            DamagedLineError: It is none, and the reading is strict.
+        """
+        try:
+            event = decode(record.fields)
+        except NotAnEventError as error:
+            kind = record.fields.get("type")
+            if is_known_version(record.fields) or type(kind) is not str:
+                self.report("unreadable", str(error), record.number, record.offset)
+                return None
+            event = unknown(kind, record.fields)  # a later version may have given its fields other types
+        return Entry(record, event)
 
     @property
     def is_no_log(self) -> bool:

@@ -310,12 +310,32 @@ class RecordReader:
         if self._ahead is not None:
             self.source.leaper = Leaps(self, self._ahead)
 
+    def bookmark_at(self, fd: int, status: os.stat_result, place: Place, session_id: str, seq: int) -> Bookmark:
+        """Return a bookmark in a session's only file, as if all lines before it had been read without a problem.
+
+        Args:
+            fd: The file.
+            status: Its status.
+            place: A line.
+            session_id: Whose it is.
+            seq: The line's.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        self.segments = [Segment(self._resolved)]
+        self.continuity.begin(session_id, seq - 1)
+        return self._bookmark_of(fd, status, place)
+
     def _put_bookmark(self, fd: int, status: os.stat_result, place: Place) -> None:
         """Tell of the end of a journal."""
         assert self._on_bookmark is not None
+        self._on_bookmark(self._bookmark_of(fd, status, place))
+
+    def _bookmark_of(self, fd: int, status: os.stat_result, place: Place) -> Bookmark:
         state = {name: vars(self)[name] for name in _KEPT}
         state["journal_bytes"] = self._bytes_before + place.offset - self.source.begin
-        self._on_bookmark(bookmark(self._earlier, self.segments[-1], fd, status, place, deepcopy(state)))
+        return bookmark(self._earlier, self.segments[-1], fd, status, place, deepcopy(state))
 
     def _begin_later(self, segment: Segment) -> None:
         if segment.after_seq is not None and segment.session_id:

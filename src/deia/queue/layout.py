@@ -159,3 +159,11 @@ def is_ring_name(name: str) -> bool:
 def queue_path(journal: Path) -> Path:
     """The queue file beside a journal, which is also its session's lock."""
     return journal.with_name(f".{journal.name.removesuffix('.jsonl')}{_SUFFIX}")
+
+
+def journal_of(queue: Path) -> Path | None:
+    """The journal that a queue file is beside; None where the name is not one of a queue file."""
+    name = queue.name
+    if not (name.startswith(".") and name.endswith(_SUFFIX)) or is_ring_name(name):
+        return None
+    return queue.with_name(name.removeprefix(".").removesuffix(_SUFFIX) + ".jsonl")

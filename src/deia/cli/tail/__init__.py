@@ -1,0 +1,1 @@
+"""`deia tail`: the last events of sessions, and what comes then."""

@@ -1,0 +1,1 @@
+"""`deia top`: what all sessions of a directory are at."""

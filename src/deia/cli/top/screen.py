@@ -1,0 +1,70 @@
+"""The terminal while `deia top` runs: its screen, and the keys that are pressed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from deia import system
+from deia.cli.text import clean
+from deia.cli.top import table
+from deia.live.board import Row
+from deia.live.state import Activity
+
+_STYLES: dict[Activity, str] = {"recording": "green", "idle": "yellow", "finished": "dim", "interrupted": "bold red"}
+
+_LINES_AROUND = 5
+"""Lines that are not rows of the table: what there is, two of the table's head, an empty one, and the keys."""
+
+
+class Screen:
+    """Shows rows, and waits for keys."""
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        self._console = Console(
+            file=sys.__stdout__, color_system=None if plain else "auto", highlight=False, markup=False, emoji=False
+        )
+        self._box = box.ASCII2 if ascii_only else box.SIMPLE_HEAD
+        self._live = Live(
+            console=self._console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+        )
+
+    @property
+    def rows(self) -> int:
+        """How many rows fit."""
+        return max(1, self._console.height - _LINES_AROUND)
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """Have the terminal: give it back as it was, whatever happens."""
+        with system.single_keys(sys.__stdin__), self._live:
+            yield
+
+    def show(self, rows: Sequence[Row], total: int) -> None:
+        """Show what sessions are at."""
+        made = Table(box=self._box, pad_edge=False, header_style="cyan", show_edge=False, padding=(0, 1), expand=True)
+        for column in table.columns(rows):
+            made.add_column(
+                column.name, justify="right" if column.number else "left", no_wrap=True, overflow="ellipsis"
+            )
+        for row, cells in zip(rows, table.cells(rows), strict=True):
+            styles = ["bold", _STYLES[row.state], "", "", "dim", "dim", "", "", "", "bold red" if row.errors else "dim"]
+            styles += [""] * (len(cells) - len(styles))
+            made.add_row(*(Text(clean(cell), style) for cell, style in zip(cells, styles, strict=True)))
+        said = [Text(clean(problem), "bold red", no_wrap=True) for problem in table.problems(rows)[:1]]
+        head = Text(table.headline(rows, total), "bold")
+        self._live.update(Group(head, made, *said, Text("q ends", "dim")), refresh=True)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait so long; return early, and say so, where q was pressed or the keyboard is gone."""
+        key = system.key_within(sys.__stdin__, timeout_s)
+        return key is not None and key in ("", "q", "Q")

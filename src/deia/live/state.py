@@ -1,0 +1,215 @@
+"""What a session is at, and what it has done so far: one event more, one step further."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+from typing import Literal
+
+from deia.events import AnyEvent, ErrorEvent, FileEvent, LLMEvent, MessageEvent, SessionEvent, TaskEvent, ToolEvent
+
+Activity = Literal["recording", "idle", "finished", "interrupted"]
+"""What a session is at.
+
+- `recording`: a logger has it open, and has logged something within `IDLE_AFTER_S`.
+- `idle`: a logger has it open, and has logged nothing for longer.
+- `finished`: it was closed.
+- `interrupted`: its process has ended without closing it; what it had logged is there.
+"""
+
+IDLE_AFTER_S = 10.0
+"""As long as the recorder itself waits before it rests."""
+
+RATE_S = 10
+"""Over how many seconds events per second are counted: long enough to be read, short enough to be now."""
+
+_KEPT_RESPONSES = 1000
+"""How many of the last model responses are kept apart: several lines about one follow each other soon."""
+
+
+@dataclass(frozen=True)
+class OpenTask:
+    """The task that a session is in.
+
+    Attributes:
+        name: Its name.
+        start_time: Since when, Unix seconds.
+    """
+
+    name: str
+    start_time: float
+
+
+@dataclass(frozen=True)
+class LastEvent:
+    """What a session has logged last, itself and its tasks excepted.
+
+    Attributes:
+        type: The event's class.
+        name: Which tool, model, file and so on.
+        failed: Whether it failed.
+    """
+
+    type: str
+    name: str
+    failed: bool
+
+
+class SessionState:
+    """Takes the events of one session in order; memory grows with its open tasks alone.
+
+    Attributes:
+        agent_id: Whose session it is; None until a line has said so.
+        session_id: Which one.
+        events: How many there were.
+        tool_calls: How many of them were calls of tools.
+        errors: Tasks, tool calls and model calls that failed, and errors that were logged.
+        model_calls: Calls of models.
+        last: What was logged last.
+        first_time: Time of the first event, Unix seconds.
+        last_time: Time of the newest one.
+        runs: How many times it was opened.
+        dropped: Events dropped on purpose.
+    """
+
+    def __init__(self) -> None:
+        self.agent_id: str | None = None
+        self.session_id: str | None = None
+        self.events = 0
+        self.tool_calls = 0
+        self.errors = 0
+        self.model_calls = 0
+        self.last: LastEvent | None = None
+        self.first_time: float | None = None
+        self.last_time: float | None = None
+        self.runs = 0
+        self.dropped = 0
+        self._open: dict[int, OpenTask] = {}
+        self._per_second: Counter[int] = Counter()
+        self._input_tokens = self._output_tokens = 0
+        self._cost_usd: float | None = None
+        self._responses: OrderedDict[str, LLMEvent] = OrderedDict()
+
+    @property
+    def input_tokens(self) -> int:
+        """Tokens that went into models; of a response that several lines tell of, those of the last."""
+        return self._input_tokens + sum(response.input_tokens or 0 for response in self._responses.values())
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens that came out of models, counted likewise."""
+        return self._output_tokens + sum(response.output_tokens or 0 for response in self._responses.values())
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What model calls cost, US dollars; None where no line says."""
+        known = [response.cost_usd for response in self._responses.values() if response.cost_usd is not None]
+        return self._cost_usd if not known else (self._cost_usd or 0.0) + sum(known)
+
+    @property
+    def innermost(self) -> OpenTask | None:
+        """The task that was started last of those that are open."""
+        return next(reversed(self._open.values()), None)
+
+    @property
+    def open_tasks(self) -> int:
+        """How many tasks are open."""
+        return len(self._open)
+
+    def rate(self, now: float) -> float:
+        """Return how many events there were per second, over the last `RATE_S` seconds.
+
+        Args:
+            now: Unix seconds.
+        """
+        since = int(now) - RATE_S
+        for second in [second for second in self._per_second if second <= since]:
+            del self._per_second[second]
+        return self._per_second.total() / RATE_S
+
+    def feed(self, event: AnyEvent) -> None:
+        """Take the next event."""
+        self.events += 1
+        if self.session_id is None:
+            self.agent_id, self.session_id = event.agent_id, event.session_id
+        if event.timestamp is not None:
+            self._see_time(event.timestamp)
+        if isinstance(event, TaskEvent):
+            self._see_task(event)
+        elif isinstance(event, SessionEvent):
+            self.runs = max(self.runs, event.run or 1)
+            self.dropped += event.dropped or 0
+        else:
+            self._see_other(event)
+
+    def _see_time(self, timestamp: float) -> None:
+        self.first_time = timestamp if self.first_time is None else self.first_time
+        self.last_time = timestamp if self.last_time is None else max(self.last_time, timestamp)
+        if timestamp > self.last_time - RATE_S:
+            self._per_second[int(timestamp)] += 1
+            if len(self._per_second) > 2 * RATE_S:
+                self.rate(self.last_time)
+
+    def _see_task(self, event: TaskEvent) -> None:
+        self.errors += event.error is not None
+        if event.task_id is None:
+            return
+        if event.end_time is None:
+            self._open[event.task_id] = OpenTask(event.name, event.start_time)
+        else:
+            self._open.pop(event.task_id, None)
+
+    def _see_other(self, event: AnyEvent) -> None:
+        failed = False
+        name = ""
+        if isinstance(event, ToolEvent):
+            self.tool_calls += 1
+            failed = event.error is not None or bool(event.params.get("error"))
+            name = event.name
+        elif isinstance(event, LLMEvent):
+            self.model_calls += 1
+            failed = event.error is not None
+            name = f"{event.provider}/{event.model}"
+            self._see_response(event)
+        elif isinstance(event, FileEvent):
+            name = f"{event.operation} {event.path}"
+        elif isinstance(event, ErrorEvent):
+            failed = True
+            name = event.error_type or event.message
+        elif isinstance(event, MessageEvent):
+            name = event.role
+        self.errors += failed
+        self.last = LastEvent(getattr(event, "type", type(event).__name__), name, failed)
+
+    def _see_response(self, event: LLMEvent) -> None:
+        """Count a response once, by the last line that tells of it."""
+        if event.response_id is None:
+            self._count(event)
+            return
+        self._responses[event.response_id] = event
+        self._responses.move_to_end(event.response_id)
+        if len(self._responses) > _KEPT_RESPONSES:
+            _, oldest = self._responses.popitem(last=False)
+            self._count(oldest)
+
+    def _count(self, event: LLMEvent) -> None:
+        self._input_tokens += event.input_tokens or 0
+        self._output_tokens += event.output_tokens or 0
+        if event.cost_usd is not None:
+            self._cost_usd = (self._cost_usd or 0.0) + event.cost_usd
+
+
+def activity(*, has_queue: bool, is_locked: bool | None, quiet_s: float | None) -> Activity:
+    """Return what a session is at.
+
+    Args:
+        has_queue: Whether its queue file is there.
+        is_locked: Whether a logger has it open; None where that cannot be told, which is then by how quiet it is.
+        quiet_s: Seconds since its last event; None where it has none.
+    """
+    if not has_queue:
+        return "finished"
+    is_quiet = quiet_s is None or quiet_s > IDLE_AFTER_S
+    if is_locked is False:
+        return "interrupted"
+    return "idle" if is_quiet else "recording"
