@@ -26,13 +26,15 @@ class Output:
         page: What people are shown.
         limit: How many rows a long table has in a terminal; None in a pipe, where grep and cut want them all.
         interactive: Whether somebody watches: both streams are terminals.
+        unicode: Whether what reads the output can be given any character.
         code: The exit code; the highest of all that happened.
     """
 
     def __init__(self) -> None:
         in_terminal = sys.stdout.isatty()
         self.interactive = in_terminal and sys.stderr.isatty()
-        self.page: Page = TerminalPage(ascii_only=not _is_unicode(sys.stdout.encoding)) if in_terminal else PlainPage()
+        self.unicode = _is_unicode(sys.stdout.encoding)
+        self.page: Page = TerminalPage(ascii_only=not self.unicode) if in_terminal else PlainPage()
         self.limit = _TERMINAL_ROWS if in_terminal else None
         self.code = FINE
         self._instead: str | None = None
