@@ -102,7 +102,7 @@ def test_ls_shows_each_session_once_with_its_key_figures(cli: Run, tmp_path: Pat
         "Events",
         "Tasks",
         "Tasks / h",
-        "Tool calls",
+        "Calls",
         "Errors",
         "Size",
     ]
