@@ -56,6 +56,16 @@ def test_durations_are_the_same_read_ahead_as_line_by_line(tmp_path: Path) -> No
     assert by_line.durations == ahead.durations
 
 
+def test_failed_tasks_are_counted_read_ahead_as_line_by_line(tmp_path: Path) -> None:
+    """By the `error` on the line that completes them."""
+    lines = Lines()
+    path = journal_path(tmp_path)
+    content = lines.begin("a") + lines.complete(1, "a", error="boom") + lines.begin("a") + lines.complete(3, "a")
+    for end in (b"", b"#\n"):
+        path.write_bytes(content + end)
+        assert look_at(path).durations["task"]["a"].errors == 1
+
+
 def test_running_session_is_recording(tmp_path: Path) -> None:
     """By its lock, whatever is open in it; its figures are those up to now."""
     with SessionLogger("agent", "live", output_dir=tmp_path) as log:

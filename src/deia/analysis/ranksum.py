@@ -49,8 +49,8 @@ def rank_sum(before: Sequence[Mapping[int, int]], after: Sequence[Mapping[int, i
     of more; where both groups have several sessions, by what differs between their mean ranks, if that is more.
 
     Args:
-        before: The first group: of each session its values (only their order matters), and how many there are of each.
-            Each group has one value at least.
+        before: The first group: of each session its values (only their order matters), and how many there are of each,
+            one at least. Each group has one value at least.
         after: The second group.
     """
     first, second = _together(before), _together(after)
