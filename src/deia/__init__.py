@@ -67,6 +67,7 @@ _IMPORT_ORDER = (
     ("bus", "analysis"),
     ("live",),
     ("conversation", "importing"),
+    ("pruning",),
     ("services",),
     ("cli", "testing"),
     ("pytest_plugin",),

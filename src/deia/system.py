@@ -110,6 +110,13 @@ def open_for_reading(path: str | os.PathLike[str]) -> FileIO:
     return open(path, "rb", buffering=0)
 
 
+def open_scratch() -> FileIO:
+    """Open a file that has no name, for reading and writing; it is gone when nobody has it open any more."""
+    import tempfile  # which whoever only records never needs
+
+    return tempfile.TemporaryFile(buffering=0)
+
+
 def open_as_asked(kind: type[FileT], path: str | os.PathLike[str], mode: str) -> FileT:
     """Open a file of the user's, as an unbuffered stream of a kind of ours."""
     return kind(path, mode)

@@ -70,6 +70,20 @@ class ToolAccumulator:
         """Return what `percent` of a tool's calls did not exceed, milliseconds; correct to 1 %."""
         return self._tools[name].durations.at(percent)
 
+    def figures(self) -> dict[str, ToolFigures]:
+        """Return the calls of each tool, as a stretch of lines has them."""
+        return {
+            name: (
+                tool.count,
+                tool.errors,
+                tool.total_ms,
+                tool.durations.smallest,
+                tool.durations.largest,
+                tool.durations.buckets,
+            )
+            for name, tool in self._tools.items()
+        }
+
     def finish(self) -> dict[str, ToolStatistics]:
         """Return each tool's figures, the one that took the most time first."""
         return {

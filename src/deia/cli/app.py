@@ -14,16 +14,19 @@ from deia import __version__
 from deia.cli.analyze import analyze
 from deia.cli.bench.command import bench
 from deia.cli.check import check
+from deia.cli.compare import compare_command
 from deia.cli.demo.command import demo
 from deia.cli.import_ import import_
+from deia.cli.ls import ls
 from deia.cli.output import CannotWriteError, Output
-from deia.cli.output import Output
 from deia.cli.profile import profile
+from deia.cli.prune import prune_command
 from deia.cli.recover import recover
 from deia.cli.status import INTERRUPTED, WRONG_USAGE
 from deia.cli.summary import summary
 from deia.cli.tail.command import tail
 from deia.cli.top.command import top
+from deia.cli.trend import trend_command
 
 PROGRAM = "deia"
 
@@ -43,7 +46,10 @@ def commands(context: click.Context) -> None:
         context.exit(WRONG_USAGE)  # as a missing command is
 
 
-for _command in (analyze, profile, summary, tail, top, check, recover, import_, demo, bench):
+for _command in (
+    *(analyze, profile, summary, ls, compare_command, trend_command, tail, top),
+    *(check, recover, prune_command, import_, demo, bench),
+):
     commands.add_command(_command)
 
 

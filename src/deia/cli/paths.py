@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from glob import iglob
 from pathlib import Path
 
 from deia import system
@@ -72,3 +73,13 @@ def _journal_of(path: Path) -> Path:
 def sessions_directory() -> str:
     """Return where sessions are recorded if nobody says otherwise."""
     return os.environ.get("DEIA_SESSIONS_DIR") or ".deia/sessions"
+
+
+def all_sessions(paths: Iterable[str], complain: Complain) -> list[Path]:
+    """Return the journals that several paths mean, or patterns with `*`, `?` and `[`; each once."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        matches = [path] if os.path.exists(path) else sorted(iglob(path, recursive=True))
+        for match in matches or [path]:
+            found.update(dict.fromkeys(sessions(match, complain)))
+    return list(found)
