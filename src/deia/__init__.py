@@ -60,6 +60,7 @@ _IMPORT_ORDER = (
     ("bus", "analysis"),
     ("conversation",),
     ("services",),
+    ("export",),
     ("cli", "testing"),
     ("pytest_plugin",),
 )

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from io import FileIO
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 try:
     import fcntl
@@ -28,6 +28,7 @@ except ImportError:  # Windows has no flock: sessions go on without, and `statis
 
 if TYPE_CHECKING:
     import subprocess
+    import tempfile
 
 FileT = TypeVar("FileT", bound=FileIO)
 
@@ -110,9 +111,28 @@ def open_for_reading(path: str | os.PathLike[str]) -> FileIO:
     return open(path, "rb", buffering=0)
 
 
+def open_scratch() -> FileIO:
+    """Open a file that has no name, for reading and writing; it is gone when nobody has it open any more."""
+    import tempfile  # which whoever only records never needs
+
+    return tempfile.TemporaryFile(buffering=0)
+
+
 def open_as_asked(kind: type[FileT], path: str | os.PathLike[str], mode: str) -> FileT:
     """Open a file of the user's, as an unbuffered stream of a kind of ours."""
     return kind(path, mode)
+
+
+def create_stream(path: str | os.PathLike[str]) -> BinaryIO:
+    """Create a file, which must not exist, and return it as a buffered stream to write to."""
+    return open(open_new(path), "wb", buffering=1024 * 1024)
+
+
+def temporary_directory() -> tempfile.TemporaryDirectory[str]:
+    """Make a directory of a program's own, private to the user; as a context it is gone at its end."""
+    import tempfile
+
+    return tempfile.TemporaryDirectory(prefix="deia-")
 
 
 def pread(fd: int, size: int, offset: int) -> bytes:
