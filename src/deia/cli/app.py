@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-import sys
 from collections.abc import Sequence
 
 import click
@@ -15,7 +13,9 @@ from deia.cli.analyze import analyze
 from deia.cli.bench.command import bench
 from deia.cli.check import check
 from deia.cli.demo.command import demo
+from deia.cli.export import export
 from deia.cli.output import Output
+from deia.cli.query import query
 from deia.cli.recover import recover
 from deia.cli.status import INTERRUPTED, WRONG_USAGE
 from deia.cli.summary import summary
@@ -38,7 +38,7 @@ def commands(context: click.Context) -> None:
         context.exit(WRONG_USAGE)  # as a missing command is
 
 
-for _command in (analyze, summary, check, recover, demo, bench):
+for _command in (analyze, summary, query, export, check, recover, demo, bench):
     commands.add_command(_command)
 
 
@@ -75,7 +75,4 @@ def _write(output: Output) -> None:
     try:
         output.write()
     except OSError as error:
-        # What is still buffered must not fail once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # that is a reader (`head`, a pager) that has seen enough
-            output.fail(error, "standard output")
+        output.give_up(error)

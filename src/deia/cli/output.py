@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from deia.cli.page import Page, PlainPage, TerminalPage
@@ -25,15 +25,19 @@ class Output:
     Attributes:
         page: What people are shown.
         limit: How many rows a long table has in a terminal; None in a pipe, where grep and cut want them all.
+        in_terminal: Whether standard output is a terminal.
         interactive: Whether somebody watches: both streams are terminals.
         code: The exit code; the highest of all that happened.
     """
 
     def __init__(self) -> None:
-        in_terminal = sys.stdout.isatty()
-        self.interactive = in_terminal and sys.stderr.isatty()
-        self.page: Page = TerminalPage(ascii_only=not _is_unicode(sys.stdout.encoding)) if in_terminal else PlainPage()
-        self.limit = _TERMINAL_ROWS if in_terminal else None
+        self._stdout = sys.stdout
+        self.in_terminal = sys.stdout.isatty()
+        self.interactive = self.in_terminal and sys.stderr.isatty()
+        self.page: Page = (
+            TerminalPage(ascii_only=not _is_unicode(sys.stdout.encoding)) if self.in_terminal else PlainPage()
+        )
+        self.limit = _TERMINAL_ROWS if self.in_terminal else None
         self.code = FINE
         self._instead: str | None = None
 
@@ -41,6 +45,37 @@ class Output:
         """Make `value`, as JSON, the whole of the output."""
         # ASCII only: whatever a log holds, no terminal obeys it and no locale chokes on it.
         self.replace(json.dumps(jsonable(value), indent=2, ensure_ascii=True, allow_nan=False) + "\n")
+
+    def stream(self, pieces: Iterable[bytes]) -> None:
+        """Write what is too long to be collected, at once and piece by piece, in place of the page.
+
+        A terminal is shown what it would obey, as in a page.
+        """
+        self.replace("")
+        for piece in pieces:
+            if not self._put(_shown(piece) if self.in_terminal else piece):
+                return
+        self._put(b"")
+
+    def _put(self, piece: bytes) -> bool:
+        to = getattr(self._stdout, "buffer", None)
+        if to is None:
+            return True  # standard output is closed: the exit code alone is wanted
+        try:
+            to.write(piece)
+            if not piece:
+                to.flush()
+        except OSError as error:
+            self.give_up(error)
+            return False
+        return True
+
+    def give_up(self, error: OSError) -> None:
+        """Write no more: standard output is gone."""
+        # What is still buffered must not fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # that is a reader (`head`, a pager) that has seen enough
+            self.fail(error, "standard output")
 
     def replace(self, text: str) -> None:
         """Make `text` the whole of the output, in place of the page."""
@@ -89,6 +124,11 @@ def jsonable(value: object) -> Any:
     if isinstance(value, (list, tuple)):
         return [jsonable(item) for item in value]
     raise TypeError(f"{type(value).__name__} has no form in JSON: {value!r}")
+
+
+def _shown(piece: bytes) -> bytes:
+    """Return text with everything made visible that a terminal would obey."""
+    return "\n".join(map(clean, piece.decode(errors="backslashreplace").split("\n"))).encode()
 
 
 def _is_unicode(encoding: str | None) -> bool:

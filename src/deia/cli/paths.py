@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from glob import iglob
 from pathlib import Path
 
 from deia import system
@@ -70,3 +71,18 @@ def _journal_of(path: Path) -> Path:
     if _is_queue(path.name):
         return path.with_name(path.name.removeprefix(".").removesuffix(".queue") + ".jsonl")
     return path if os.path.isdir(path) else first_journal(path)
+
+
+def default_directory() -> str:
+    """Return where loggers record that are not told where."""
+    return os.environ.get("DEIA_SESSIONS_DIR") or os.path.join(".deia", "sessions")
+
+
+def all_sessions(paths: Iterable[str], complain: Complain) -> list[Path]:
+    """Return the journals that several paths mean, or patterns with `*`, `?` and `[`; each once."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        matches = [path] if os.path.exists(path) else sorted(iglob(path, recursive=True))
+        for match in matches or [path]:
+            found.update(dict.fromkeys(sessions(match, complain)))
+    return list(found)
