@@ -59,6 +59,7 @@ _IMPORT_ORDER = (
     ("journal",),
     ("bus", "analysis"),
     ("conversation",),
+    ("pruning",),
     ("services",),
     ("export",),
     ("cli", "testing"),

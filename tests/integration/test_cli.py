@@ -795,7 +795,7 @@ def test_every_command_and_option_has_a_help_text(name: str, command: click.Comm
             assert parameter.help, f"{name} {parameter.opts}"
         else:
             assert parameter.metavar
-            assert parameter.metavar.strip(".[]") in (command.help or ""), f"{name}: {parameter.metavar}"
+            assert parameter.metavar.strip("[].") in (command.help or ""), f"{name}: {parameter.metavar}"
 
 
 def test_reference_page_is_what_the_help_says() -> None:

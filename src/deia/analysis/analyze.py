@@ -54,6 +54,22 @@ def analyze_session(
         raise ValueError(f"end must be Unix seconds, not {end!r}")
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be 1 or more, not {workers!r}")
+    accumulator, damages = accumulate(path, strict=strict, workers=workers, cache=cache, on_progress=on_progress)
+    return accumulator.finish(bottleneck_share=bottleneck_share, end=end, damages=damages)
+
+
+def accumulate(
+    path: str | os.PathLike[str],
+    *,
+    strict: bool = False,
+    workers: int | None = None,
+    cache: AnalysisCache | None = None,
+    on_progress: OnProgress | None = None,
+) -> tuple[SessionAccumulator, DamageLog]:
+    """Return what all lines of a log amount to, and what is wrong with it.
+
+    Arguments and errors are those of `analyze_session`.
+    """
     require_file(path)
     while True:
         accumulator = SessionAccumulator()
@@ -65,7 +81,7 @@ def analyze_session(
             assert page is not None
             page.forget()
             continue
-        return accumulator.finish(bottleneck_share=bottleneck_share, end=end, damages=damages)
+        return accumulator, damages
 
 
 def read_log(

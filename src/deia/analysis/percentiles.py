@@ -52,6 +52,26 @@ class Percentiles:
             self._buckets[bucket] += count
             self._count += count
 
+    @property
+    def count(self) -> int:
+        """How many durations were counted."""
+        return self._count
+
+    @property
+    def smallest(self) -> int:
+        """The shortest of them, milliseconds; 0 without any."""
+        return self._smallest
+
+    @property
+    def largest(self) -> int:
+        """The longest of them, milliseconds; 0 without any."""
+        return self._largest
+
+    @property
+    def buckets(self) -> list[tuple[int, int]]:
+        """Each bucket with something in it, and how much, the shortest durations first."""
+        return sorted(self._buckets.items())
+
     def at(self, percent: int) -> int:
         """Return the value, to 1 %, that `percent` of the values do not exceed (nearest rank); 0 without any."""
         rank = -(-percent * self._count // 100)  # rounded up, in whole numbers: 0.07 * 100 is more than 7
@@ -59,7 +79,7 @@ class Percentiles:
             return self._largest
         buckets = sorted(self._buckets)
         last_ranks = list(accumulate(self._buckets[bucket] for bucket in buckets))
-        value = _value(buckets[bisect_left(last_ranks, rank)])
+        value = value_of(buckets[bisect_left(last_ranks, rank)])
         return max(self._smallest, min(value, self._largest))
 
 
@@ -75,8 +95,8 @@ def _bucket(value: int) -> int:
     return _EXACT_BELOW + math.ceil(math.log(value / _EXACT_BELOW) / _LOG_GROWTH)
 
 
-def _value(bucket: int) -> int:
-    """Return the value from which the bucket's two ends are equally far, relatively."""
+def value_of(bucket: int) -> int:
+    """Return the value, milliseconds, from which the bucket's two ends are equally far, relatively."""
     if bucket <= _EXACT_BELOW:
         return bucket
     return round(_EXACT_BELOW * _GROWTH ** (bucket - _EXACT_BELOW) * (1 - _ERROR))

@@ -147,7 +147,7 @@ def _add_up(blocks: _Lines) -> Stretch:
     operations: dict[str, int] = {}
     durations: dict[str, list[int]] = {}
     errors: dict[str, int] = {}
-    tasks: dict[str, TaskFigures] = {}
+    completed: dict[str, list[int]] = {}
     whole_or_none: list[int | None] = []
     times: list[float] = []
     open_here: dict[int, tuple[str, float, bool]] = {}
@@ -238,8 +238,10 @@ def _add_up(blocks: _Lines) -> Stretch:
                     else:
                         raise _IrregularError
                     duration_ms = max(0, duration_ms)
-                    count, total_ms = tasks.get(name, (0, 0))
-                    tasks[name] = count + 1, total_ms + duration_ms
+                    try:
+                        completed[name].append(duration_ms)
+                    except KeyError:
+                        completed[name] = [duration_ms]
                     if parent_id is None:
                         completions.append((began, ended, duration_ms, task_id, number))
                     times.append(ended)
@@ -297,7 +299,7 @@ def _add_up(blocks: _Lines) -> Stretch:
         types=types,
         operations=operations,
         tools=tools,
-        tasks=tasks,
+        tasks={name: _figures(durations_ms) for name, durations_ms in completed.items()},
         orphans=orphans,
         completions=completions,
         opened=[(task_id, *start) for task_id, start in open_here.items()],
@@ -326,5 +328,10 @@ def _tool(durations: list[int], errors: int) -> ToolFigures:
         raise _IrregularError
     if min(durations) < 0:
         durations = [max(0, duration_ms) for duration_ms in durations]
-    buckets = list(buckets_of(durations).items())
-    return len(durations), errors, sum(durations), min(durations), max(durations), buckets
+    count, total_ms, smallest_ms, largest_ms, buckets = _figures(durations)
+    return count, errors, total_ms, smallest_ms, largest_ms, buckets
+
+
+def _figures(durations: list[int]) -> TaskFigures:
+    """Return what durations, 0 or more, amount to."""
+    return len(durations), sum(durations), min(durations), max(durations), list(buckets_of(durations).items())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from deia.analysis.groups import TaskGroups
+from deia.analysis.percentiles import Percentiles
 from deia.analysis.stretch import Stretch
 from deia.events import TaskEvent
 
@@ -52,6 +53,7 @@ class TaskAccumulator:
     Attributes:
         breakdown: Name → milliseconds of its completed runs.
         counts: Name → completed runs.
+        durations: Name → the durations of these.
         completed: Completed runs of all names.
         orphans: Completions without a start; in none of the above.
         open: The starts that nothing completed yet.
@@ -60,6 +62,7 @@ class TaskAccumulator:
     def __init__(self) -> None:
         self.breakdown: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
+        self.durations: defaultdict[str, Percentiles] = defaultdict(Percentiles)
         self.completed = 0
         self.orphans = 0
         self.open: dict[tuple[Any, ...], Start] = {}
@@ -89,6 +92,7 @@ class TaskAccumulator:
         self.completed += 1
         self.counts[event.name] += 1
         self.breakdown[event.name] += duration_ms
+        self.durations[event.name].add(duration_ms)
         if original:
             self._original_ms += duration_ms
             return
@@ -116,10 +120,11 @@ class TaskAccumulator:
             self.open.pop((stretch.session_id, task_id), None)
         for task_id, name, start, top_level in stretch.opened:
             self.open[stretch.session_id, task_id] = Start(name, start, stretch.session_id, top_level)
-        for name, (count, total_ms) in stretch.tasks.items():
+        for name, (count, total_ms, smallest_ms, largest_ms, buckets) in stretch.tasks.items():
             self.completed += count
             self.counts[name] += count
             self.breakdown[name] += total_ms
+            self.durations[name].add_counted(buckets, smallest_ms, largest_ms)
         self.orphans += stretch.orphans
 
     def _open_at(self, at: int, stretch: Stretch) -> Iterator[float]:

@@ -66,6 +66,20 @@ class ToolAccumulator:
         """How many calls there were."""
         return sum(tool.count for tool in self._tools.values())
 
+    def figures(self) -> dict[str, ToolFigures]:
+        """Return the calls of each tool, as a stretch of lines has them."""
+        return {
+            name: (
+                tool.count,
+                tool.errors,
+                tool.total_ms,
+                tool.durations.smallest,
+                tool.durations.largest,
+                tool.durations.buckets,
+            )
+            for name, tool in self._tools.items()
+        }
+
     def finish(self) -> dict[str, ToolStatistics]:
         """Return each tool's figures, the one that took the most time first."""
         return {

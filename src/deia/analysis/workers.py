@@ -16,7 +16,7 @@ from deia import system
 from deia.analysis.stretch import Stretch, unpack
 
 _CODE = "import sys; sys.path[:0] = sys.argv[4:]; from deia.analysis.worker import main; main(sys.argv[1:4])"
-_PACKAGES = tuple(dict.fromkeys(str(Path(module.__file__ or "").parent.parent) for module in (system, orjson)))
+PACKAGES = tuple(dict.fromkeys(str(Path(module.__file__ or "").parent.parent) for module in (system, orjson)))
 
 _PIPE_BYTES = 256 * 1024
 
@@ -45,7 +45,7 @@ class Workers:
         self._answers: dict[int, Stretch | None] = {}
         self._begun: dict[int, bytes] = {}
         self._workers: dict[int, system.Process] = {}
-        arguments = (str(begin), str(size), str(chunk_bytes), *_PACKAGES)
+        arguments = (str(begin), str(size), str(chunk_bytes), *PACKAGES)
         system.advance(journal, begin)
         try:
             for _ in range(count):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import click
 
 from deia.analysis import SessionAnalysis, analyze_session
+from deia.analysis.compare import Group
+from deia.analysis.conditions import Outcome, Target
+from deia.analysis.sessions import figures_of, size_of
 from deia.cli import views
+from deia.cli.checks import judge_targets, show_checks, target_option
 from deia.cli.output import Output, jsonable
 from deia.cli.reading import reading
 from deia.errors import DeiaError
@@ -13,27 +20,31 @@ from deia.errors import DeiaError
 
 @click.command(short_help="Show where the time of a session went.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
+@target_option(of_figures=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with one object per file.")
 @click.help_option("-h", "--help", help="Show this help and exit.")
 @click.pass_obj
-def analyze(output: Output, files: tuple[str, ...], *, as_json: bool) -> None:
+def analyze(output: Output, files: tuple[str, ...], *, targets: tuple[Target, ...], as_json: bool) -> None:
     """Show where the time of each session went.
 
     Tasks by the time they took, bottlenecks, tools, files, what is open, and what is wrong with the file.
 
     FILE is a session log: of a session that is running, was killed, or is closed; plain or compressed with gzip. The
-    exit code is 1 where a file has lines that cannot be read or events that are missing.
+    exit code is 1 where a file has lines that cannot be read or events that are missing, and where a session does not
+    reach a target.
     """
     objects: list[object] = []
     for path in files:
         try:
             with reading(output, path) as on_progress:
                 analysis = analyze_session(path, bottleneck_share=views.BOTTLENECK_SHARE, on_progress=on_progress)
+            reached = _judge(targets, analysis, path) if targets else []
         except (DeiaError, OSError) as error:
             objects.append({"path": path, "error": output.fail(error, path)})
             continue
-        objects.append({"path": path, **jsonable(analysis)})
+        objects.append({"path": path, **jsonable(analysis), **({"targets": jsonable(reached)} if targets else {})})
         _show(output, path, analysis)
+        show_checks(output, [], reached)
         if views.is_damaged(analysis.damages):
             output.found()
     if as_json:
@@ -48,3 +59,9 @@ def _show(output: Output, path: str, analysis: SessionAnalysis) -> None:
     views.show_tools(page, analysis, output.limit)
     views.show_open_tasks(page, analysis, output.limit)
     views.show_damages(page, analysis.damages, analysis.damage_count)
+
+
+def _judge(targets: Sequence[Target], analysis: SessionAnalysis, path: str) -> list[Outcome]:
+    session = Group()
+    session.figures = figures_of(analysis, size_of(Path(path)))
+    return judge_targets(targets, session)

@@ -12,13 +12,17 @@ from deia import __version__
 from deia.cli.analyze import analyze
 from deia.cli.bench.command import bench
 from deia.cli.check import check
+from deia.cli.compare import compare_command
 from deia.cli.demo.command import demo
 from deia.cli.export import export
+from deia.cli.ls import ls
 from deia.cli.output import Output
+from deia.cli.prune import prune_command
 from deia.cli.query import query
 from deia.cli.recover import recover
 from deia.cli.status import INTERRUPTED, WRONG_USAGE
 from deia.cli.summary import summary
+from deia.cli.trend import trend_command
 
 PROGRAM = "deia"
 
@@ -38,7 +42,10 @@ def commands(context: click.Context) -> None:
         context.exit(WRONG_USAGE)  # as a missing command is
 
 
-for _command in (analyze, summary, query, export, check, recover, demo, bench):
+for _command in (
+    *(analyze, summary, ls, compare_command, trend_command, query, export),
+    *(check, recover, prune_command, demo, bench),
+):
     commands.add_command(_command)
 
 

@@ -27,6 +27,7 @@ class Output:
         limit: How many rows a long table has in a terminal; None in a pipe, where grep and cut want them all.
         in_terminal: Whether standard output is a terminal.
         interactive: Whether somebody watches: both streams are terminals.
+        unicode: Whether what reads the output can be given any character.
         code: The exit code; the highest of all that happened.
     """
 
@@ -34,9 +35,8 @@ class Output:
         self._stdout = sys.stdout
         self.in_terminal = sys.stdout.isatty()
         self.interactive = self.in_terminal and sys.stderr.isatty()
-        self.page: Page = (
-            TerminalPage(ascii_only=not _is_unicode(sys.stdout.encoding)) if self.in_terminal else PlainPage()
-        )
+        self.unicode = _is_unicode(sys.stdout.encoding)
+        self.page: Page = TerminalPage(ascii_only=not self.unicode) if self.in_terminal else PlainPage()
         self.limit = _TERMINAL_ROWS if self.in_terminal else None
         self.code = FINE
         self._instead: str | None = None

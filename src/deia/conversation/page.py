@@ -75,16 +75,19 @@ def events_of(journal: Path, session_id: str) -> Iterator[Any]:
             yield event
 
 
+def file_stem(stem: str) -> str:
+    """Return the part of a file's name that tells whose conversation it is, from `{agent}_{session}`."""
+    raw = stem.encode(errors="surrogateescape")  # a name in a directory may be no text
+    return stem if len(raw) <= _STEM_BYTES else f"{raw[: _STEM_BYTES - 9].decode(errors='ignore')}-{crc32(raw):08x}"
+
+
 def path_of(directory: Path, identity: Identity) -> Path:
     """Return the file of a session: the one that is there, or else the name that it gets.
 
     Raises:
         OSError: The directory cannot be read.
     """
-    stem = f"{identity.agent_id}_{identity.session_id}"
-    raw = stem.encode()
-    if len(raw) > _STEM_BYTES:
-        stem = f"{raw[: _STEM_BYTES - 9].decode(errors='ignore')}-{crc32(raw):08x}"
+    stem = file_stem(f"{identity.agent_id}_{identity.session_id}")
     pattern = re.compile(rf"\d{{8}}-\d{{6}}-{re.escape(stem + SUFFIX)}")
     there = sorted(filter(pattern.fullmatch, system.list_directory(directory)))
     if there:

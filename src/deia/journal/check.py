@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from deia import system
 from deia.events import SessionEvent
@@ -92,7 +93,8 @@ def check(path: str | os.PathLike[str], *, on_progress: OnProgress | None = None
     reader = EventReader(path, log.add, on_progress=on_progress)
     queue = queue_path(reader.journal)
     report = CheckReport(reader.path)
-    report.locked = _probe(queue)
+    state = queue_state(queue)
+    report.locked = None if state == "unknown" else state == "open"
     types: Counter[str] = Counter()
     dropped = 0
     for entry in reader.entries():
@@ -121,15 +123,26 @@ def check(path: str | os.PathLike[str], *, on_progress: OnProgress | None = None
     return report
 
 
-def _probe(queue: Path) -> bool | None:
-    """Tell whether a session is open in a logger."""
+QueueState = Literal["none", "left", "open", "unknown"]
+"""What a session's queue file tells.
+
+- `none`: there is none; the session is closed.
+- `left`: nobody has it locked: the process died, and what is in it may have to be recovered.
+- `open`: a logger has it locked.
+- `unknown`: whether it is locked cannot be told; it may be no file of ours at all.
+"""
+
+
+def queue_state(queue: Path) -> QueueState:
+    """Tell whether a session is open in a logger, by its queue file."""
     try:
         fd = system.open_existing(queue)
     except FileNotFoundError:
-        return False
+        return "none"
     except OSError:  # a link in its place, or not ours to open: the reader reports it as a problem of the queue file
-        return None
+        return "unknown"
     try:
-        return system.is_locked(fd)
+        locked = system.is_locked(fd)
     finally:
         system.close(fd)
+    return "unknown" if locked is None else "open" if locked else "left"

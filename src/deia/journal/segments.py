@@ -6,7 +6,10 @@ import errno
 import re
 import stat
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -153,21 +156,60 @@ def is_packed(path: Path) -> bool:
         system.close(fd)
 
 
+class Listings:
+    """Directories that are listed once, as long as they do not change, and not for each of their sessions.
+
+    For whoever reads thousands of sessions that nobody records: to list their directory for each takes longer than to
+    read them. A segment that comes within a tick of the file system's clock after the listing is not seen, so it is
+    not for sessions that are open.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[int, dict[str, list[int]]]] = {}
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Have them used inside this block, by this thread or task."""
+        token = _listings.set(self)
+        try:
+            yield
+        finally:
+            _listings.reset(token)
+
+    def numbers(self, directory: Path) -> dict[str, list[int]]:
+        """Return the numbers of the files that are named as later segments, by the names of their sessions."""
+        try:
+            changed_ns = system.stat(directory).st_mtime_ns
+        except OSError:  # gone: that shows when it is listed
+            return _all_numbers(directory)
+        known = self._known.get(directory)
+        if known is None or known[0] != changed_ns:
+            known = self._known[directory] = changed_ns, _all_numbers(directory)
+        return known[1]
+
+
+_listings: ContextVar[Listings | None] = ContextVar("_listings", default=None)
+
+
 def _numbers(directory: Path, stem: str) -> list[int]:
-    """Return the numbers of the files that are named as later segments."""
-    prefix = stem + "."
+    """Return the numbers of the files that are named as later segments of a session."""
+    listings = _listings.get()
+    if listings is not None:
+        return listings.numbers(directory).get(stem, [])
+    return _all_numbers(directory, stem + ".").get(stem, [])
+
+
+def _all_numbers(directory: Path, prefix: str = "") -> dict[str, list[int]]:
+    """Return the numbers of the files in a directory that are named as later segments, by their sessions' names."""
     try:
         names = system.list_directory(directory)
     except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [
-        int(match[2])
-        for name in names
-        if name.startswith(prefix)
-        and (match := _NUMBERED.fullmatch(name)) is not None
-        and match[1] == stem
-        and match[2] != "1"
-    ]
+        return {}
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for name in names:
+        if name.startswith(prefix) and (match := _NUMBERED.fullmatch(name)) is not None and match[2] != "1":
+            found[match[1]].append(int(match[2]))
+    return found
 
 
 def _read(path: Path, number: int, stem: str) -> Segment | None:

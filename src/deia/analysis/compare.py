@@ -1,0 +1,378 @@
+"""Two groups of sessions side by side: what got slower, by how much, and whether that is more than noise.
+
+`docs/reference/comparing.md` says what each verdict means.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from deia.analysis.figures import METRICS, SUMS, Figures
+from deia.analysis.percentiles import Percentiles, value_of
+from deia.analysis.ranksum import RankSum, holm, rank_sum, ratio
+from deia.analysis.sessions import Durations, Kind, SessionFigures
+
+NOISE = 0.01
+"""How likely one comparison may take noise for a change, all that is looked at together."""
+
+SMALLEST_CHANGE = 0.1
+"""What is less than 10 % longer or shorter is no change, however sure it is: nobody would look for its cause."""
+
+SMALLEST_ERROR_CHANGE = 0.01
+"""In the share of calls that failed: one in a hundred."""
+
+FEWEST_VALUES = 8
+"""How many each group needs at least. Of 4 and 4 not even the clearest order is rarer than noise (1 in 35); 8 and 8
+(1 in 6,435) leave room for sixty names that are looked at together."""
+
+CLUSTERS = 64
+"""Sessions of a group are dealt to so many clusters: more tell nothing more, and each takes memory for each name."""
+
+Verdict = Literal["slower", "faster", "same", "few", "new", "gone"]
+"""What became of a name: beyond noise, or not; `few` where one group has too few to tell, `new` and `gone` where one
+has none at all."""
+
+Direction = Literal["higher", "lower", "same", "few"]
+"""What became of a share or a figure, likewise."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How long the runs of one task, or the calls of one tool, took in one group.
+
+    Attributes:
+        count: How many there were.
+        errors: How many of them failed, as far as the logs tell.
+        total_ms: Milliseconds together.
+        p50_ms: Half of them took no longer; correct to 1 %, as all percentiles.
+        p95_ms: Likewise for 95 of 100.
+        max_ms: The longest.
+    """
+
+    count: int
+    errors: int
+    total_ms: int
+    p50_ms: int
+    p95_ms: int
+    max_ms: int
+
+    @property
+    def mean_ms(self) -> float:
+        """The mean."""
+        return self.total_ms / self.count
+
+    @property
+    def error_share(self) -> float:
+        """The part of them that failed, 0 to 1."""
+        return self.errors / self.count
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of one task or tool.
+
+    Attributes:
+        kind: Which of the two.
+        name: Its name.
+        before: How long it took in the first group; None where it was not there.
+        after: In the second.
+        verdict: Whether it got slower or faster.
+        ratio: How many times as long one typically takes: the median of all pairs. None where there are too few.
+        p: How likely noise alone would look like that, corrected for how much was looked at; None likewise.
+        errors: Whether a higher or a lower share of it failed.
+        errors_p: As `p`.
+    """
+
+    kind: Kind
+    name: str
+    before: Spread | None
+    after: Spread | None
+    verdict: Verdict
+    ratio: float | None = None
+    p: float | None = None
+    errors: Direction = "few"
+    errors_p: float | None = None
+
+    @property
+    def extra_ms(self) -> int:
+        """How much more time it took in the second group than so many would have taken in the first, milliseconds."""
+        if self.before is None or self.after is None:
+            return 0
+        return round(self.after.total_ms - self.before.mean_ms * self.after.count)
+
+
+@dataclass(frozen=True)
+class FigureChange:
+    """What became of one figure.
+
+    Attributes:
+        name: Its name in `METRICS`.
+        before: Its value for the first group as a whole; None where there is nothing to compute it from.
+        after: For the second.
+        verdict: Whether it got higher or lower, from session to session.
+        p: As for a `Change`.
+    """
+
+    name: str
+    before: float | None
+    after: float | None
+    verdict: Direction
+    p: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """The second value in terms of the first; None where that has no meaning."""
+        return self.after / self.before if self.before and self.after is not None else None
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether it changed in the wrong direction, beyond noise."""
+        better = METRICS[self.name].better
+        return self.verdict in ("higher", "lower") and better is not None and self.verdict != better
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two groups of sessions side by side.
+
+    Attributes:
+        before: Key figures of the first group.
+        after: Of the second.
+        figures: What became of them.
+        changes: What became of tasks and tools, what took the most additional time first.
+        by_session: Whether there were enough sessions to tell what differs between them from what differs within; else
+            each run and call was taken by itself.
+    """
+
+    before: Figures
+    after: Figures
+    figures: list[FigureChange]
+    changes: list[Change]
+    by_session: bool
+
+    def of(self, kind: Kind) -> list[Change]:
+        """Return what became of tasks, or of tools."""
+        return [change for change in self.changes if change.kind == kind]
+
+    @property
+    def slower(self) -> list[Change]:
+        """What got slower beyond noise."""
+        return [change for change in self.changes if change.verdict == "slower"]
+
+    @property
+    def faster(self) -> list[Change]:
+        """What got faster beyond noise, what saved the most time first."""
+        return [change for change in reversed(self.changes) if change.verdict == "faster"]
+
+    @property
+    def failing(self) -> list[Change]:
+        """What fails more often, beyond noise."""
+        return [change for change in self.changes if change.errors == "higher"]
+
+    @property
+    def worse(self) -> list[FigureChange]:
+        """Figures that got worse beyond noise."""
+        return [figure for figure in self.figures if figure.is_worse]
+
+
+class Group:
+    """Sessions that are looked at together. Its memory grows with the number of names, and not with that of sessions.
+
+    Attributes:
+        figures: Their key figures.
+    """
+
+    def __init__(self, sessions: Iterable[SessionFigures] = ()) -> None:
+        self.figures = Figures()
+        self._samples: dict[tuple[Kind, str], _Sample] = {}
+        self._values: dict[str, Counter[float]] = {name: Counter() for name in METRICS.keys() - SUMS}
+        for session in sessions:
+            self.add(session)
+
+    def add(self, session: SessionFigures) -> None:
+        """Add a session."""
+        cluster = self.figures.sessions % CLUSTERS
+        self.figures.add(session.figures)
+        for kind, names in session.durations.items():
+            for name, durations in names.items():
+                sample = self._samples.get((kind, name))
+                if sample is None:
+                    sample = self._samples[kind, name] = _Sample()
+                sample.add(cluster, durations)
+        for name, values in self._values.items():
+            value = METRICS[name].of(session.figures)
+            if value is not None:
+                values[value] += 1
+
+    def names(self, kind: Kind) -> list[str]:
+        """Return the names of its tasks, or of its tools."""
+        return [name for of, name in self._samples if of == kind]
+
+    def spread(self, kind: Kind, name: str) -> Spread | None:
+        """Return how long a task or a tool took; None where it is not there."""
+        sample = self._samples.get((kind, name))
+        return None if sample is None else sample.spread()
+
+
+class _Sample:
+    """One name in one group: what all sessions have of it together, and what each cluster has."""
+
+    def __init__(self) -> None:
+        self.errors = 0
+        self.total_ms = 0
+        self.durations = Percentiles()
+        self.clusters: dict[int, Counter[int]] = {}
+        self.failures: dict[int, Counter[int]] = {}
+
+    def add(self, cluster: int, more: Durations) -> None:
+        self.errors += more.errors
+        self.total_ms += more.total_ms
+        self.durations.add_counted(more.buckets, more.smallest_ms, more.largest_ms)
+        of_cluster = self.clusters.setdefault(cluster, Counter())
+        for bucket, count in more.buckets:
+            of_cluster[bucket] += count
+        self.failures.setdefault(cluster, Counter()).update({0: more.count - more.errors, 1: more.errors})
+
+    def spread(self) -> Spread:
+        of = self.durations
+        return Spread(of.count, self.errors, self.total_ms, of.at(50), of.at(95), of.largest)
+
+    def values(self) -> Iterator[tuple[float, int]]:
+        """Yield the durations, milliseconds; what took less than one counts as one, for no log has finer ones."""
+        for bucket, count in self.durations.buckets:
+            yield float(max(1, value_of(bucket))), count
+
+
+def compare(before: Group, after: Group, *, smallest_change: float = SMALLEST_CHANGE) -> Comparison:
+    """Say what differs between two groups of sessions.
+
+    Args:
+        before: The first group.
+        after: The second.
+        smallest_change: The part by which something must take longer, or shorter, to be called slower or faster.
+    """
+    tests = _Tests()
+    drafts = [
+        _draft_change(tests, *key, before._samples.get(key), after._samples.get(key), smallest_change)
+        for key in {**before._samples, **after._samples}
+    ]
+    figures = [_draft_figure(tests, name, before, after, smallest_change) for name in METRICS]
+    tests.correct()
+    changes = [draft() for draft in drafts]
+    return Comparison(
+        before.figures,
+        after.figures,
+        [draft() for draft in figures],
+        sorted(changes, key=lambda change: (-change.extra_ms, change.kind, change.name)),
+        tests.by_session,
+    )
+
+
+class _Tests:
+    """The tests of one comparison: how sure each is depends on how many there are.
+
+    Attributes:
+        by_session: Whether all tests of durations took sessions as a whole.
+    """
+
+    def __init__(self) -> None:
+        self.by_session = True
+        self._values: list[float] = []
+        self._numbers: list[int | None] = []
+
+    def add(self, outcome: RankSum) -> int:
+        """Note a test; return its number. What had nothing to test is none, and makes no other less sure."""
+        self._numbers.append(None if outcome.constant else len(self._values))
+        if not outcome.constant:
+            self._values.append(outcome.p)
+        return len(self._numbers) - 1
+
+    def correct(self) -> None:
+        """Take it that these are all."""
+        self._values = holm(self._values)
+
+    def __getitem__(self, number: int) -> float:
+        """Return a test's p value, corrected."""
+        value = self._numbers[number]
+        return 1.0 if value is None else self._values[value]
+
+
+def _draft_change(
+    tests: _Tests, kind: Kind, name: str, first: _Sample | None, second: _Sample | None, smallest_change: float
+) -> Callable[[], Change]:
+    """Test a task or a tool; return what says what became of it, once all tests are known."""
+    before, after = (None if each is None else each.spread() for each in (first, second))
+    change = Change(kind, name, before, after, "few")
+    if first is None or second is None:
+        change = replace(change, verdict="new" if first is None else "gone")
+        return lambda: change
+    if min(first.durations.count, second.durations.count) < FEWEST_VALUES:
+        return lambda: change
+    outcome = rank_sum(list(first.clusters.values()), list(second.clusters.values()))
+    tests.by_session = tests.by_session and outcome.clustered
+    number = tests.add(outcome)
+    times = ratio(first.values(), second.values())
+    verdict = _direction(times, smallest_change)
+    errors_number: int | None = None
+    if first.errors + second.errors:
+        errors_number = tests.add(rank_sum(list(first.failures.values()), list(second.failures.values())))
+    errors = _error_direction(first, second)
+
+    def tested() -> Change:
+        p = tests[number]
+        errors_p = None if errors_number is None else tests[errors_number]
+        return replace(
+            change,
+            verdict=verdict if p <= NOISE else "same",
+            ratio=times,
+            p=p,
+            errors=errors if errors_p is not None and errors_p <= NOISE else "same",
+            errors_p=errors_p,
+        )
+
+    return tested
+
+
+def _draft_figure(
+    tests: _Tests, name: str, before: Group, after: Group, smallest_change: float
+) -> Callable[[], FigureChange]:
+    """Test a figure from session to session, likewise."""
+    of = METRICS[name].of
+    figure = FigureChange(name, of(before.figures), of(after.figures), "few")
+    values = before._values.get(name, Counter()), after._values.get(name, Counter())
+    if min(each.total() for each in values) < FEWEST_VALUES:
+        return lambda: figure
+    number = tests.add(rank_sum(*([_ranked(each, values)] for each in values)))
+    verdict = _figure_direction(figure, smallest_change)
+    return lambda: replace(figure, p=tests[number], verdict=verdict if tests[number] <= NOISE else "same")
+
+
+def _ranked(values: Counter[float], groups: Iterable[Counter[float]]) -> Counter[int]:
+    """Return values by their rank among those of all groups."""
+    ranks = {value: rank for rank, value in enumerate(sorted(set().union(*groups)))}
+    return Counter({ranks[value]: count for value, count in values.items()})
+
+
+def _direction(times: float, smallest_change: float) -> Verdict:
+    if 1 / (1 + smallest_change) < times < 1 + smallest_change:
+        return "same"
+    return "slower" if times > 1 else "faster"
+
+
+def _error_direction(before: _Sample, after: _Sample) -> Direction:
+    change = after.errors / after.durations.count - before.errors / before.durations.count
+    if abs(change) < SMALLEST_ERROR_CHANGE:
+        return "same"
+    return "higher" if change > 0 else "lower"
+
+
+def _figure_direction(figure: FigureChange, smallest_change: float) -> Direction:
+    if figure.before is None or figure.after is None:
+        return "same"
+    low, high = sorted((figure.before, figure.after))
+    if high < low * (1 + smallest_change) or low == high:
+        return "same"
+    return "higher" if figure.after > figure.before else "lower"

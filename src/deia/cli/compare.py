@@ -1,0 +1,112 @@
+"""`deia compare`: two sessions, or two groups of them, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import click
+
+from deia.analysis.compare import SMALLEST_CHANGE, Group, compare
+from deia.analysis.conditions import Condition, Target
+from deia.analysis.trend import Timeline
+from deia.cli import views
+from deia.cli.amounts import moment, part
+from deia.cli.changes import document, show_changes, show_figures, show_names
+from deia.cli.checks import fail_if_option, judge_conditions, judge_targets, show_checks, target_option
+from deia.cli.output import Output
+from deia.cli.selection import Selection, readable, selection_options
+from deia.cli.text import plural
+
+Labels = tuple[str, str]
+
+
+@click.command("compare", short_help="Say what differs between two sessions, or two groups.")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
+@click.option(
+    "--before", type=moment, metavar="TIME", help="Of one directory: what began before, and what began later."
+)
+@click.option("--by", type=click.Choice(("day", "week")), help="Of one directory: its last two days, or weeks.")
+@click.option(
+    "--min-change",
+    type=part,
+    default=f"{SMALLEST_CHANGE:.0%}",
+    show_default=True,
+    metavar="PERCENT",
+    help="What changes by less is not called slower or faster.",
+)
+@fail_if_option
+@target_option()
+@selection_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.help_option("-h", "--help", help="Show this help and exit.")
+@click.pass_obj
+def compare_command(
+    output: Output,
+    paths: tuple[str, ...],
+    *,
+    before: float | None,
+    by: Literal["day", "week"] | None,
+    min_change: float,
+    conditions: tuple[Condition, ...],
+    targets: tuple[Target, ...],
+    agents: tuple[str, ...],
+    since: float | None,
+    until: float | None,
+    as_json: bool,
+) -> None:
+    """Say what got slower from A to B, by how much, and whether that is more than noise.
+
+    PATH is a session log; or a directory or a pattern in quotes, which mean all sessions in them. The first is A, the
+    second is B. With --before or --by there is one, and its sessions make both groups. TIME is a date (2026-11-23), a
+    date with a time, or how long ago (7d).
+
+    A task or a tool is called slower where its durations differ by more than noise (a rank-sum test on all of them,
+    corrected for how many names are looked at) and by at least 10 %. The reference, "Comparing sessions", has the
+    formulas, and the grammar of EXPR.
+
+    The exit code is 1 where an EXPR is so, or a target is not reached; 2 where one cannot be read.
+    """
+    if (before is not None) + (by is not None) + (len(paths) == 2) != 1 or len(paths) > 2:
+        raise click.UsageError("Give A and B, or one directory with --before or with --by.")
+    selection = Selection(agents, since, until)
+    labels, groups = _groups(output, paths, selection, before, by)
+    comparison = compare(*groups, smallest_change=min_change)
+    failures = judge_conditions(conditions, comparison, *groups)
+    reached = judge_targets(targets, groups[1])
+    page = output.page
+    page.heading(f"A: {labels[0]} ({plural(comparison.before.sessions, 'session')})")
+    page.line(f"B: {labels[1]} ({plural(comparison.after.sessions, 'session')})")
+    for group, label in zip(groups, labels, strict=True):
+        if not group.figures.sessions:
+            output.complain(f"{label}: no session there that can be read")
+            output.found()
+    show_changes(page, comparison, output.limit)
+    show_figures(page, comparison.figures)
+    show_names(page, "Tasks", comparison.of("task"), output.limit)
+    show_names(page, "Tools", comparison.of("tool"), output.limit)
+    show_checks(output, failures, reached)
+    if as_json:
+        output.document(document(comparison, labels, failures, reached))
+
+
+def _groups(
+    output: Output, paths: Sequence[str], selection: Selection, before: float | None, by: Literal["day", "week"] | None
+) -> tuple[Labels, tuple[Group, Group]]:
+    if len(paths) == 2:
+        groups = [Group(readable(output, [path], selection)) for path in paths]
+        return (paths[0], paths[1]), (groups[0], groups[1])
+    sessions = readable(output, paths, selection)
+    if by is not None:
+        timeline = Timeline(sessions, by)
+        if len(timeline.labels) < 2:
+            raise click.UsageError(f"{paths[0]} has no sessions of two {by}s.")
+        first, second = timeline.labels[-2:]
+        return (first, second), (timeline.group([first]), timeline.group([second]))
+    assert before is not None
+    earlier, later = Group(), Group()
+    for session in sessions:
+        if session.began is not None:
+            (earlier if session.began < before else later).add(session)
+    then = views.moment(before)
+    return (f"before {then}", f"from {then} on"), (earlier, later)

@@ -1,0 +1,144 @@
+"""`deia ls`: the sessions of directories, with their key figures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import click
+
+from deia.analysis.figures import METRICS
+from deia.analysis.sessions import SessionFigures
+from deia.cli import views
+from deia.cli.output import Output, jsonable
+from deia.cli.page import Column
+from deia.cli.paths import all_sessions, default_directory
+from deia.cli.selection import Selection, look, selection_options
+from deia.cli.status import FINE
+from deia.cli.text import count, duration, plural, size
+
+_Key = Callable[[SessionFigures], "float | str | None"]
+
+_TEXTS: dict[str, _Key] = {
+    "agent": lambda session: session.agent_id,
+    "session": lambda session: session.session_id,
+    "state": lambda session: session.state,
+    "path": lambda session: session.path,
+}
+"""What is sorted from A to Z."""
+
+_NUMBERS: dict[str, _Key] = {
+    "began": lambda session: session.began,
+    "duration": lambda session: session.figures.session_ms,
+    "events": lambda session: session.figures.events,
+    "tasks": lambda session: session.figures.tasks,
+    "tasks-per-hour": lambda session: METRICS["tasks_per_hour"].of(session.figures),
+    "tool-calls": lambda session: session.figures.tool_calls,
+    "errors": lambda session: session.figures.errors,
+    "size": lambda session: session.figures.size_bytes,
+}
+"""What is sorted with the highest first."""
+
+_SORTS = _NUMBERS | _TEXTS
+
+_BAD = frozenset({"damaged", "unreadable", "no log"})
+
+
+@click.command(short_help="List sessions with their key figures.")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path())
+@click.option("--sort", type=click.Choice(tuple(_SORTS)), default="began", show_default=True, help="What to sort by.")
+@click.option("--reverse", is_flag=True, help="The other way round.")
+@selection_options
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array with one object per session.")
+@click.help_option("-h", "--help", help="Show this help and exit.")
+@click.pass_obj
+def ls(
+    output: Output,
+    paths: tuple[str, ...],
+    *,
+    sort: str,
+    reverse: bool,
+    agents: tuple[str, ...],
+    since: float | None,
+    until: float | None,
+    as_json: bool,
+) -> None:
+    """List sessions: whose, what became of them, when they began, and their key figures.
+
+    PATH is a directory, which means all sessions in it, at any depth; a session log; or a pattern. Without one it is
+    the directory where loggers record: $DEIA_SESSIONS_DIR, else .deia/sessions. TIME is a date (2026-11-23), a date
+    with a time (2026-11-23T08:00), or how long ago (12h, 7d, 2w).
+
+    States: recording (a logger has it open), finished, interrupted (its process died, or it ended in a task), damaged,
+    unreadable, no log; unknown where nothing tells whether it is open. Errors are failed tool calls and recorded
+    errors. The newest come first; what is sorted by numbers begins with the highest.
+
+    The exit code is 1 where a session is damaged, unreadable or no log.
+    """
+    journals = all_sessions(paths or (default_directory(),), output.fail)
+    chosen = Selection(agents, since, until)
+    found = [replace(session, durations={}) for session in look(output, journals, chosen)]
+    key = _SORTS[sort]
+    known = sorted(found, key=lambda session: session.path)
+    known = [session for session in known if key(session) is not None]
+    known.sort(key=key, reverse=(sort in _NUMBERS) is not reverse)  # type: ignore[arg-type]  # one key gives one type
+    found = known + [session for session in found if key(session) is None]
+    if any(session.state in _BAD for session in found):
+        output.found()
+    if as_json:
+        output.document([_object(session) for session in found])
+    else:
+        _show(output, found)
+
+
+def _object(session: SessionFigures) -> dict[str, object]:
+    fields = jsonable(session)
+    del fields["durations"]
+    return {
+        **{name: value for name, value in fields.items() if name != "figures"},
+        **{name: value for name, value in fields["figures"].items() if name != "sessions"},
+        "tasks_per_hour": METRICS["tasks_per_hour"].of(session.figures),
+    }
+
+
+def _show(output: Output, found: Sequence[SessionFigures]) -> None:
+    page = output.page
+    if not found:
+        if output.code == FINE:
+            page.line("No session there.", "quiet")
+        return
+    numbers = ("Duration", "Events", "Tasks", "Tasks / h", "Tool calls", "Errors", "Size")
+    page.table(
+        [
+            *(Column(name) for name in ("State", "Began", "Agent", "Session")),
+            *(Column(name, number=True) for name in numbers),
+        ],
+        [_row(session) for session in found[: output.limit]],
+    )
+    views._say_more(page, len(found), output.limit, "session")
+    for session in found:
+        if session.problem is not None:
+            page.line(f"{session.path}: {session.problem}", "bad")
+    page.gap()
+    total = sum(session.figures.size_bytes for session in found)
+    page.line(f"{plural(len(found), 'session')}, {size(total)}", "quiet")
+
+
+def _row(session: SessionFigures) -> list[str]:
+    figures = session.figures
+    name = session.session_id or os.path.basename(session.path)
+    row = [session.state, "-" if session.began is None else views.moment(session.began), session.agent_id or "-", name]
+    if not session.is_readable:
+        return row + ["-"] * 7
+    per_hour = METRICS["tasks_per_hour"].of(figures)
+    return [
+        *row,
+        duration(figures.session_ms),
+        count(figures.events),
+        count(figures.tasks),
+        "-" if per_hour is None else f"{per_hour:,.1f}",
+        count(figures.tool_calls),
+        count(figures.errors),
+        size(figures.size_bytes),
+    ]

@@ -1,0 +1,102 @@
+"""What is said of two groups of sessions."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from deia.analysis.compare import FEWEST_VALUES, compare
+from deia.analysis.figures import METRICS, SUMS, Figures
+from support.fleets import group
+
+GENERATOR = random.Random(5)
+
+
+def calls(number: int, median: float, spread: float = 0.3) -> list[int]:
+    return [round(median * GENERATOR.lognormvariate(0, spread)) for _ in range(number)]
+
+
+def test_slower_tool_is_named_with_how_much_and_how_sure() -> None:
+    """The other one is not; what costs the most time comes first."""
+    before = group({"pytest": calls(200, 1000), "git": calls(200, 50)})
+    after = group({"pytest": calls(200, 1500), "git": calls(200, 50)})
+    comparison = compare(before, after)
+    (slower,) = comparison.slower
+    assert slower.name == "pytest"
+    assert slower.ratio == pytest.approx(1.5, rel=0.1)
+    assert slower.p is not None and slower.p < 0.01
+    assert slower.extra_ms == pytest.approx(200 * 500, rel=0.3)
+    assert comparison.changes[0] is slower
+    assert [change.verdict for change in comparison.changes] == ["slower", "same"]
+    (faster,) = compare(after, before).faster
+    assert faster.name == "pytest" and faster.ratio == pytest.approx(1 / 1.5, rel=0.1)
+
+
+def test_change_that_is_sure_but_small_is_none() -> None:
+    """Unless smaller ones are asked for."""
+    before, after = group({"a": [1000] * 500 + [1001] * 500}), group({"a": [1050] * 500 + [1060] * 500})
+    assert compare(before, after).slower == []
+    (slower,) = compare(before, after, smallest_change=0.02).slower
+    assert slower.ratio == pytest.approx(1.05, rel=0.02)
+
+
+def test_too_few_calls_are_not_judged() -> None:
+    """However different they are."""
+    few = FEWEST_VALUES - 1
+    (change,) = compare(group({"a": [1] * few}), group({"a": [1000] * 100})).changes
+    assert (change.verdict, change.ratio, change.p) == ("few", None, None)
+
+
+def test_what_is_new_and_what_is_gone_is_said() -> None:
+    """Neither is slower or faster."""
+    comparison = compare(group({"old": [5]}), group({"new": [5]}))
+    assert {change.name: change.verdict for change in comparison.changes} == {"new": "new", "old": "gone"}
+    assert all(change.extra_ms == 0 for change in comparison.changes)
+
+
+def test_what_takes_less_than_the_logs_resolution_is_no_change() -> None:
+    """0 ms and 1 ms are the same: no log has finer ones."""
+    (change,) = compare(group({"a": [0] * 100}), group({"a": [1] * 100})).changes
+    assert (change.verdict, change.ratio) == ("same", 1.0)
+
+
+def test_tool_that_fails_more_often_is_named() -> None:
+    """By the share of its calls that failed."""
+    before, after = group({"a": [5] * 200}), group({"a": [5] * 200})
+    for session_group, errors in ((before, 2), (after, 40)):
+        sample = session_group._samples["tool", "a"]
+        sample.errors = errors
+        sample.failures[0] = type(sample.failures[0])({0: 200 - errors, 1: errors})
+    comparison = compare(before, after)
+    assert [change.name for change in comparison.failing] == ["a"]
+    assert comparison.slower == []
+    assert compare(after, before).changes[0].errors == "lower"
+
+
+def test_figures_are_judged_from_session_to_session() -> None:
+    """With eight sessions a side or more; in the direction that the figure gets worse in."""
+    before = group(*[{}] * 12, hours=[1 + number / 100 for number in range(12)])
+    after = group(*[{}] * 12, hours=[2 + number / 100 for number in range(12)])
+    comparison = compare(before, after)
+    worse = {figure.name: figure for figure in comparison.worse}
+    assert worse["tasks_per_hour"].verdict == "lower"
+    assert worse["tasks_per_hour"].ratio == pytest.approx(0.513, rel=0.01)
+    assert compare(after, before).worse == []
+    few = compare(group(*[{}] * 7), group(*[{}] * 7, hours=[9] * 7))
+    assert {figure.verdict for figure in few.figures} == {"few"}
+
+
+def test_memory_of_a_group_does_not_grow_with_its_sessions() -> None:
+    """They are dealt to a fixed number of clusters."""
+    many = group(*({"a": [number]} for number in range(1000)))
+    assert len(many._samples["tool", "a"].clusters) == 64
+    assert many.figures.sessions == 1000
+
+
+def test_every_figure_can_be_computed_and_none_is_of_nothing() -> None:
+    """Rates and means of no time and no calls are None, and not 0."""
+    for name, metric in METRICS.items():
+        assert (metric.of(Figures()) is None) is (name not in SUMS), name
+        ones = Figures(*[1] * len(Figures.__dataclass_fields__))
+        assert metric.of(ones) is not None, name

@@ -1,0 +1,127 @@
+"""The grammar of `--fail-if` and `--target`."""
+
+from __future__ import annotations
+
+import pytest
+
+from deia.analysis.compare import compare
+from deia.analysis.conditions import ConditionError, missing, parse_condition, parse_measure, parse_target
+from support.fleets import group
+
+BEFORE = group({"pytest": [1000] * 50, "git diff": [10] * 50}, hours=[1])
+AFTER = group({"pytest": [1500] * 50, "git diff": [10] * 50}, hours=[2])
+COMPARISON = compare(BEFORE, AFTER)
+
+
+@pytest.mark.parametrize(
+    ("text", "judgement"),
+    [
+        ("slower", "met"),
+        ("tool:pytest slower", "met"),
+        ('tool:"git diff" slower', "not met"),
+        ("tool:* slower", "met"),
+        ("task:* slower", "cannot be told"),
+        ("failing", "not met"),
+        ("worse", "cannot be told"),
+        ("tasks_per_hour worse", "cannot be told"),
+        ("tool:pytest p50 > 20%", "met"),
+        ("tool:pytest p50 > +60%", "not met"),
+        ("tool:pytest > 1.2s", "met"),
+        ("tool:pytest p95 > 2 s", "not met"),
+        ("tool:pytest mean >= 1500", "met"),
+        ("tool:pytest max < 0.025min", "not met"),
+        ("tool:pytest total > 1min", "met"),
+        ("tool:pytest count < 50", "not met"),
+        ("tool:pytest count <= 50", "met"),
+        ("tool:pytest error_share > 0.5%", "not met"),
+        ("tool:* p50 > 1s", "met"),
+        ("tool:* p50 > 50%", "not met"),
+        ("tool:gone p50 > 1s", "cannot be told"),
+        ("tasks_per_hour < 8", "met"),
+        ("tasks_per_hour<5", "not met"),
+        ("tasks_per_hour < -40%", "met"),
+        ("tool_error_share > 1%", "cannot be told"),
+        ("size_bytes > 1MB", "not met"),
+        ("errors > 10%", "not met"),
+    ],
+)
+def test_condition_is_judged_as_the_reference_says(text: str, judgement: str) -> None:
+    """By verdict, by value, by change in per cent; of one name or of any."""
+    outcome = parse_condition(text).judge(COMPARISON, BEFORE, AFTER)
+    assert (outcome.text, outcome.judgement) == (text, judgement), outcome.says
+
+
+def test_outcome_says_by_which_values() -> None:
+    """Those of each name that is meant."""
+    says = parse_condition("tool:* p50 > 20%").judge(COMPARISON, BEFORE, AFTER).says
+    assert says == "pytest: 1.00 s → 1.50 s (+50.0%)"
+    assert parse_condition("tasks_per_hour < 8").judge(COMPARISON, BEFORE, AFTER).says == "tasks_per_hour: 5"
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "expected"),
+    [
+        ("", 1, "a figure, task:NAME or tool:NAME is expected, not the end at character 1"),
+        ("tool:pytest p50 > x", 19, "a number is expected, not 'x' at character 19"),
+        ("tool:pytest p50 20%", 17, "> or >= or < or <= is expected, not '20%' at character 17"),
+        ("tool:pytest p49 > 20%", 13, "is expected, not 'p49' at character 13"),
+        ("tasks_per_hor < 8", 1, "a figure (sessions, "),
+        ("tool: p50 > 1", 1, "is expected, not 'tool:' at character 1"),
+        (
+            "tool:pytest p50 > 20kg",
+            21,
+            "ms, s, min, h, % or nothing is expected behind the number, not 'kg' at character 21",
+        ),
+        ("tasks_per_hour < 8 h", 20, "% or nothing is expected behind the number"),
+        ("slower now", 8, "the end is expected, not 'now' at character 8"),
+        ("tasks_per_hour slower", 16, "is expected, not 'slower' at character 16"),
+        ("tasks_per_hour < 8 and slower", 20, "is expected"),
+        ("__import__('os')", 1, "is expected"),
+    ],
+)
+def test_condition_that_cannot_be_read_is_pointed_at(text: str, position: int, expected: str) -> None:
+    """The first character that is wrong, what stands there, and what should."""
+    with pytest.raises(ConditionError) as caught:
+        parse_condition(text)
+    assert expected in str(caught.value)
+    assert caught.value.position == position
+
+
+@pytest.mark.parametrize(
+    ("text", "judgement"),
+    [
+        ("tasks_per_hour=8", "not met"),
+        ("tasks_per_hour = 5", "met"),
+        ("tool:pytest p95=2s", "met"),
+        ("tool:pytest=1s", "not met"),
+        ("tool:* p50=1s", "not met"),
+        ("tool_error_share=5%", "cannot be told"),
+        ("errors=0", "met"),
+    ],
+)
+def test_target_is_reached_from_the_side_that_is_better(text: str, judgement: str) -> None:
+    """Tasks per hour from above, times and errors from below."""
+    assert parse_target(text).judge(AFTER).judgement == judgement
+
+
+@pytest.mark.parametrize("text", ["tool_calls=5", "tool:a count=5", "tasks_per_hour", "tasks_per_hour=8%", "slower"])
+def test_target_that_cannot_be_one_is_refused(text: str) -> None:
+    """A change has no target, nor has what is neither better nor worse."""
+    with pytest.raises(ConditionError):
+        parse_target(text)
+
+
+def test_measure_is_a_figure_or_a_statistic_of_one_name() -> None:
+    """The median where none is named."""
+    assert parse_measure("tool:pytest").of(AFTER) == pytest.approx(1500, rel=0.01)
+    assert parse_measure('tool:"git diff" count').of(AFTER) == 50
+    assert parse_measure("tasks_per_hour").of(AFTER) == 5
+    with pytest.raises(ConditionError):
+        parse_measure("tool:* p50")
+
+
+def test_name_that_is_nowhere_is_told() -> None:
+    """A condition on it would never be met, and check nothing."""
+    assert missing(parse_measure("tool:pytset"), BEFORE, AFTER) == "there is no tool 'pytset'"
+    assert missing(parse_measure("tool:pytest"), BEFORE, AFTER) is None
+    assert missing(None, BEFORE, AFTER) is None
