@@ -116,7 +116,7 @@ def _show(output: Output, found: Sequence[SessionFigures]) -> None:
         ],
         [_row(session) for session in found[: output.limit]],
     )
-    views._say_more(page, len(found), output.limit, "session")
+    views.say_more(page, len(found), output.limit, "session")
     for session in found:
         if session.problem is not None:
             page.line(f"{session.path}: {session.problem}", "bad")

@@ -73,6 +73,11 @@ def _journal_of(path: Path) -> Path:
     return path if os.path.isdir(path) else first_journal(path)
 
 
+def is_directory(path: str) -> bool:
+    """Whether a path is a directory, and so means all sessions in it."""
+    return os.path.isdir(path)
+
+
 def default_directory() -> str:
     """Return where loggers record that are not told where."""
     return os.environ.get("DEIA_SESSIONS_DIR") or os.path.join(".deia", "sessions")
