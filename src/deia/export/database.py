@@ -181,7 +181,7 @@ class _Logs:
         files = ", ".join(map(_text, paths))
         columns = ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in types.items())
         options = (
-            f"columns = {{{columns}}}, format = 'newline_delimited', compression = 'none', filename = true, "
+            f"columns = {{{columns}}}, format = 'newline_delimited', compression = 'uncompressed', filename = true, "
             f"hive_partitioning = false, maximum_object_size = {self._longest + 1024}"
         )
         return f"SELECT {values} FROM read_json([{files}], {options})"  # noqa: S608  # each text in it is quoted
