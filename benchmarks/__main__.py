@@ -16,6 +16,7 @@ from benchmarks import (
     commits,
     compare,
     figures,
+    fleet,
     instructions,
     overhead,
     page,
@@ -28,6 +29,7 @@ from benchmarks import (
     tables,
 )
 from benchmarks.buses import BUSES
+from benchmarks.fleet_jobs import WAYS
 from benchmarks.results import read_result, result_name, write_result
 
 Result = dict[str, Any]
@@ -38,6 +40,7 @@ Settings = TypeVar(
     analysis.Settings,
     scale.Settings,
     bus.Settings,
+    fleet.Settings,
     commits.Settings,
     instructions.Settings,
 )
@@ -128,13 +131,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--bus", action="append", choices=list(BUSES), metavar="NAME", help="only these")
     command.set_defaults(run=_bus)
 
+    command = commands.add_parser("fleet", parents=[single], help="thousands of sessions, asked in SQL and exported")
+    command.add_argument("--sessions", type=int, metavar="N", help="how many sessions")
+    command.add_argument("--bytes", type=int, metavar="N", help="size of all of them together")
+    command.add_argument("--rounds", type=int, metavar="N", help="processes of each way")
+    command.add_argument("--way", action="append", choices=list(WAYS), metavar="NAME", help="only these")
+    command.set_defaults(run=_fleet)
+
     command = commands.add_parser(
         "record", parents=[measuring], help="measure in full, into benchmarks/results/, and make the page anew"
     )
     command.add_argument(
         "--only",
         action="append",
-        choices=["overhead", "appends", "peers", "analysis", "scale", "bus", "instructions", "steps"],
+        choices=["overhead", "appends", "peers", "analysis", "scale", "bus", "fleet", "instructions", "steps"],
         help="one of them; may be given again (default: overhead and appends, which need no peers)",
     )
     command.set_defaults(run=_record)
@@ -192,6 +202,8 @@ def _show(result: Result, keep: Path | None) -> int:
         text = instructions.tables([result])
     elif result["benchmark"] == "analysis":
         text, lost = analysis.tables(result), analysis.failures(result)
+    elif result["benchmark"] == "fleet":
+        text, lost = fleet.tables(result), fleet.failures(result)
     elif result["benchmark"] == "bus":
         text = bus.tables(result)
     else:
@@ -235,6 +247,11 @@ def _bus(options: argparse.Namespace) -> int:
     return _show(bus.run(settings, options.directory, only=options.bus, say=_say), options.json)
 
 
+def _fleet(options: argparse.Namespace) -> int:
+    settings = _settings(options, fleet.QUICK, fleet.Settings())
+    return _show(fleet.run(settings, options.directory, only=options.way, say=_say), options.json)
+
+
 def _record(options: argparse.Namespace) -> int:
     code = 0
     page.RESULTS.mkdir(exist_ok=True)
@@ -256,6 +273,8 @@ def _in_full(benchmark: str, directory: Path) -> Result:
         return scale.run(scale.Settings(events=scale.LONG_EVENTS), directory, say=_say)
     if benchmark == "bus":
         return bus.run(bus.Settings(), directory, say=_say)
+    if benchmark == "fleet":
+        return fleet.run(fleet.FULL, directory, say=_say)
     if benchmark == "steps":
         return steps.run(directory)
     if benchmark == "instructions":

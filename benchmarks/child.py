@@ -129,6 +129,13 @@ def bus(job: Job) -> Job:
     return buses.measure(job)
 
 
+def fleet(job: Job) -> Job:
+    """Ask, or export, many sessions in one way."""
+    from benchmarks.fleet_jobs import measure
+
+    return measure(job)
+
+
 def calls(job: Job) -> Job:
     """Make the calls of one peer, untimed: somebody counts instructions."""
     kind = find_peer(job["peer"])
@@ -192,6 +199,7 @@ JOBS: dict[str, Callable[[Job], Job]] = {
     "death": death,
     "analysis": analysis,
     "bus": bus,
+    "fleet": fleet,
     "calls": calls,
     **dict.fromkeys(("scale_events", "scale_sessions", "scale_threads", "scale_payload"), scale),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks import analysis, bus, charts, curves, instructions, peer_tables, scale_tables, steps, tables
+from benchmarks import analysis, bus, charts, curves, fleet, instructions, peer_tables, scale_tables, steps, tables
 from benchmarks.conditions import ROOT
 from benchmarks.results import read_result, result_name
 
@@ -79,6 +79,17 @@ ratios to DuckDB are taken within a round, on as many processors.
 """
 
 
+_FLEET = """\
+## Thousands of sessions
+
+Generated sessions of very different lengths, each fiftieth cut in the middle of its last line; calls and milliseconds
+by tool asked in SQL, and everything exported, by a fresh process each. *All by our reader* is what `deia query` would
+take if it took no log for regular; *DuckDB alone* is a statement written for this one question, which reads three
+fields and leaves out what is odd. What stands behind it:
+[How many sessions are read at once](../explanation/fleets.md).
+"""
+
+
 _BUS = """\
 ## From publish to handler
 
@@ -102,6 +113,7 @@ def make_pages(results: list[dict[str, Any]]) -> dict[Path, str]:
     made: dict[Path, str] = {}
     for benchmark, head, show in (
         ("analysis", _ANALYSIS, analysis.tables),
+        ("fleet", _FLEET, fleet.tables),
         ("peers", _PEERS, peer_tables.peers),
         ("scale", _SCALE, scale_tables.scale),
         ("bus", _BUS, bus.tables),

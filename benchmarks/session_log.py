@@ -29,7 +29,7 @@ _CONTINUED_EVERY = 200_000
 _PIECE_BYTES = 1024 * 1024
 
 
-def write_log(path: Path, size: int, *, seed: int = 1) -> int:
+def write_log(path: Path, size: int, *, seed: int = 1, session: str = SESSION) -> int:
     """Write a log of `size` bytes, or up to one line more.
 
     Returns:
@@ -39,7 +39,7 @@ def write_log(path: Path, size: int, *, seed: int = 1) -> int:
     with path.open("wb") as file:
         piece: list[bytes] = []
         kept = 0
-        for line in _lines(random.Random(seed)):
+        for line in _lines(random.Random(seed), session):
             piece.append(line)
             kept += len(line)
             lines += 1
@@ -52,7 +52,7 @@ def write_log(path: Path, size: int, *, seed: int = 1) -> int:
     return lines
 
 
-def _lines(rng: random.Random) -> Iterator[bytes]:
+def _lines(rng: random.Random, session: str) -> Iterator[bytes]:
     """Yield lines without an end: half tool calls, a third file events, the rest starts and completions of tasks."""
     chance, expo = rng.random, rng.expovariate
     open_tasks: list[list[tuple[int, str, float, int | None]]] = [[] for _ in range(_WORKERS)]
@@ -112,7 +112,7 @@ def _lines(rng: random.Random) -> Iterator[bytes]:
                 "task_id": task_id,
                 "parent_id": parent,
             }
-        fields |= {"seq": seq, "timestamp": now, "agent_id": AGENT, "session_id": SESSION, "v": VERSION}
+        fields |= {"seq": seq, "timestamp": now, "agent_id": AGENT, "session_id": session, "v": VERSION}
         if seq == 1:
             fields["session_start"] = START
         yield orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)

@@ -69,6 +69,7 @@ _IMPORT_ORDER = (
     ("conversation", "importing"),
     ("pruning",),
     ("services",),
+    ("export",),
     ("cli", "testing"),
     ("pytest_plugin",),
 )

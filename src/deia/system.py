@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 from stat import S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
-from typing import TYPE_CHECKING, TextIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TextIO, TypeVar
 
 try:
     import fcntl
@@ -28,6 +28,7 @@ except ImportError:  # Windows has no flock: sessions go on without, and `statis
 
 if TYPE_CHECKING:
     import subprocess
+    import tempfile
 
 FileT = TypeVar("FileT", bound=FileIO)
 
@@ -120,6 +121,18 @@ def open_scratch() -> FileIO:
 def open_as_asked(kind: type[FileT], path: str | os.PathLike[str], mode: str) -> FileT:
     """Open a file of the user's, as an unbuffered stream of a kind of ours."""
     return kind(path, mode)
+
+
+def create_stream(path: str | os.PathLike[str]) -> BinaryIO:
+    """Create a file, which must not exist, and return it as a buffered stream to write to."""
+    return open(open_new(path), "wb", buffering=1024 * 1024)
+
+
+def temporary_directory() -> tempfile.TemporaryDirectory[str]:
+    """Make a directory of a program's own, private to the user; as a context it is gone at its end."""
+    import tempfile
+
+    return tempfile.TemporaryDirectory(prefix="deia-")
 
 
 def pread(fd: int, size: int, offset: int) -> bytes:

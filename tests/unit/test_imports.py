@@ -131,7 +131,7 @@ EXCEPTIONS = {
     ("deia.testing.child", "os.write"): "the same",
     ("deia.testing.counters", ...): "the same",
     ("deia.testing.crash", ...): "the same: a test's own files, beside those of the agent that it kills",
-    ("deia.cli.app", "os.open"): "points standard output at os.devnull when its reader has gone",
+    ("deia.cli.output", "os.open"): "points standard output at os.devnull when its reader has gone",
 }
 """(Module or package, what it may) → why."""
 

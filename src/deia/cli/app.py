@@ -16,11 +16,13 @@ from deia.cli.bench.command import bench
 from deia.cli.check import check
 from deia.cli.compare import compare_command
 from deia.cli.demo.command import demo
+from deia.cli.export import export
 from deia.cli.import_ import import_
 from deia.cli.ls import ls
 from deia.cli.output import CannotWriteError, Output
 from deia.cli.profile import profile
 from deia.cli.prune import prune_command
+from deia.cli.query import query
 from deia.cli.recover import recover
 from deia.cli.status import INTERRUPTED, WRONG_USAGE
 from deia.cli.summary import summary
@@ -48,7 +50,7 @@ def commands(context: click.Context) -> None:
 
 for _command in (
     *(analyze, profile, summary, ls, compare_command, trend_command, tail, top),
-    *(check, recover, prune_command, import_, demo, bench),
+    *(query, export, import_, check, recover, prune_command, demo, bench),
 ):
     commands.add_command(_command)
 

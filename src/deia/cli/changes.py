@@ -84,7 +84,7 @@ def show_names(page: Page, title: str, changes: Sequence[Change], limit: int | N
         [Column(title[:-1]), *(Column(name, number=True) for name in columns), Column("Beyond noise")],
         zip([change.name for change in shown], *columns.values(), map(_verdict, shown), strict=True),
     )
-    views._say_more(page, len(changes), limit, title[:-1].lower())
+    views.say_more(page, len(changes), limit, title[:-1].lower())
 
 
 def document(
@@ -123,7 +123,7 @@ def _list(page: Page, lines: Sequence[str], limit: int | None, tone: str) -> Non
         page.line(line, "bad" if tone == "bad" else "good")
     if not lines:
         page.line("Nothing, beyond noise.", "quiet")
-    views._say_more(page, len(lines), limit, "line")
+    views.say_more(page, len(lines), limit, "line")
 
 
 def _slower(change: Change) -> str:

@@ -140,7 +140,7 @@ def _show(output: Output, found: Sequence[SessionFigures]) -> None:
     shown = [_row(session) for session in found[: output.limit]]
     columns = _WIDE if output.limit is None else _NARROW  # a pipe is as wide as it takes
     page.table([_COLUMNS[name] for name in columns], [[row[name] for name in columns] for row in shown])
-    views._say_more(page, len(found), output.limit, "session")
+    views.say_more(page, len(found), output.limit, "session")
     for session in found:
         if session.problem is not None:
             page.line(f"{session.path}: {session.problem}", "bad")

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from deia import system
@@ -58,6 +58,27 @@ class Output:
         """Make `value`, as JSON, the whole of the output."""
         # ASCII only: whatever a log holds, no terminal obeys it and no locale chokes on it.
         self.replace(json.dumps(jsonable(value), indent=2, ensure_ascii=True, allow_nan=False) + "\n")
+
+    def stream(self, pieces: Iterable[bytes]) -> None:
+        """Write what is too long to be collected, at once and piece by piece, in place of the page.
+
+        A terminal is shown what it would obey, as in a page. Errors are those of `write`.
+        """
+        self.replace("")
+        for piece in pieces:
+            self._put(_shown(piece) if self.in_terminal else piece)
+        self._put(b"")
+
+    def _put(self, piece: bytes) -> None:
+        to = getattr(self._stream, "buffer", None)
+        if to is None:
+            return  # standard output is closed: the exit code alone is wanted
+        try:
+            to.write(piece)
+            if not piece:
+                to.flush()
+        except OSError as error:
+            raise CannotWriteError(error) from error
 
     def replace(self, text: str) -> None:
         """Make `text` the whole of the output, in place of the page."""
@@ -126,6 +147,11 @@ def jsonable(value: object) -> Any:
     if isinstance(value, (list, tuple)):
         return [jsonable(item) for item in value]
     raise TypeError(f"{type(value).__name__} has no form in JSON: {value!r}")
+
+
+def _shown(piece: bytes) -> bytes:
+    """Return text with everything made visible that a terminal would obey."""
+    return "\n".join(map(clean, piece.decode(errors="backslashreplace").split("\n"))).encode()
 
 
 def _is_unicode(encoding: str | None) -> bool:

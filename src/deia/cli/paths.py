@@ -70,6 +70,11 @@ def _journal_of(path: Path) -> Path:
     return path if os.path.isdir(path) else first_journal(path)
 
 
+def is_directory(path: str) -> bool:
+    """Whether a path is a directory, and so means all sessions in it."""
+    return os.path.isdir(path)
+
+
 def sessions_directory() -> str:
     """Return where sessions are recorded if nobody says otherwise."""
     return os.environ.get("DEIA_SESSIONS_DIR") or ".deia/sessions"

@@ -73,7 +73,7 @@ def show_tasks(page: Page, analysis: SessionAnalysis, limit: int | None) -> None
             for (name, spent), time in zip(shown, durations(spent for _, spent in shown), strict=True)
         ],
     )
-    _say_more(page, len(by_time), limit, "task")
+    say_more(page, len(by_time), limit, "task")
     page.heading(f"Bottlenecks (more than {100 * BOTTLENECK_SHARE:.0f} % of the session time)")
     for name in analysis.bottlenecks:
         page.line(f"{share(analysis.task_breakdown[name], analysis.session_time_ms):>7}  {name}", "bad")
@@ -100,7 +100,7 @@ def show_tools(page: Page, analysis: SessionAnalysis, limit: int | None) -> None
         [Column("Tool"), *(Column(name, number=True) for name in columns)],
         zip(names, *columns.values(), strict=True),
     )
-    _say_more(page, len(analysis.tools), limit, "tool")
+    say_more(page, len(analysis.tools), limit, "tool")
 
 
 def show_open_tasks(page: Page, analysis: SessionAnalysis, limit: int | None) -> None:
@@ -116,7 +116,7 @@ def show_open_tasks(page: Page, analysis: SessionAnalysis, limit: int | None) ->
             for task, time in zip(tasks, durations(task.elapsed_ms for task in tasks), strict=True)
         ],
     )
-    _say_more(page, len(analysis.open_tasks), limit, "open task")
+    say_more(page, len(analysis.open_tasks), limit, "open task")
 
 
 def show_damages(page: Page, damages: Sequence[Damage], total: int) -> None:
@@ -169,6 +169,7 @@ def _tasks(analysis: SessionAnalysis) -> str:
     return ", ".join(parts)
 
 
-def _say_more(page: Page, total: int, limit: int | None, noun: str) -> None:
+def say_more(page: Page, total: int, limit: int | None, noun: str) -> None:
+    """Say how many rows a table would have besides."""
     if limit is not None and total > limit:
         page.line(f"… and {plural(total - limit, f'more {noun}')}; --json has them all", "quiet")

@@ -15,6 +15,7 @@ from deia.errors import NotASessionLogError
 from deia.events import AnyEvent
 from deia.journal.damage import KEPT_DAMAGES, Damage, OnDamage
 from deia.journal.decode import NotAnEventError, decode, seconds_if_any, unknown
+from deia.journal.progress import OnProgress
 from deia.journal.records import Record, RecordReader, is_known_version, is_original
 from deia.journal.segments import is_there
 from deia.registry import revived
@@ -108,11 +109,19 @@ def read_events(
 
 
 def read_entries(
-    path: str | os.PathLike[str], *, strict: bool = False, on_damage: OnDamage | None = None
+    path: str | os.PathLike[str],
+    *,
+    strict: bool = False,
+    on_damage: OnDamage | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Iterator[Entry]:
-    """Read the events of a session log, each with its line; arguments and errors are those of `read_events`."""
+    """Read the events of a session log, each with its line.
+
+    Arguments and errors are those of `read_events`, and `on_progress` is told how many bytes were read, and how many
+    there are.
+    """
     require_file(path)
-    return _entries(EventReader(path, on_damage or _Announcer().announce, strict=strict))
+    return _entries(EventReader(path, on_damage or _Announcer().announce, strict=strict, on_progress=on_progress))
 
 
 def _entries(reader: EventReader) -> Iterator[Entry]:

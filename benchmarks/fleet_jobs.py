@@ -1,0 +1,115 @@
+"""What `python -m benchmarks fleet` does in its processes: one question or one export each, over all sessions."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+Result = dict[str, Any]
+
+QUESTION = (
+    "SELECT name, count(*) AS calls, CAST(sum(duration_ms) AS BIGINT) AS ms FROM tools GROUP BY name ORDER BY name"
+)
+"""What is asked: a little of every file."""
+
+_BARE = """
+    SELECT name, count(*) AS calls, CAST(sum(duration_ms) AS BIGINT) AS ms
+    FROM read_json('{directory}/*.jsonl', format = 'newline_delimited', ignore_errors = true,
+        columns = {{type: 'VARCHAR', name: 'VARCHAR', duration_ms: 'BIGINT'}})
+    WHERE type = 'ToolEvent' GROUP BY name ORDER BY name
+"""
+
+
+def _sources(directory: Path) -> Any:
+    from deia.export.sources import Sources
+
+    def refuse(error: Exception, path: str) -> None:
+        raise AssertionError(f"{path}: {error}")
+
+    paths = sorted(str(path) for path in directory.glob("*.jsonl"))
+    return Sources(paths, on_error=refuse, on_damages=lambda _path, _damages: None)
+
+
+def _query(directory: Path, _out: Path) -> list[Any]:
+    from deia.export.query import asked
+
+    with asked(_sources(directory), QUESTION) as result:
+        return result.take(sys.maxsize)
+
+
+def _query_by_reader(directory: Path, out: Path) -> list[Any]:
+    """The same, as if no log were regular."""
+    from deia.export import database
+
+    database.is_regular = lambda _path: False
+    return _query(directory, out)
+
+
+def _bare(directory: Path, _out: Path) -> list[Any]:
+    """What one would write without Deia, for this one question: it reads three fields, and leaves out what is odd."""
+    import duckdb
+
+    return duckdb.connect().execute(_BARE.format(directory=directory)).fetchall()
+
+
+def _parquet(directory: Path, out: Path) -> list[Any]:
+    import duckdb
+
+    from deia.export.database import parquet
+
+    out.touch()
+    parquet(_sources(directory), out)
+    asked = QUESTION.replace("FROM tools", f"FROM read_parquet('{out}') WHERE type = 'ToolEvent'")
+    return duckdb.connect().execute(asked).fetchall()
+
+
+def _stream(name: str) -> Callable[[Path, Path], list[Any]]:
+    def write(directory: Path, out: Path) -> list[Any]:
+        from importlib import import_module
+
+        module, function = {"csv": ("csv_table", "csv_table")}.get(name, (name, name))
+        convert: Callable[[Iterable[Any]], Iterator[bytes]]
+        convert = getattr(import_module(f"deia.export.{module}"), function)
+        with out.open("wb", buffering=1024 * 1024) as file:
+            file.writelines(convert(_sources(directory)))
+        return []
+
+    return write
+
+
+WAYS: dict[str, Callable[[Path, Path], list[Any]]] = {
+    "query": _query,
+    "query, all by our reader": _query_by_reader,
+    "DuckDB alone": _bare,
+    "export to parquet": _parquet,
+    "export to csv": _stream("csv"),
+    "export to chrome": _stream("chrome"),
+    "export to speedscope": _stream("speedscope"),
+    "export to otlp": _stream("otlp"),
+}
+"""Each returns the answer to the question, or nothing where it gives none."""
+
+
+def measure(job: Result) -> Result:
+    """Do one of them once, in this process: what `benchmarks.child` does for `run`."""
+    directory, out = Path(job["directory"]), Path(job["out"])
+    tempfile.tempdir = str(out.parent)
+    before = perf_counter()
+    try:
+        answer = WAYS[job["way"]](directory, out)
+    except ModuleNotFoundError as error:
+        return {"left_out": f"{error.name} is not installed"}
+    seconds = perf_counter() - before
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024
+    return {
+        "seconds": round(seconds, 4),
+        "memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1),
+        "out_bytes": os.path.getsize(out) if out.exists() else 0,
+        "answer": [list(row) for row in answer],
+    }

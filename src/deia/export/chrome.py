@@ -1,0 +1,90 @@
+"""Chrome's Trace Event Format, which chrome://tracing, Perfetto and speedscope open.
+
+The format is https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU: an object whose
+`traceEvents` may come in any order; complete events (`ph` "X") have their begin and duration in microseconds; of those
+of one thread each pair must be nested or apart, which Perfetto insists on (https://perfetto.dev/docs/faq).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from deia.export.json_text import dumps
+from deia.export.lanes import Lanes
+from deia.export.sources import Source
+from deia.export.timeline import Begun, Item, Mark, Opened, Session, Span, details, timeline
+
+_HEAD = b'{"displayTimeUnit":"ms","traceEvents":['
+_TAIL = b"\n]}\n"
+
+
+def chrome(sources: Iterable[Source]) -> Iterator[bytes]:
+    """Yield the pieces of a trace: a process for each session, and in it a thread for each lane."""
+    yield _HEAD
+    separator = b"\n"
+    pid = 0
+    for source in sources:
+        processes: dict[Session, _Process] = {}
+        for item in timeline(source.entries):
+            process = processes.get(item.session)
+            if process is None:
+                pid += 1
+                process = processes[item.session] = _Process(pid, source.name)
+            for event in process.take(item):
+                yield separator
+                yield dumps(event)
+                separator = b",\n"
+    yield _TAIL
+
+
+class _Process:
+    """One session."""
+
+    def __init__(self, pid: int, path: str) -> None:
+        self._pid = pid
+        self._path = path
+        self._lanes = Lanes()
+        self._named = 0
+
+    def take(self, item: Item) -> Iterator[dict[str, Any]]:
+        if isinstance(item, Opened):
+            name = " ".join(filter(None, item.session)) or self._path
+            yield self._metadata("process_name", 0, name=name)
+            yield self._metadata("process_labels", 0, labels=self._path)
+            yield self._metadata("process_sort_index", 0, sort_index=self._pid)
+        elif isinstance(item, Begun):
+            self._lanes.begin(item.key, item.start_us, item.parent)
+        elif isinstance(item, Span):
+            if item.begun:
+                assert item.key is not None
+                lane = self._lanes.finish(item.key, item.end_us)
+            else:
+                lane = self._lanes.add(item.start_us, item.end_us, item.parent)
+            yield from self._names()
+            yield self._complete(item, lane)
+        elif isinstance(item, Mark):
+            lane = self._lanes.lane_of(item.parent) or 0
+            yield self._event("i", item.kind, item.name, item.at_us, lane, details(item.event), s="t")
+
+    def _complete(self, span: Span, lane: int) -> dict[str, Any]:
+        args = details(span.event)
+        if span.is_open:
+            args["open"] = True
+        return self._event("X", span.kind, span.name, span.start_us, lane, args, dur=span.end_us - span.start_us)
+
+    def _event(
+        self, phase: str, category: str, name: str, at_us: int, lane: int, args: dict[str, Any], **further: Any
+    ) -> dict[str, Any]:
+        place = {"ph": phase, "pid": self._pid, "tid": lane + 1, "ts": at_us}
+        return {**place, **further, "cat": category, "name": name, "args": args}
+
+    def _names(self) -> Iterator[dict[str, Any]]:
+        """Yield the names of the lanes that are new."""
+        while self._named < len(self._lanes):
+            self._named += 1
+            yield self._metadata("thread_name", self._named, name=f"lane {self._named}")
+            yield self._metadata("thread_sort_index", self._named, sort_index=self._named)
+
+    def _metadata(self, what: str, tid: int, **args: Any) -> dict[str, Any]:
+        return {"ph": "M", "pid": self._pid, "tid": tid, "name": what, "args": args}

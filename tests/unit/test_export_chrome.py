@@ -1,0 +1,169 @@
+"""Sessions as traces for Perfetto and chrome://tracing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deia.export.chrome import chrome
+from support.exports import exported_json
+from support.journals import START, Lines, encode, journal_path, write_queue
+
+START_US = round(START * 1_000_000)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """Where a session log goes."""
+    return journal_path(tmp_path)
+
+
+def events_of(*paths: Path, phase: str = "X") -> list[dict[str, Any]]:
+    return [event for event in exported_json(chrome, *paths)["traceEvents"] if event["ph"] == phase]
+
+
+def seconds(event: dict[str, Any]) -> tuple[str, float, float]:
+    begin = (event["ts"] - START_US) / 1e6
+    return event["name"], begin, begin + event["dur"] / 1e6
+
+
+def test_tasks_tools_models_and_files_are_complete_events_with_their_parameters(journal: Path) -> None:
+    """Calls began as long before they were logged as they took."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.begin("build")
+        + lines.tool("compile", 4000, params={"target": "all"}, at=5, task_id=1)
+        + lines.llm("opus", 500, at=6, task_id=1)
+        + lines.file("read", "/a", at=7, task_id=1)
+        + lines.complete(1, "build", at=8)
+    )
+    events = events_of(journal)
+    assert [seconds(event) for event in events] == [
+        ("compile", 1.0, 5.0),
+        ("p/opus", 5.5, 6.0),
+        ("read /a", 7.0, 7.0),
+        ("build", 0.0, 8.0),
+    ]
+    assert [event["cat"] for event in events] == ["tool", "model", "file", "task"]
+    assert {event["tid"] for event in events} == {1}
+    assert events[0]["args"]["params"] == {"target": "all"}
+    assert events[0]["args"]["seq"] == 2
+
+
+def test_work_at_the_same_time_stands_in_lanes_of_its_own(journal: Path) -> None:
+    """And what belongs to a task beneath it, in its lane, and not beneath another that happens to run."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.begin("one")
+        + lines.begin("other", at=1)
+        + lines.tool("of other", 100, at=2, task_id=2)
+        + lines.tool("of one", 100, at=3, task_id=1)
+        + lines.tool("of none", 100, at=4)
+        + lines.tool("beside it", 3000, at=4.05, task_id=1)
+        + lines.complete(2, "other", began=1, at=5)
+        + lines.complete(1, "one", at=6)
+    )
+    lanes = {event["name"]: event["tid"] for event in events_of(journal)}
+    assert lanes["one"] == lanes["of one"] == 1
+    assert lanes["other"] == lanes["of other"] == 2
+    assert lanes["of none"] == 3
+    assert lanes["beside it"] not in (1, 2, 3)
+    named = [event["args"]["name"] for event in events_of(journal, phase="M") if event["name"] == "thread_name"]
+    assert named == ["lane 1", "lane 2", "lane 3", "lane 4"]
+
+
+def test_task_that_ends_before_one_started_in_it_moves_to_another_lane(journal: Path) -> None:
+    """It does not hold that one, and viewers refuse what overlaps."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.begin("outer")
+        + lines.begin("inner", parent_id=1, at=1)
+        + lines.complete(1, "outer", at=2)
+        + lines.complete(2, "inner", began=1, at=3, parent_id=1)
+    )
+    outer, inner = events_of(journal)
+    assert (outer["name"], inner["name"]) == ("outer", "inner")
+    assert outer["tid"] != inner["tid"]
+
+
+def test_open_task_lasts_to_the_last_moment_of_its_session(journal: Path) -> None:
+    """Whether it runs still or was interrupted; the mark says that it is open."""
+    lines = Lines()
+    journal.write_bytes(lines.begin("outer") + lines.begin("inner", parent_id=1, at=1) + lines.file(at=9, task_id=2))
+    spans = [seconds(event) for event in events_of(journal) if event["cat"] == "task"]
+    assert spans == [("inner", 1.0, 9.0), ("outer", 0.0, 9.0)]
+    assert all(event["args"]["open"] for event in events_of(journal) if event["cat"] == "task")
+
+
+def test_messages_errors_and_the_rest_are_instants_in_the_lane_of_their_task(journal: Path) -> None:
+    """Of long messages the beginning is their name, and all of them is in the arguments."""
+    lines = Lines()
+    long = "x" * 1000
+    journal.write_bytes(
+        lines.begin("one")
+        + lines.begin("other", at=1)
+        + lines.message("user", long, at=2, task_id=2)
+        + lines.error("no space", at=3)
+        + lines.decision(at=4)
+        + lines.line({"type": "MyEvent", "colour": "red"}, at=5)
+        + lines.continued(2, at=6)
+    )
+    events = events_of(journal, phase="i")
+    assert [event["cat"] for event in events] == ["message", "error", "decision", "event", "session"]
+    assert [event["tid"] for event in events] == [2, 1, 1, 1, 1]
+    assert events[0]["name"].startswith("user: xxx") and len(events[0]["name"]) < 100
+    assert events[0]["args"]["content"] == long
+    assert events[1]["name"] == "ValueError: no space"
+    assert events[3]["args"]["colour"] == "red"
+
+
+def test_each_session_is_a_process_named_after_it(tmp_path: Path) -> None:
+    """Those of several files, and several of one file."""
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    first.write_bytes(Lines("agent", "one").tool() + Lines("agent", "two").tool())
+    second.write_bytes(Lines("agent", "three").tool())
+    names = {
+        event["pid"]: event["args"]["name"]
+        for event in events_of(first, second, phase="M")
+        if event["name"] == "process_name"
+    }
+    assert names == {1: "agent one", 2: "agent two", 3: "agent three"}
+    assert [event["pid"] for event in events_of(first, second)] == [1, 2, 3]
+
+
+def test_events_that_only_the_queue_file_holds_are_there_and_damaged_lines_are_not(journal: Path) -> None:
+    """What is exported is what our reader finds."""
+    lines = Lines()
+    first, second, third = lines.tool("first"), lines.tool("second"), lines.tool("third")
+    journal.write_bytes(first + b"#" + second[1:])
+    write_queue(journal, first + b"#" + second[1:] + third)
+    assert [event["name"] for event in events_of(journal)] == ["first", "third"]
+
+
+def test_log_of_the_original_format_is_a_trace_too(journal: Path) -> None:
+    """Its calls have no time: they stand where the lines before them ended, or the first one that has one begins."""
+    journal.write_bytes(
+        encode({"name": "early", "params": {}, "duration_ms": 0})
+        + encode({"name": "task", "start_time": START, "end_time": START + 10, "metadata": {}})
+        + encode({"name": "late", "params": {}, "duration_ms": 2000})
+    )
+    assert [seconds(event) for event in events_of(journal)] == [
+        ("early", 10.0, 10.0),
+        ("task", 0.0, 10.0),
+        ("late", 8.0, 10.0),
+    ]
+
+
+def test_parameters_nested_deeper_than_json_is_written_end_in_an_ellipsis(journal: Path) -> None:
+    """Instead of ending the export."""
+    deep: Any = 1
+    for _ in range(400):
+        deep = [deep]
+    journal.write_bytes(Lines().tool(params={"deep": deep}))
+    (event,) = events_of(journal)
+    value = event["args"]["params"]["deep"]
+    while isinstance(value, list):
+        (value,) = value
+    assert value == "…"
