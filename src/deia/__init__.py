@@ -52,7 +52,7 @@ __version__ = "0.1.0"
 _IMPORT_ORDER = (
     ("errors",),
     ("system",),
-    ("events", "options", "plain", "statistics"),
+    ("events", "options", "plain", "statistics", "text"),
     ("registry",),
     ("line", "redaction", "shortening", "trace"),
     ("queue",),
@@ -60,6 +60,7 @@ _IMPORT_ORDER = (
     ("bus", "analysis"),
     ("conversation",),
     ("services",),
+    ("report",),
     ("cli", "testing"),
     ("pytest_plugin",),
 )
