@@ -9,7 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deia.analysis import AnalysisCache, SessionAnalysis, analyze_session, summarize_session
+    from deia.analysis import (
+        AnalysisCache,
+        SessionAnalysis,
+        SessionProfile,
+        analyze_session,
+        profile_session,
+        summarize_session,
+    )
     from deia.bus.subscription import Subscription
     from deia.errors import (
         DamagedLineError,
@@ -68,7 +75,14 @@ _IMPORT_ORDER = (
 ours; the modules of one package may import each other. `tests/unit/test_imports.py` holds the source to it."""
 
 _HOMES = {
-    "deia.analysis": ("AnalysisCache", "SessionAnalysis", "analyze_session", "summarize_session"),
+    "deia.analysis": (
+        "AnalysisCache",
+        "SessionAnalysis",
+        "SessionProfile",
+        "analyze_session",
+        "profile_session",
+        "summarize_session",
+    ),
     "deia.bus.subscription": ("Subscription",),
     "deia.errors": (
         "DamagedLineError",
@@ -134,6 +148,7 @@ __all__ = [  # spelled out for type checkers, which do not read `_HOMES`
     "SessionEvent",
     "SessionLockedError",
     "SessionLogger",
+    "SessionProfile",
     "SessionSummary",
     "Statistics",
     "Subscription",
@@ -143,6 +158,7 @@ __all__ = [  # spelled out for type checkers, which do not read `_HOMES`
     "WriterFailedError",
     "analyze_session",
     "in_context",
+    "profile_session",
     "read_events",
     "register_event",
     "summarize_session",

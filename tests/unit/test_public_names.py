@@ -22,7 +22,7 @@ PUBLIC = {
     *("ConversationLogger", "AsyncConversationLogger"),
     *("EventBus", "Subscription", "register_event", "HandlerTimeoutError"),
     *("TaskEvent", "FileEvent", "ToolEvent", "SessionEvent", "UnknownEvent", "SessionSummary", "SessionAnalysis"),
-    *("AnalysisCache", "Statistics", "in_context"),
+    *("AnalysisCache", "Statistics", "in_context", "SessionProfile", "profile_session"),
     *(
         "DeiaError",
         "LoggerClosedError",

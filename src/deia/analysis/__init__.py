@@ -11,6 +11,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deia.analysis.analyze import analyze_session
     from deia.analysis.cache import AnalysisCache
+    from deia.analysis.profile import (
+        Effort,
+        ErrorFigure,
+        FileProfile,
+        Gap,
+        ModelProfile,
+        PathStep,
+        RepeatedCall,
+        SessionProfile,
+        TaskProfile,
+        TimeShares,
+        ToolProfile,
+        profile_session,
+    )
     from deia.analysis.session import SessionAnalysis
     from deia.analysis.summary import summarize_session
     from deia.analysis.tasks import OpenTask
@@ -18,19 +32,43 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "AnalysisCache": "deia.analysis.cache",
+    "Effort": "deia.analysis.profile",
+    "ErrorFigure": "deia.analysis.profile",
+    "FileProfile": "deia.analysis.profile",
+    "Gap": "deia.analysis.profile",
+    "ModelProfile": "deia.analysis.profile",
     "OpenTask": "deia.analysis.tasks",
+    "PathStep": "deia.analysis.profile",
+    "RepeatedCall": "deia.analysis.profile",
     "SessionAnalysis": "deia.analysis.session",
+    "SessionProfile": "deia.analysis.profile",
+    "TaskProfile": "deia.analysis.profile",
+    "TimeShares": "deia.analysis.profile",
+    "ToolProfile": "deia.analysis.profile",
     "ToolStatistics": "deia.analysis.tools",
     "analyze_session": "deia.analysis.analyze",
+    "profile_session": "deia.analysis.profile",
     "summarize_session": "deia.analysis.summary",
 }
 
 __all__ = [
     "AnalysisCache",
+    "Effort",
+    "ErrorFigure",
+    "FileProfile",
+    "Gap",
+    "ModelProfile",
     "OpenTask",
+    "PathStep",
+    "RepeatedCall",
     "SessionAnalysis",
+    "SessionProfile",
+    "TaskProfile",
+    "TimeShares",
+    "ToolProfile",
     "ToolStatistics",
     "analyze_session",
+    "profile_session",
     "summarize_session",
 ]
 

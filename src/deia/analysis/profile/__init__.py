@@ -1,0 +1,33 @@
+"""Where the wall time of a session went, who worked how long at what, and what could be spared."""
+
+from __future__ import annotations
+
+from deia.analysis.profile.result import (
+    Effort,
+    ErrorFigure,
+    FileProfile,
+    Gap,
+    ModelProfile,
+    PathStep,
+    RepeatedCall,
+    SessionProfile,
+    TaskProfile,
+    TimeShares,
+    ToolProfile,
+)
+from deia.analysis.profile.session import profile_session
+
+__all__ = [
+    "Effort",
+    "ErrorFigure",
+    "FileProfile",
+    "Gap",
+    "ModelProfile",
+    "PathStep",
+    "RepeatedCall",
+    "SessionProfile",
+    "TaskProfile",
+    "TimeShares",
+    "ToolProfile",
+    "profile_session",
+]
