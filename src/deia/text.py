@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from datetime import datetime, timezone
 
 
 def clean(text: object) -> str:
@@ -91,3 +92,11 @@ def rate(per_hour: float) -> str:
 def plural(number: int, one: str, many: str | None = None) -> str:
     """Return a count with its noun: `1 file`, `2 files`."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def moment(unix_s: float) -> str:
+    """Return a moment in the local time zone: `2026-11-22 14:28:01+00:00`."""
+    try:
+        return datetime.fromtimestamp(unix_s, tz=timezone.utc).astimezone().isoformat(" ", "seconds")
+    except (OverflowError, OSError, ValueError):  # a clock beyond the calendar
+        return f"{unix_s:g} s" if math.isfinite(unix_s) else "-"

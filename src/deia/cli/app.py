@@ -17,6 +17,7 @@ from deia.cli.check import check
 from deia.cli.demo.command import demo
 from deia.cli.output import Output
 from deia.cli.recover import recover
+from deia.cli.report import report
 from deia.cli.status import INTERRUPTED, WRONG_USAGE
 from deia.cli.summary import summary
 
@@ -38,7 +39,7 @@ def commands(context: click.Context) -> None:
         context.exit(WRONG_USAGE)  # as a missing command is
 
 
-for _command in (analyze, summary, check, recover, demo, bench):
+for _command in (analyze, summary, report, check, recover, demo, bench):
     commands.add_command(_command)
 
 

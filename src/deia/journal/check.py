@@ -92,7 +92,7 @@ def check(path: str | os.PathLike[str], *, on_progress: OnProgress | None = None
     reader = EventReader(path, log.add, on_progress=on_progress)
     queue = queue_path(reader.journal)
     report = CheckReport(reader.path)
-    report.locked = _probe(queue)
+    report.locked = is_open(queue)
     types: Counter[str] = Counter()
     dropped = 0
     for entry in reader.entries():
@@ -121,8 +121,8 @@ def check(path: str | os.PathLike[str], *, on_progress: OnProgress | None = None
     return report
 
 
-def _probe(queue: Path) -> bool | None:
-    """Tell whether a session is open in a logger."""
+def is_open(queue: Path) -> bool | None:
+    """Tell whether a session is open in a logger, by its queue file; None where that cannot be told."""
     try:
         fd = system.open_existing(queue)
     except FileNotFoundError:

@@ -90,7 +90,7 @@ def _task(event: TaskEvent) -> Item:
     task_id = event.task_id if event.task_id is not None else event.seq if event.end_time is None else None
     return Item(
         "task",
-        _name(event.name),
+        shown_name(event.name),
         *_interval(event.start_time, max(end, event.start_time)),
         event.duration_ms,
         status,
@@ -180,11 +180,11 @@ def _call(kind: Kind, name: str, event: Any, status: Status, detail: str) -> Ite
     taken_ms = getattr(event, "duration_ms", None)
     end = event.timestamp
     start = end if end is None or taken_ms is None else end - max(0, taken_ms) / 1000
-    return Item(kind, _name(name), *_interval(start, end), taken_ms, status, detail)
+    return Item(kind, shown_name(name), *_interval(start, end), taken_ms, status, detail)
 
 
 def _moment(kind: Kind, name: str, event: Any, detail: str, status: Status = "") -> Item:
-    return Item(kind, _name(name), *_interval(event.timestamp, event.timestamp), None, status, detail)
+    return Item(kind, shown_name(name), *_interval(event.timestamp, event.timestamp), None, status, detail)
 
 
 def _interval(start: float | None, end: float | None) -> tuple[float | None, float | None]:
@@ -221,8 +221,9 @@ def _text_of(content: Any) -> str:
     return encode_value(content).decode("utf-8", "replace")
 
 
-def _name(name: str) -> str:
-    return cut(clean(name[:NAME_CHARACTERS + 1]), NAME_CHARACTERS)
+def shown_name(name: str) -> str:
+    """Return a name as it stands on the page, wherever that is: harmless, and not too long."""
+    return cut(clean(name[: NAME_CHARACTERS + 1]), NAME_CHARACTERS)
 
 
 def _line(text: str) -> str:

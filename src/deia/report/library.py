@@ -1,0 +1,33 @@
+"""The charts' code: Chart.js, as the package `chartkick` brings it; nothing of it is ours, or copied into our tree."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+from deia import system
+from deia.errors import DeiaError
+
+_PACKAGE = "chartkick"
+_PLACE = ("django", "static", "chartkick", "Chart.bundle.js")
+"""Where it lies in the package, which knows it as a static file of a web framework that is not needed for it."""
+
+
+class ChartsMissingError(DeiaError):
+    """The package with the charts' code is not installed, or not as it was."""
+
+
+def charts_code() -> str:
+    """Return the code of Chart.js. The package itself is not imported.
+
+    Raises:
+        ChartsMissingError: It is not there.
+    """
+    spec = find_spec(_PACKAGE)
+    for directory in (spec and spec.submodule_search_locations) or ():
+        try:
+            with system.open_for_reading(os.path.join(directory, *_PLACE)) as file:
+                return file.read().decode("utf-8").replace("\r\n", "\n")  # as a page is read, which is what is hashed
+        except FileNotFoundError:
+            continue
+    raise ChartsMissingError("the report needs chartkick: python -m pip install 'deia[report]'")
