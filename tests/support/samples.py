@@ -28,6 +28,7 @@ NOT_RUN = frozenset(
     {
         "python -m pip install '.[cli]' && deia demo",
         "python -m pip install tox && tox",
+        "python -m pip install 'deia[report]'",
         "tox -e faults",
         "python -m pytest tests/faults/test_simulated_disk.py                    # about half a minute",
         "DEIA_FAULTS=full python -m pytest tests/faults/test_simulated_disk.py   # the long way",

@@ -9,7 +9,7 @@ from deia.report import sections
 from deia.report.html import document
 from deia.report.markup import tag
 from deia.report.model import Report
-from deia.text import count, duration
+from deia.text import count, duration, moment
 
 
 class Overview:
@@ -33,7 +33,7 @@ class Overview:
                 tag("a", os.path.basename(report.path), href=f"./{quote(name)}"),
                 analysis.agent_id or sections.NONE,
                 sections.state(report),
-                sections.NONE if analysis.first_time is None else sections.moment(analysis.first_time),
+                sections.NONE if analysis.first_time is None else moment(analysis.first_time),
                 duration(profile.span_ms),
                 count(analysis.tasks_completed),
                 count(profile.error_count),

@@ -12,6 +12,7 @@ from deia.report.library import charts_code
 from deia.report.markup import Markup, join, tag
 from deia.report.model import Report
 from deia.report.selection import ITEMS_KEPT
+from deia.text import moment
 
 LARGEST_BYTES = 2_000_000
 """What a page may have: it opens at once, and goes into an e-mail."""
@@ -259,7 +260,7 @@ _COLUMNS = (
 
 def _remarks(report: Report) -> Markup:
     profile = report.profile
-    said = [f"Made by Deia on {sections.moment(report.made_at)}, of one file, with nothing fetched from anywhere."]
+    said = [f"Made by Deia on {moment(report.made_at)}, of one file, with nothing fetched from anywhere."]
     if not profile.exact:
         said.append("Some figures are approximate: a bound on memory was reached, or clocks were set back.")
     return tag("p", " ".join(said))
