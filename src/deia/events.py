@@ -58,6 +58,7 @@ class FileEvent:
         operation: `"read"` or `"write"`.
         size_bytes: Bytes read or written.
         lines: Lines written.
+        duration_ms: Milliseconds it took, where the line says.
         task_id: Innermost task that was open.
     """
 
@@ -66,6 +67,7 @@ class FileEvent:
     size_bytes: int | None = None
     lines: int | None = None
     # ours
+    duration_ms: int | None = field(default=None, compare=False, kw_only=True)
     task_id: int | None = field(default=None, compare=False, kw_only=True)
     seq: int | None = field(default=None, compare=False, kw_only=True)
     timestamp: float | None = field(default=None, compare=False, kw_only=True)

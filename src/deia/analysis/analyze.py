@@ -8,7 +8,7 @@ from contextlib import closing
 
 from deia.analysis.cache import AnalysisCache, Page
 from deia.analysis.chunks import Chunks
-from deia.analysis.session import SessionAccumulator, SessionAnalysis
+from deia.analysis.session import BOTTLENECK_SHARE, SessionAccumulator, SessionAnalysis
 from deia.errors import NotASessionLogError
 from deia.journal.bookmark import StaleBookmarkError
 from deia.journal.damage import DamageLog
@@ -20,7 +20,7 @@ from deia.journal.reader import EventReader, require_file
 def analyze_session(
     path: str | os.PathLike[str],
     *,
-    bottleneck_share: float = 0.3,
+    bottleneck_share: float = BOTTLENECK_SHARE,
     strict: bool = False,
     end: float | None = None,
     workers: int | None = None,
@@ -50,8 +50,7 @@ def analyze_session(
     """
     if not 0 <= bottleneck_share <= 1:
         raise ValueError(f"bottleneck_share must be between 0 and 1, not {bottleneck_share!r}")
-    if end is not None and not math.isfinite(end):
-        raise ValueError(f"end must be Unix seconds, not {end!r}")
+    require_end(end)
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be 1 or more, not {workers!r}")
     require_file(path)
@@ -66,6 +65,16 @@ def analyze_session(
             page.forget()
             continue
         return accumulator.finish(bottleneck_share=bottleneck_share, end=end, damages=damages)
+
+
+def require_end(end: float | None) -> None:
+    """Refuse what is given for the last moment of a log and cannot be one.
+
+    Raises:
+        ValueError: It is no number of seconds.
+    """
+    if end is not None and not math.isfinite(end):
+        raise ValueError(f"end must be Unix seconds, not {end!r}")
 
 
 def read_log(

@@ -206,6 +206,8 @@ def _add_up(blocks: _Lines) -> Stretch:
                 if type(fields["path"]) is not str:
                     raise _IrregularError
                 whole_or_none += (fields["size_bytes"], fields["lines"], fields["task_id"])
+                if "duration_ms" in fields:
+                    whole_or_none.append(fields["duration_ms"])
             elif kind == "TaskEvent":
                 types[kind] = types.get(kind, 0) + 1
                 name, began, ended = fields["name"], fields["start_time"], fields["end_time"]

@@ -15,6 +15,9 @@ from deia.journal.reader import Entry
 
 _MS_PER_HOUR = 3_600_000
 
+BOTTLENECK_SHARE = 0.3
+"""Part of the session time beyond which a task is a bottleneck, unless the caller says otherwise."""
+
 
 @dataclass
 class SessionAnalysis:

@@ -16,6 +16,7 @@ from deia.cli.bench.command import bench
 from deia.cli.check import check
 from deia.cli.demo.command import demo
 from deia.cli.output import Output
+from deia.cli.profile import profile
 from deia.cli.recover import recover
 from deia.cli.report import report
 from deia.cli.status import INTERRUPTED, WRONG_USAGE
@@ -39,7 +40,7 @@ def commands(context: click.Context) -> None:
         context.exit(WRONG_USAGE)  # as a missing command is
 
 
-for _command in (analyze, summary, report, check, recover, demo, bench):
+for _command in (analyze, profile, report, summary, check, recover, demo, bench):
     commands.add_command(_command)
 
 

@@ -100,6 +100,7 @@ def _file(fields: Fields) -> FileEvent:
         _text(fields, "operation"),
         _whole_or_none(fields, "size_bytes"),
         _whole_or_none(fields, "lines"),
+        duration_ms=_whole_or_none(fields, "duration_ms"),
         task_id=_whole_or_none(fields, "task_id"),
         **_logged(fields),
     )

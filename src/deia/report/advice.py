@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deia.analysis.profile import SessionProfile
+from deia.analysis.profile.shown import shown
 from deia.text import clean, count, duration, plural, share
 
 Weight = Literal["bad", "time", "note"]
@@ -110,8 +111,7 @@ def _killed(profile: SessionProfile) -> Iterator[Advice]:
 
 def _damages(profile: SessionProfile) -> Iterator[Advice]:
     analysis = profile.analysis
-    problems = sum(1 for damage in analysis.damages if damage.kind != "torn")
-    if problems:  # a torn end holds no event that was recorded
+    if any(damage.kind != "torn" for damage in analysis.damages):  # a torn end holds no event that was recorded
         yield Advice(
             "bad",
             "The log is damaged",
@@ -327,8 +327,7 @@ _QUOTED_CHARACTERS = 80
 
 
 def _shown(text: str) -> str:
-    shown = clean(text)
-    return shown if len(shown) <= _QUOTED_CHARACTERS else shown[: _QUOTED_CHARACTERS - 1] + "…"
+    return shown(clean(text), _QUOTED_CHARACTERS)
 
 
 def _quoted(text: str) -> str:

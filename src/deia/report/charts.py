@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deia.analysis.profile import SessionProfile
-from deia.report.items import cut
+from deia.analysis.profile.shown import shown
 from deia.text import clean, plural
 
 BARS = 12
@@ -115,4 +115,4 @@ def _tokens(profile: SessionProfile) -> Chart:
 
 
 def _labels(names: Sequence[str]) -> list[str]:
-    return [cut(clean(name), LABEL_CHARACTERS) for name in names]
+    return [shown(clean(name), LABEL_CHARACTERS) for name in names]

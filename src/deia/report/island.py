@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 
 from deia.analysis.profile import Gap, SessionProfile
+from deia.analysis.profile.shown import shown
 from deia.report.charts import charts_of
-from deia.report.items import KINDS, STATUSES, Item, cut
+from deia.report.items import KINDS, STATUSES, Item
 from deia.report.lanes import lay_out
 from deia.report.model import Report
 from deia.report.selection import BINS, Selected
@@ -37,7 +38,7 @@ class Texts:
 
     def number(self, text: str) -> int:
         """Return the number of a text, cut to the length that there is room for."""
-        return self._numbers.setdefault(cut(text, self._characters), len(self._numbers))
+        return self._numbers.setdefault(shown(text, self._characters), len(self._numbers))
 
     def all(self) -> list[str]:
         """Return the texts, each at its number."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from deia.analysis.profile.shown import shown
 from deia.events import (
     ActionItemEvent,
     AnyEvent,
@@ -223,15 +224,10 @@ def _text_of(content: Any) -> str:
 
 def shown_name(name: str) -> str:
     """Return a name as it stands on the page, wherever that is: harmless, and not too long."""
-    return cut(clean(name[: NAME_CHARACTERS + 1]), NAME_CHARACTERS)
+    return shown(clean(name[: NAME_CHARACTERS + 1]), NAME_CHARACTERS)
 
 
 def _line(text: str) -> str:
     """Return the beginning of a text, in one line, with nothing in it that is obeyed where it is shown."""
     beginning = text[: 4 * DETAIL_CHARACTERS]  # white space is about to go
-    return cut(clean(" ".join(beginning.split())), DETAIL_CHARACTERS)
-
-
-def cut(text: str, characters: int) -> str:
-    """Return a text that is no longer than so many characters; an ellipsis stands for what is missing."""
-    return text if len(text) <= characters else text[: max(0, characters - 1)] + "…"
+    return shown(clean(" ".join(beginning.split())), DETAIL_CHARACTERS)

@@ -145,19 +145,26 @@ class AsyncSessionLogger(Awaited):
         except MustWait as wait:
             await self._wait(wait)
 
-    async def log_file_read(self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None) -> None:
+    async def log_file_read(
+        self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None, *, duration_ms: float | None = None
+    ) -> None:
         """See `SessionLogger.log_file_read`."""
         try:
-            self._recorder.log_file_read(path, size_bytes)
+            self._recorder.log_file_read(path, size_bytes, duration_ms=duration_ms)
         except MustWait as wait:
             await self._wait(wait)
 
     async def log_file_write(
-        self, path: str | bytes | os.PathLike[Any], size_bytes: int | None, lines: int | None = None
+        self,
+        path: str | bytes | os.PathLike[Any],
+        size_bytes: int | None,
+        lines: int | None = None,
+        *,
+        duration_ms: float | None = None,
     ) -> None:
         """See `SessionLogger.log_file_write`."""
         try:
-            self._recorder.log_file_write(path, size_bytes, lines)
+            self._recorder.log_file_write(path, size_bytes, lines, duration_ms=duration_ms)
         except MustWait as wait:
             await self._wait(wait)
 

@@ -125,7 +125,9 @@ class Nesting(Recording):
         a file that is opened for one of both there is always that event, of one for both what has happened; a file
         that was created or emptied was written. Sizes are what went between file and process: a buffer reads on to
         its end, what is read twice counts twice, and what goes past the object, by its `fileno()`, is not seen. Lines
-        are counted of text that was written.
+        are counted of text that was written. Durations are the time that the system took to read and to write; what it
+        took to open and to close the file counts as writing where that is recorded, else as reading. What the program
+        did between is not in them.
 
         Without a path: directories, files and lock of the session are made, an earlier run is recovered, now and not
         at the first event. Where no file can be made, events are kept in memory, as they are at the first event.
@@ -171,14 +173,24 @@ class Nesting(Recording):
         if self._session is not session:
             return  # a copy, made by `fork` while it was open: what was read and written is the parent's
         both = "+" in mode
+        writes = file.bytes_written or "w" in mode or "x" in mode or ("a" in mode and not both)
+        around_s = file.opening_s + file.closing_s
         if file.was_read or ("r" in mode and not both):
-            self._log_closed("read", READ, path, file.bytes_read, None, inside)
-        if file.bytes_written or "w" in mode or "x" in mode or ("a" in mode and not both):
+            took_s = file.reading_s + (0.0 if writes else around_s)
+            self._log_closed("read", READ, path, file.bytes_read, None, took_s, inside)
+        if writes:
             lines = lines_written(file, encoding, newline)
-            self._log_closed("write", WRITTEN, path, file.bytes_written, lines, inside)
+            self._log_closed("write", WRITTEN, path, file.bytes_written, lines, file.writing_s + around_s, inside)
 
     def _log_closed(
-        self, operation: str, counter: int, path: str, size_bytes: int, lines: int | None, inside: OpenTask | None
+        self,
+        operation: str,
+        counter: int,
+        path: str,
+        size_bytes: int,
+        lines: int | None,
+        took_s: float,
+        inside: OpenTask | None,
     ) -> None:
         fields = {
             "type": "FileEvent",
@@ -186,6 +198,7 @@ class Nesting(Recording):
             "operation": operation,
             "size_bytes": size_bytes,
             "lines": lines,
+            "duration_ms": max(0, round(took_s * 1000)),  # below zero where a fake clock ended meanwhile
         }
         # who closes a file does not await
         self._log(self._session.producer, fields, counter, inside, waits=True)

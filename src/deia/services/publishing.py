@@ -84,9 +84,9 @@ def _publish_task(log: SessionLogger, event: TaskEvent) -> None:
 
 def _publish_file(log: SessionLogger, event: FileEvent) -> None:
     if event.operation == "read":
-        log.log_file_read(event.path, event.size_bytes)
+        log.log_file_read(event.path, event.size_bytes, duration_ms=event.duration_ms)
     elif event.operation == "write":
-        log.log_file_write(event.path, event.size_bytes, event.lines)
+        log.log_file_write(event.path, event.size_bytes, event.lines, duration_ms=event.duration_ms)
     else:
         raise ValueError(f"operation must be 'read' or 'write', not {readable(event.operation)}")
 

@@ -21,6 +21,10 @@ class CountedFile(io.FileIO):
         was_read: Whether anything was read, or tried to be.
         newlines_written: Newlines written.
         ends_line: Whether what was written last ends a line.
+        opening_s: Seconds that it took to open it; likewise the other three.
+        reading_s: To read.
+        writing_s: To write.
+        closing_s: To close it.
         closed_by: Called once, when it has been closed.
     """
 
@@ -29,33 +33,43 @@ class CountedFile(io.FileIO):
     was_read = False
     newlines_written = 0
     ends_line = True
+    opening_s = 0.0
+    reading_s = 0.0
+    writing_s = 0.0
+    closing_s = 0.0
     closed_by: Callable[[CountedFile], None] | None = None
 
     def readinto(self, buffer: Any, /) -> int:
         """As of any file."""
+        began = system.stopwatch()
         count = super().readinto(buffer)
-        self._count(count or 0)  # None where a pipe has nothing yet
+        self._count(count or 0, began)  # None where a pipe has nothing yet
         return count
 
     def readall(self) -> bytes:
         """As of any file."""
+        began = system.stopwatch()
         data = super().readall()
-        self._count(len(data or b""))
+        self._count(len(data or b""), began)
         return data
 
     def read(self, size: int | None = -1, /) -> Any:
         """As of any file."""
+        began = system.stopwatch()
         data = super().read(-1 if size is None else size)
-        self._count(len(data or b""))
+        self._count(len(data or b""), began)
         return data
 
-    def _count(self, count: int) -> None:
+    def _count(self, count: int, began: float) -> None:
         self.was_read = True
         self.bytes_read += count
+        self.reading_s += system.stopwatch() - began
 
     def write(self, data: Any, /) -> int:
         """As of any file."""
+        began = system.stopwatch()
         count = super().write(data)
+        self.writing_s += system.stopwatch() - began
         if count:
             self.bytes_written += count
             with memoryview(data) as view, view.cast("B") as flat:
@@ -67,9 +81,11 @@ class CountedFile(io.FileIO):
     def close(self) -> None:
         """As of any file; and what it counted is recorded."""
         closed_by, self.closed_by = self.closed_by, None
+        began = system.stopwatch()
         try:
             super().close()
         finally:
+            self.closing_s = system.stopwatch() - began
             if closed_by is not None:
                 closed_by(self)
 
@@ -103,7 +119,9 @@ def open_counted(
         raise ValueError("a file in binary mode takes no encoding, errors or newline")
     if buffering == 0 and not binary:
         raise ValueError("can't have unbuffered text I/O")
+    began = system.stopwatch()
     raw = system.open_as_asked(CountedFile, path, mode.replace("b", "").replace("t", ""))
+    raw.opening_s = system.stopwatch() - began
     file: IO[Any] = raw
     try:
         by_line = not binary and (buffering == 1 or (buffering < 0 and raw.isatty()))

@@ -182,17 +182,28 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
         """
         self._complete_task(task_name, duration_ms, metadata)
 
-    def log_file_read(self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None) -> None:
+    def log_file_read(
+        self, path: str | bytes | os.PathLike[Any], size_bytes: int | None = None, *, duration_ms: float | None = None
+    ) -> None:
         """Record that a file was read.
 
         Args:
             path: Its path.
             size_bytes: How many bytes.
+            duration_ms: Milliseconds it took, if that was measured; the line has it only then.
         """
-        self._log_file("read", READ, path, size_bytes, None)
+        if duration_ms is None:
+            self._log_file("read", READ, path, size_bytes, None)
+        else:
+            self._log_timed_file("read", READ, path, size_bytes, None, duration_ms)
 
     def log_file_write(
-        self, path: str | bytes | os.PathLike[Any], size_bytes: int | None, lines: int | None = None
+        self,
+        path: str | bytes | os.PathLike[Any],
+        size_bytes: int | None,
+        lines: int | None = None,
+        *,
+        duration_ms: float | None = None,
     ) -> None:
         """Record that a file was written.
 
@@ -200,8 +211,12 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
             path: Its path.
             size_bytes: How many bytes.
             lines: How many lines.
+            duration_ms: Milliseconds it took, if that was measured; the line has it only then.
         """
-        self._log_file("write", WRITTEN, path, size_bytes, lines)
+        if duration_ms is None:
+            self._log_file("write", WRITTEN, path, size_bytes, lines)
+        else:
+            self._log_timed_file("write", WRITTEN, path, size_bytes, lines, duration_ms)
 
     def _log_file(self, operation: str, counter: int, path: Any, size_bytes: Any, lines: Any) -> None:
         producer = self._producer
@@ -241,6 +256,23 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
             self._append_again(fields, counter, odd=True)
         elif not producer.commit(start, seq, line, counter):
             self._append_again(fields, counter)
+
+    def _log_timed_file(
+        self, operation: str, counter: int, path: Any, size_bytes: Any, lines: Any, duration_ms: Any
+    ) -> None:
+        producer = self._producer
+        if producer is None:
+            return
+        odd: dict[str, dict[str, Any]] = {}
+        fields = {
+            "type": "FileEvent",
+            "path": arguments.path_text(path),
+            "operation": operation,
+            "size_bytes": arguments.whole("size_bytes", size_bytes, odd),
+            "lines": arguments.whole("lines", lines, odd),
+            **self._duration(duration_ms),
+        }
+        self._log(producer, replaced(fields, odd) if odd else fields, counter, current.get())
 
     def log_tool_call(self, tool_name: str, params: Mapping[str, Any] | None, duration_ms: float) -> None:
         """Record that a tool was called.

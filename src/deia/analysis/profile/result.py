@@ -30,10 +30,11 @@ class TimeShares:
         model_ms: Milliseconds in which a model was at work, and nothing of what follows.
         tool_ms: A tool was, and no file operation.
         file_ms: A file was read or written, as far as the log says how long that took.
-        human_ms: None of these was known to run, and the next that happened was a message of the user.
-        unattributed_ms: Otherwise: a task was open; or in the whole log there is no task that could have been.
-        idle_ms: Otherwise: the session was being recorded.
-        between_runs_ms: It was not: the time between the last line of a run and the beginning of the next.
+        human_ms: None of these was known to run, and the next thing that happened was a message of the user.
+        unattributed_ms: Likewise, and it was another thing, and a task was open; or there is no task in the whole log.
+        idle_ms: Likewise, and no task was open.
+        between_runs_ms: Nothing was being recorded, and nothing is known to have run: the time between the last line of
+            a run and the beginning of the next.
     """
 
     model_ms: int
@@ -222,7 +223,7 @@ class ErrorFigure:
 
 @dataclass(frozen=True)
 class Gap:
-    """Time between two things that happened one after the other, in which no model, tool or file was known to be at work.
+    """Time between two things that happened in a row, in which no model, tool or file was known to be at work.
 
     Attributes:
         kind: Where `TimeShares` has it.

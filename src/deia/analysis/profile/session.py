@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 
+from deia.analysis.analyze import read_log, require_end
+from deia.analysis.profile.accumulator import ProfileAccumulator
 from deia.analysis.profile.result import SessionProfile
+from deia.analysis.session import BOTTLENECK_SHARE
 from deia.journal.progress import OnProgress
+from deia.journal.reader import require_file
 
 
 def profile_session(
@@ -16,10 +20,10 @@ def profile_session(
     critical_path: bool = False,
     on_progress: OnProgress | None = None,
 ) -> SessionProfile:
-    """Say where the wall time of a session went: one that is running, was killed, or is closed, in any format of ours.
+    """Say where the wall time of a session went, one that is running, was killed, or is closed; in any format of ours.
 
-    The log is read once, line by line. Memory grows with the number of open tasks and of distinct names, up to bounds
-    for all that grows with the log; see `SessionProfile.exact`.
+    The log is read once, line by line. Memory grows with the number of open tasks and of distinct names; whatever else
+    grows with the log is bounded, see `SessionProfile.exact`.
 
     Args:
         path: The journal, plain or compressed with gzip.
@@ -35,4 +39,8 @@ def profile_session(
         DamagedLineError: Under `strict`.
         ValueError: An end that cannot be one.
     """
-    raise NotImplementedError
+    require_end(end)
+    require_file(path)
+    accumulator = ProfileAccumulator(end=end, critical_path=critical_path)
+    damages = read_log(path, accumulator, None, strict=strict, on_progress=on_progress)
+    return accumulator.profile(accumulator.finish(bottleneck_share=BOTTLENECK_SHARE, end=end, damages=damages))

@@ -1,0 +1,285 @@
+"""What the profile of one session looks like on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from deia.analysis import Gap, SessionProfile
+from deia.cli.page import Column, Page
+from deia.cli.text import count, duration, durations, moment, plural, share, size
+
+_FIRST_SHOWN = 5
+"""Things to look at first: more than that is a table, and those follow."""
+
+_FIRST_SHARE = 0.02
+"""Of the span: what takes less is not worth a look before all the rest."""
+
+_KINDS = {"human": "a person", "idle": "idle", "unattributed": "unattributed", "between_runs": "between runs"}
+
+
+def show_profile(page: Page, profile: SessionProfile) -> None:
+    """Show whose session it is, and its span told apart."""
+    analysis = profile.analysis
+    facts: list[tuple[str, str]] = []
+    if analysis.agent_id is not None:
+        facts.append(("Agent", analysis.agent_id))
+    if analysis.session_id is not None:
+        facts.append(("Session", analysis.session_id))
+    if analysis.first_time is not None and analysis.last_time is not None:
+        facts.append(("Recorded", f"{moment(analysis.first_time)} to {moment(analysis.last_time)}"))
+    facts.append(("Span", duration(profile.span_ms)))
+    effort = profile.effort
+    facts.append(
+        (
+            "Effort",
+            f"models {duration(effort.model_ms)}, tools {duration(effort.tool_ms)}, files {duration(effort.file_ms)}, "
+            f"top-level tasks {duration(effort.task_ms)}",
+        )
+    )
+    if profile.retries or profile.repeated_ms:
+        again = f"{plural(profile.retries, 'retry', 'retries')}, {duration(profile.repeated_ms)} in repeated calls"
+        facts.append(("Made again", again))
+    facts.append(("Errors", count(profile.error_count)))
+    if not profile.exact:
+        facts.append(("Exactness", "some figures are approximate: the log is very long, or clocks were set back"))
+    page.facts(facts)
+    page.heading("Where the time went")
+    wall = profile.wall
+    rows = {
+        "Models": wall.model_ms,
+        "Tools": wall.tool_ms,
+        "Files": wall.file_ms,
+        "Waiting for a person": wall.human_ms,
+        "Unattributed": wall.unattributed_ms,
+        "Idle": wall.idle_ms,
+        "Between runs": wall.between_runs_ms,
+    }
+    page.table(
+        [Column(""), Column("Time", number=True), Column("Share", number=True)],
+        [
+            [name, time, share(spent, profile.span_ms)]
+            for (name, spent), time in zip(rows.items(), durations(rows.values()), strict=True)
+        ],
+    )
+    if len(profile.concurrency) > 1:
+        page.heading("Model and tool calls at once")
+        page.table(
+            [Column("Calls", number=True), Column("Time", number=True), Column("Share", number=True)],
+            [
+                [count(calls), time, share(spent, profile.span_ms)]
+                for (calls, spent), time in zip(
+                    profile.concurrency.items(), durations(profile.concurrency.values()), strict=True
+                )
+            ],
+        )
+
+
+def show_first(page: Page, profile: SessionProfile) -> None:
+    """Show what took the most time, of whatever kind: where a look is worth most."""
+    largest = sorted(_parts(profile), key=lambda part: -part[0])[:_FIRST_SHOWN]
+    largest = [part for part in largest if part[0] > _FIRST_SHARE * profile.span_ms]
+    if not largest:
+        return
+    page.heading("What to look at first")
+    page.table(
+        [Column("Time", number=True), Column("Share", number=True), Column("What")],
+        [
+            [time, share(spent, profile.span_ms), what]
+            for (spent, what), time in zip(largest, durations(spent for spent, _ in largest), strict=True)
+        ],
+    )
+
+
+def show_models(page: Page, profile: SessionProfile, limit: int | None) -> None:
+    """Show the models, the one with the most effort first."""
+    models = list(profile.models.values())[:limit]
+    _show(
+        *(page, "Models", "model", len(profile.models), limit),
+        {
+            "Model": list(profile.models)[:limit],
+            "Calls": [count(model.calls) for model in models],
+            "Errors": [count(model.errors) for model in models],
+            "Retries": [count(model.retries) for model in models],
+            "Input": [count(model.input_tokens) for model in models],
+            "of it cached": [share(model.cache_read_tokens, model.input_tokens) for model in models],
+            "Output": [count(model.output_tokens) for model in models],
+            "Cost": ["-" if model.cost_usd is None else f"${model.cost_usd:,.4f}" for model in models],
+            "Wall time": durations(model.wall_ms for model in models),
+            "Effort": durations(model.effort_ms for model in models),
+            "Median": durations(model.p50_ms for model in models),
+            "95 %": durations(model.p95_ms for model in models),
+        },
+    )
+
+
+def show_tools(page: Page, profile: SessionProfile, limit: int | None) -> None:
+    """Show the tools, the one with the most effort first."""
+    tools = list(profile.tools.values())[:limit]
+    _show(
+        *(page, "Tools", "tool", len(profile.tools), limit),
+        {
+            "Tool": list(profile.tools)[:limit],
+            "Calls": [count(tool.calls) for tool in tools],
+            "Errors": [count(tool.errors) for tool in tools],
+            "Wall time": durations(tool.wall_ms for tool in tools),
+            "Effort": durations(tool.effort_ms for tool in tools),
+            "Median": durations(tool.p50_ms for tool in tools),
+            "95 %": durations(tool.p95_ms for tool in tools),
+            "99 %": durations(tool.p99_ms for tool in tools),
+            "Longest": durations(tool.max_ms for tool in tools),
+        },
+    )
+
+
+def show_tasks(page: Page, profile: SessionProfile, limit: int | None) -> None:
+    """Show the tasks, those with the most effort first."""
+    tasks = list(profile.tasks.values())[:limit]
+    _show(
+        *(page, "Tasks", "task", len(profile.tasks), limit),
+        {
+            "Task": list(profile.tasks)[:limit],
+            "Runs": [count(task.runs) for task in tasks],
+            "Failed": [count(task.failed) for task in tasks],
+            "Open": [count(task.open) for task in tasks],
+            "Wall time": durations(task.wall_ms for task in tasks),
+            "Effort": durations(task.effort_ms for task in tasks),
+            "of it own": durations(task.own_ms for task in tasks),
+            "Median": durations(task.p50_ms for task in tasks),
+            "95 %": durations(task.p95_ms for task in tasks),
+            "Longest": durations(task.max_ms for task in tasks),
+        },
+    )
+
+
+def show_files(page: Page, profile: SessionProfile, limit: int | None) -> None:
+    """Show the files, those with the most traffic first."""
+    files = list(profile.files.values())[:limit]
+    _show(
+        *(page, "Files", "file", len(profile.files), limit),
+        {
+            "File": list(profile.files)[:limit],
+            "Reads": [count(file.reads) for file in files],
+            "Writes": [count(file.writes) for file in files],
+            "Read": [size(file.bytes_read) for file in files],
+            "Written": [size(file.bytes_written) for file in files],
+            "Time": durations(file.duration_ms for file in files),
+        },
+    )
+
+
+def show_gaps(page: Page, profile: SessionProfile, limit: int | None) -> None:
+    """Show the longest times in which nothing was known to run."""
+    gaps = profile.gaps[:limit]
+    _show(
+        *(page, f"The longest of {plural(profile.gap_count, 'gap')}", "gap", len(profile.gaps), limit),
+        {
+            "Kind": [_KINDS[gap.kind] for gap in gaps],
+            "From": [moment(gap.start) for gap in gaps],
+            "Time": durations((gap.end - gap.start) * 1000 for gap in gaps),
+            "After": [gap.after for gap in gaps],
+            "Before": [gap.before for gap in gaps],
+        },
+        texts=("Kind", "From", "After", "Before"),
+    )
+
+
+def show_repeated(page: Page, profile: SessionProfile, limit: int | None) -> None:
+    """Show the calls that were made again with the same parameters, the most waste first."""
+    repeated = profile.repeated[:limit]
+    _show(
+        *(page, "The same calls again", "call", len(profile.repeated), limit),
+        {
+            "Tool": [call.tool for call in repeated],
+            "Calls": [count(call.calls) for call in repeated],
+            "Errors": [count(call.errors) for call in repeated],
+            "All but the first": durations(call.wasted_ms for call in repeated),
+            "Parameters": [call.params for call in repeated],
+        },
+        texts=("Tool", "Parameters"),
+    )
+
+
+def show_errors(page: Page, profile: SessionProfile, limit: int | None) -> None:
+    """Show what failed, the most frequent first."""
+    errors = profile.errors[:limit]
+    _show(
+        *(page, "Errors", "error", len(profile.errors), limit),
+        {
+            "What": [f"{error.source} {error.name}".strip() for error in errors],
+            "Type": [error.error_type or "-" for error in errors],
+            "Count": [count(error.count) for error in errors],
+            "First message": [error.message for error in errors],
+        },
+        texts=("What", "Type", "First message"),
+    )
+
+
+def show_critical_path(page: Page, profile: SessionProfile, limit: int | None) -> None:
+    """Show the longest steps of the critical path, if it was asked for."""
+    if profile.critical_path is None:
+        return
+    steps = sorted(profile.critical_path, key=lambda step: step.start - step.end)[:limit]
+    steps.sort(key=lambda step: step.start)
+    _show(
+        *(page, "Critical path: its longest steps", "step", len(profile.critical_path), limit),
+        {
+            "Step": [f"{step.kind} {step.name}".strip() for step in steps],
+            "From": [moment(step.start) for step in steps],
+            "Time": durations((step.end - step.start) * 1000 for step in steps),
+        },
+        texts=("Step", "From"),
+    )
+
+
+def _parts(profile: SessionProfile) -> Iterator[tuple[int, str]]:
+    """Yield wall times with what they were spent at."""
+    for name, tool in profile.tools.items():
+        yield tool.wall_ms, f"tool {name}: {plural(tool.calls, 'call')}, the longest {duration(tool.max_ms)}"
+    for name, model in profile.models.items():
+        yield model.wall_ms, f"model {name}: {plural(model.calls, 'call')}, the longest {duration(model.max_ms)}"
+    wall = profile.wall
+    longest: dict[str, Gap] = {gap.kind: gap for gap in reversed(profile.gaps)}
+    for kind, spent, what in (
+        ("human", wall.human_ms, "waiting for a person"),
+        ("idle", wall.idle_ms, "idle: no task was open"),
+        ("between_runs", wall.between_runs_ms, "between runs"),
+        ("unattributed", wall.unattributed_ms, "unattributed: no model, tool or file is known to have been at work"),
+    ):
+        gap = longest.get(kind)
+        if gap is not None:
+            what += f"; the longest, {duration((gap.end - gap.start) * 1000)}, after {gap.after}"
+        yield spent, what
+    if profile.repeated_ms:
+        yield profile.repeated_ms, "calls made again with the same parameters"
+
+
+def _show(
+    page: Page,
+    title: str,
+    noun: str,
+    total: int,
+    limit: int | None,
+    columns: Mapping[str, Sequence[str]],
+    texts: Sequence[str] = (),
+) -> None:
+    """Show a table of which there is something to show: its first column is text, the others are figures.
+
+    Args:
+        page: Where.
+        title: Above it.
+        noun: What a row is.
+        total: How many rows there are.
+        limit: How many are shown.
+        columns: Title → cells.
+        texts: Which columns are texts, if others than the first.
+    """
+    if not total:
+        return
+    page.heading(title)
+    texts = texts or list(columns)[:1]
+    page.table(
+        [Column(name, number=name not in texts) for name in columns],
+        list(zip(*columns.values(), strict=True)),
+    )
+    if limit is not None and total > limit:
+        page.line(f"… and {plural(total - limit, f'more {noun}')}; --json has them all", "quiet")
