@@ -36,6 +36,10 @@ class Charts {
     return new Chart(holder.querySelector("canvas"), this.#configure(chart));
   }
 
+  #largest(chart) {
+    return Math.max(1, ...chart.labels.map((_, i) => chart.series.reduce((sum, one) => sum + one.values[i], 0)));
+  }
+
   #configure(chart) {
     const { palette } = this;
     const ring = chart.shape === "ring";
@@ -58,6 +62,7 @@ class Charts {
       grid: { color: palette.colour("line") },
       ticks: { color: palette.colour("quiet"), callback: text, maxTicksLimit: lying ? 5 : 6, maxRotation: 0 },
     };
+    if (chart.unit === "ms") values.ticks.stepSize = stepFor(this.#largest(chart) / 4);
     const names = { stacked: true, grid: { display: false }, ticks: { color: ink, autoSkip: false } };
     return {
       type: ring ? "doughnut" : "bar",

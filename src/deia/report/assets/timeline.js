@@ -18,7 +18,7 @@ class Timeline {
     this.window = root.querySelector(".window");
     this.tip = root.querySelector(".tip");
     this.pointers = new Map();
-    this.view = { from: 0, to: 1, width: 1, height: 1, scroll: 0 };
+    this.view = { from: 0, to: this.axis.length, width: 1, height: 1, scroll: 0 };
     this.actions = {
       "zoom-in": () => this.zoom(1 / ZOOM),
       "zoom-out": () => this.zoom(ZOOM),
@@ -37,9 +37,9 @@ class Timeline {
     fold.hidden = this.axis.pauses.length === 0;
     this.#legend(root.querySelector(".legend"), data);
     this.#listen();
-    this.resize();
     // Where most of a session is waiting, the work in it is what one wants to see.
     this.fold(this.axis.foldable > 0.4);
+    this.resize();
     new ResizeObserver(() => this.resize()).observe(this.lanes);
   }
 
@@ -78,7 +78,8 @@ class Timeline {
     const ratio = window.devicePixelRatio || 1;
     const width = Math.max(1, this.lanes.clientWidth);
     const all = this.painter.height + AXIS;
-    const height = Math.min(all, parseFloat(getComputedStyle(this.lanes).maxHeight) || all);
+    const most = parseFloat(getComputedStyle(this.lanes).maxHeight) - 2; // its borders
+    const height = Math.min(all, most || all);
     Object.assign(this.view, { width, height });
     for (const [canvas, high] of [[this.canvas, height], [this.overview.querySelector("canvas"), 40]]) {
       canvas.width = Math.round(width * ratio);
@@ -130,15 +131,12 @@ class Timeline {
   }
 
   fold(folded) {
-    const { from, to } = this.view;
-    const all = from === 0 && to >= this.axis.length;
-    const [first, last] = [this.axis.real(from), this.axis.real(to)];
+    const [first, last] = [this.axis.real(this.view.from), this.axis.real(this.view.to)];
     this.axis.fold(folded);
     this.items.place(this.axis);
     this.root.querySelector("[data-do=fold]").setAttribute("aria-pressed", String(folded));
     this.#paintOverview();
-    if (all || this.view.to <= 1) this.show(0, this.axis.length);
-    else this.show(this.axis.shown(first), this.axis.shown(last));
+    this.show(this.axis.shown(first), this.axis.shown(last));
   }
 
   show(from, to) {
