@@ -17,7 +17,7 @@ STEPS = st.one_of(
     st.tuples(st.just("complete"), st.integers(0, 5), st.none() | DURATIONS),
     st.tuples(st.just("orphan"), NAMES, DURATIONS),
     st.tuples(st.just("tool"), NAMES, DURATIONS),
-    st.tuples(st.just("file"), st.sampled_from(["read", "write", "delete"]), st.none()),
+    st.tuples(st.just("file"), st.sampled_from(["read", "write", "delete"]), st.none() | DURATIONS),
     st.tuples(st.sampled_from(["llm", "message", "error", "decision", "action_item"]), NAMES, st.none()),
     st.tuples(st.just("wait"), st.integers(0, 40), st.none()),
     st.tuples(st.just("set back"), st.integers(1, 12), st.none()),
@@ -51,7 +51,7 @@ def lines_of(steps: list[tuple[str, Any, Any]], *, start: float = START) -> list
         elif step == "tool":
             content.append(lines.tool(what, more, at=at))
         elif step == "file":
-            content.append(lines.file(what, at=at))
+            content.append(lines.file(what, at=at, **({} if more is None else {"duration_ms": more})))
         elif step in ("llm", "message", "error", "decision", "action_item"):
             content.append(getattr(lines, step)(what, at=at))
         elif step == "continue":

@@ -143,5 +143,5 @@ def test_missing_library_is_said_in_one_line_before_anything_is_read(
     monkeypatch.setattr(library, "find_spec", lambda name: None)
     done = report(log)
     assert (done.code, done.out) == (2, "")
-    assert done.err == "deia: the report needs chartkick: python -m pip install 'deia[report]'\n"
+    assert done.err == "deia: the report needs chartkick and rjsmin: python -m pip install 'deia[report]'\n"
     assert not (tmp_path / "report.html").exists()

@@ -120,6 +120,8 @@ async def test_class_whose_constructor_refuses_the_line_is_read_as_an_unknown_ev
         (ToolEvent("pytest", {"q": 1}, 12), lambda log: log.log_tool_call("pytest", {"q": 1}, 12)),
         (FileEvent("a", "read", 4), lambda log: log.log_file_read("a", 4)),
         (FileEvent("a", "write", 4, 2), lambda log: log.log_file_write("a", 4, 2)),
+        (FileEvent("a", "read", 4, duration_ms=7), lambda log: log.log_file_read("a", 4, duration_ms=7)),
+        (FileEvent("a", "write", 4, duration_ms=0), lambda log: log.log_file_write("a", 4, duration_ms=0)),
         (TaskEvent("t", 0.0, None, {"a": 1}), lambda log: log.log_task_start("t", {"a": 1})),
         (TaskEvent("t", 0.0, 1.0, {"a": 1}, duration_ms=7), lambda log: log.log_task_complete("t", 7, {"a": 1})),
         (LLMEvent("p", "m", 1, 2, cost_usd=0.5), lambda log: log.log_llm_call("p", "m", 1, 2, cost_usd=0.5)),

@@ -279,5 +279,5 @@ def test_library_is_read_from_its_package_and_can_stand_in_a_page() -> None:
 def test_missing_library_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line."""
     monkeypatch.setattr(library, "find_spec", lambda name: None)
-    with pytest.raises(library.ChartsMissingError, match=r"^the report needs chartkick: .*'deia\[report\]'$"):
+    with pytest.raises(library.ChartsMissingError, match=r"^the report needs chartkick and rjsmin: .*'deia\[report\]'$"):
         library.charts_code()

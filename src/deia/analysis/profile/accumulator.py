@@ -8,7 +8,7 @@ from deia.analysis.profile.errors import ErrorTable
 from deia.analysis.profile.files import FileTable
 from deia.analysis.profile.models import ModelTable
 from deia.analysis.profile.repeated import RepeatedCalls
-from deia.analysis.profile.result import Effort, SessionProfile
+from deia.analysis.profile.result import Effort, PathStep, SessionProfile
 from deia.analysis.profile.runs import Runs
 from deia.analysis.profile.shown import shown_data
 from deia.analysis.profile.tasks import TaskKey, TaskTable
@@ -95,7 +95,8 @@ class ProfileAccumulator(SessionAccumulator):
             self._runs.finish(first, last, extended=self._end is not None)
             timeline.finish(first, last)
         has_tasks = self._task_table.seen
-        path, path_capped = None, False
+        path: list[PathStep] | None = None
+        path_capped = False
         if self._work is not None:
             path, path_capped = self._work.path(first, last, timeline.unix_s)
         models = self._models.finish()
@@ -111,7 +112,10 @@ class ProfileAccumulator(SessionAccumulator):
             "gaps": timeline.gap_count > len(gaps),
             "critical_path": path_capped,
         }
-        parts = (timeline, self._task_table, self._models, self._files, self._repeated, self._errors, self._work)
+        exact = (
+            *(analysis.session_time_exact, timeline.exact, self._task_table.exact, self._models.exact),
+            *(self._files.exact, self._repeated.exact, self._errors.exact, self._work is None or self._work.exact),
+        )
         return SessionProfile(
             analysis=analysis,
             span_ms=last - first,
@@ -135,7 +139,7 @@ class ProfileAccumulator(SessionAccumulator):
             gap_count=timeline.gap_count,
             concurrency=timeline.at_once,
             critical_path=path,
-            exact=analysis.session_time_exact and all(part is None or part.exact for part in parts),
+            exact=all(exact),
             capped=[name for name, is_capped in capped.items() if is_capped],
         )
 

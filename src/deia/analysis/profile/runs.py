@@ -18,6 +18,7 @@ class Runs:
         self._current: dict[str | None, _Run] = {}
         self._newest: _Run | None = None
         self._earliest: int | None = None
+        self._latest: int | None = None
         self._begun = False
 
     def begin(self, session_id: str | None, start: int) -> None:
@@ -33,12 +34,11 @@ class Runs:
         run = self._current.get(session_id)
         if run is None:
             run = self._current[session_id] = _Run(at)
-            self._see(at)
         elif at > run.last:
             run.last = at
         elif at < run.uncounted_from:
-            self._see(at)
             run.uncounted_from = at
+        self._see(at)
         self._newest = run
 
     def carry_over(self, first: int, to: int) -> None:
@@ -61,15 +61,16 @@ class Runs:
             extended: Whether the newest run lasts until then.
         """
         self._begin_at(first)
-        latest = max((run.last for run in self._current.values()), default=first)
         for run in self._current.values():
             self._add(run, last if extended and run is self._newest else run.last)
-        if latest < last:
-            self._timeline.add(self._timeline.name(RUN, ""), latest, last)
+        if self._latest is not None and self._latest < last:
+            self._timeline.add(self._timeline.name(RUN, ""), self._latest, last)
 
     def _see(self, at: int) -> None:
         if self._earliest is None or at < self._earliest:
             self._earliest = at
+        if self._latest is None or at > self._latest:
+            self._latest = at
 
     def _begin_at(self, first: int) -> None:
         if not self._begun and self._earliest is not None and first < self._earliest:

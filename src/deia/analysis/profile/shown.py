@@ -39,7 +39,7 @@ def shown_data(value: Any) -> str:
 
 
 def digest(data: bytes) -> int:
-    """Return 64 bits that stand for some bytes: any two of a million have the same once in 30 million logs.
+    """Return 64 bits that stand for some bytes: two of a million have the same ones in one of 30 million logs."""
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
 
 

@@ -90,7 +90,8 @@ class TaskTable:
         for run in self.open.values():
             so_far = min(to, self._timeline.ms(last_seen(run.session_id)))
             if run.uncounted_from < so_far:
-                self._timeline.add(self._timeline.name(TASK, run.name), run.uncounted_from, so_far)
+                number = self._timeline.name(TASK, run.name)
+                self._timeline.add(number, run.uncounted_from, so_far, goes_on=True)
                 run.uncounted_from = so_far
 
     def interrupt(self, last_seen: LastSeen) -> None:
@@ -98,7 +99,8 @@ class TaskTable:
         for run in self.open.values():
             last = max(run.start_time, last_seen(run.session_id))
             elapsed_ms = round((last - run.start_time) * 1000)
-            self._count(run, run.name, max(run.start, self._timeline.ms(last)), elapsed_ms).open += 1
+            end = max(run.start, self._timeline.ms(last))
+            self._count(run, run.name, end, elapsed_ms, goes_on=True).open += 1
 
     def finish(self) -> dict[str, TaskProfile]:
         """Return each name's figures, the one with the most effort first; the timeline must have been finished."""
@@ -121,9 +123,9 @@ class TaskTable:
     def _parent_of(self, event: TaskEvent) -> _Run | None:
         return None if event.parent_id is None else self.open.get((event.session_id, event.parent_id))
 
-    def _count(self, run: _Run, name: str, end: int, duration_ms: int) -> _Name:
-        """Count a run that lasted until `end`, the millisecond; return where."""
-        self._timeline.add(self._timeline.name(TASK, name), run.uncounted_from, end)
+    def _count(self, run: _Run, name: str, end: int, duration_ms: int, *, goes_on: bool = False) -> _Name:
+        """Count a run that lasted until `end`, the millisecond, and perhaps longer; return where."""
+        self._timeline.add(self._timeline.name(TASK, name), run.uncounted_from, end, goes_on=goes_on)
         figures = self._names.get(name)
         if figures is None:
             figures = self._names[name] = _Name()

@@ -12,8 +12,13 @@ from heapq import heappush, heappushpop
 from deia.analysis.profile.result import GAPS_KEPT, Gap, GapKind, TimeShares
 from deia.analysis.profile.shown import NAME_SHOWN, shown
 
-ENTRIES_KEPT = 512 * 1024
-"""How many things are kept apart before the older half is summed up: with what summing them takes, some 60 MB."""
+ENTRIES_KEPT = 256 * 1024
+"""How many things are kept apart before the older half is summed up: with what that takes for a moment, some 40 MB."""
+
+NAMES_KEPT = 64 * 1024
+"""How many names there may be before what only happens, and is counted nowhere by its name, gets none any more."""
+
+_OTHERS = "…"
 
 LONGEST_MS = 2**61
 """Longer than any clock reaches; it fits into the arrays together with any time."""
@@ -79,7 +84,7 @@ class Timeline:
             self._origin = time
             if self._end is not None:
                 self._end_ms = round((self._end - time) * 1000)
-        return round((time - self._origin) * 1000)
+        return max(-LONGEST_MS, min(round((time - self._origin) * 1000), LONGEST_MS))
 
     def unix_s(self, ms: int) -> float:
         """Return the time, Unix seconds, of a millisecond."""
@@ -90,6 +95,8 @@ class Timeline:
         key = (kind, name)
         number = self._index.get(key)
         if number is None:
+            if kind >= MARK and len(self._kinds) >= NAMES_KEPT and name != _OTHERS:
+                return self.name(kind, _OTHERS)
             number = self._index[key] = len(self._kinds)
             self._kinds.append(kind)
             self._texts.append(f"{_TEXTS[kind]} {shown(name, NAME_SHOWN)}".strip())
@@ -97,15 +104,22 @@ class Timeline:
             self._unions.append(0)
         return number
 
-    def add(self, name: int, start: int, end: int) -> int:
-        """Add what ran from `start` to `end`, or happened where both are the same; return its place."""
+    def add(self, name: int, start: int, end: int, *, goes_on: bool = False) -> int:
+        """Add what ran from `start` to `end`, or happened where both are the same; return its place.
+
+        Args:
+            name: Its number.
+            start: Millisecond.
+            end: Millisecond.
+            goes_on: Whether it did not end then: it is open, or the rest will be added later.
+        """
         summed_to = self._summed_to
         if summed_to is not None and start < summed_to:
             self.exact = False
             start = summed_to
         self._starts.append(start)
         self._ends.append(end if end > start else start)
-        self._names.append(name)
+        self._names.append(~name if goes_on else name)
         return self._base + len(self._names) - 1
 
     def withdraw(self, place: int) -> None:
@@ -209,7 +223,7 @@ class Timeline:
         starts, ends, names, kinds = self._starts, self._ends, self._names, self._kinds
         reached, unions = self._reached, self._unions
         for at in sorted(range(len(names)), key=starts.__getitem__):
-            name = names[at]
+            name = names[at] if names[at] >= 0 else ~names[at]
             if kinds[name] not in (TOOL, MODEL, TASK):
                 continue
             start = max(starts[at], begin, reached[name])
@@ -222,16 +236,14 @@ class Timeline:
         kinds = self._kinds
         boundaries = [to << _BITS | _HAPPENED]
         for start, end, name in zip(self._starts, self._ends, self._names, strict=True):
-            kind = kinds[name]
-            if start == end:
-                if begin <= end <= to:
-                    boundaries.append(end << _BITS | (_USER_SPOKE if kind == USER else _HAPPENED))
-                continue
-            start = max(start, begin)
-            end = min(end, to)
+            kind = kinds[name if name >= 0 else ~name]
             if start < end:
-                code = _FIRST_PAIR + 2 * kind
-                boundaries += (start << _BITS | code, end << _BITS | code + 1)
+                from_ms, to_ms = max(start, begin), min(end, to)
+                if from_ms < to_ms:
+                    code = _FIRST_PAIR + 2 * kind
+                    boundaries += (from_ms << _BITS | code, to_ms << _BITS | code + 1)
+            elif begin <= end <= to:
+                boundaries.append(end << _BITS | (_USER_SPOKE if kind == USER else _HAPPENED))
         boundaries.sort()
         return boundaries
 
@@ -279,10 +291,12 @@ class Timeline:
         closing = {at for at in closing if at > begin and at not in self._before}
         ended: dict[int, str] = {}
         began: dict[int, str] = {}
-        for start, end, name in zip(self._starts, self._ends, self._names, strict=True):
+        for start, end, number in zip(self._starts, self._ends, self._names, strict=True):
+            goes_on = number < 0
+            name = ~number if goes_on else number
             kind = self._kinds[name]
             # Of what came together: before a gap what ended, and of that the last; after it what began, and the first.
-            if end in opening and kind != RUN:
+            if end in opening and kind != RUN and not goes_on:
                 ended[end] = self._text(name, "end")
             if start in opening:
                 self._after.setdefault(start, self._text(name, "start"))
@@ -291,7 +305,7 @@ class Timeline:
                     self._before.setdefault(start, self._text(name, "start"))
                 elif start not in began or kind == USER:
                     began[start] = self._text(name, "start")
-            if end in closing and kind != RUN:
+            if end in closing and kind != RUN and not goes_on:
                 self._before.setdefault(end, self._text(name, "end"))
         if begin in opening and self._last_text:
             ended.setdefault(begin, self._last_text)
@@ -309,7 +323,7 @@ class Timeline:
                 starts.append(max(start, to))
                 ends.append(end)
                 names.append(name)
-            elif end == to and self._kinds[name] != RUN:
+            elif end == to and name >= 0 and self._kinds[name] != RUN:
                 self._last_text = self._text(name, "end")
         self._base += len(self._names)
         self._starts, self._ends, self._names = starts, ends, names

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from deia.analysis.profile.result import STEPS_KEPT, PathStep, StepKind
 from deia.analysis.profile.shown import NAME_SHOWN, shown
+from deia.journal.limits import LARGEST_SEQ
 
 PIECES_KEPT = 1024 * 1024
 """How many pieces of work are kept, the longest: they take some 30 MB, and as much again when the path is found."""
@@ -36,8 +37,10 @@ class Work:
         self._index: dict[tuple[StepKind, str], int] = {}
         self._base = 0
 
-    def add(self, kind: StepKind, name: str, start: int, end: int, seq: int | None) -> int:
-        """Take a piece, milliseconds, and return its place; one that took no time is left out of any path."""
+    def add(self, kind: StepKind, name: str, start: int, end: int, seq: int | None) -> int | None:
+        """Take a piece, milliseconds, and return its place; what took no time is none."""
+        if start >= end:
+            return None
         key = (kind, shown(name, NAME_SHOWN))
         if len(self._index) >= _NAMES_KEPT and key not in self._index:
             self.exact = False
@@ -45,7 +48,7 @@ class Work:
         self._starts.append(start)
         self._ends.append(end)
         self._names.append(self._index.setdefault(key, len(self._index)))
-        self._seqs.append(_NO_SEQ if seq is None else seq)
+        self._seqs.append(seq if seq is not None and 0 <= seq <= LARGEST_SEQ else _NO_SEQ)
         place = self._base + len(self._ends) - 1
         if len(self._ends) > PIECES_KEPT:
             self._leave_out_short_ones()

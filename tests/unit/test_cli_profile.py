@@ -1,0 +1,163 @@
+"""`deia profile`: what it shows, and how it exits."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from deia.cli.app import run
+from support.journals import Lines, journal_path
+
+ESCAPE = "\x1b"
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `deia profile` in this process; `terminal=True` makes it believe that it writes to one."""
+
+    def run_it(*arguments: object, terminal: bool = False) -> Result:
+        with monkeypatch.context() as patch:
+            patch.setenv("COLUMNS", "200")
+            patch.setenv("TERM", "xterm-256color")
+            patch.delenv("NO_COLOR", raising=False)
+            if terminal:
+                patch.setattr(sys.stdout, "isatty", lambda: True)
+            capsys.readouterr()
+            code = run(["profile", *map(str, arguments)])
+        return Result(code, *capsys.readouterr())
+
+    return run_it
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A session with something of everything."""
+    lines = Lines()
+    journal = journal_path(tmp_path)
+    journal.write_bytes(
+        lines.begin("build")
+        + lines.llm(duration_ms=2000, at=2, input_tokens=1000, cache_read_tokens=500, output_tokens=20)
+        + lines.file("read", "/src/a.py", at=3, size_bytes=2048, duration_ms=500)
+        + lines.tool("compile", 2000, at=5, params={"a": 1}, error_type="OSError", error="no space")
+        + lines.tool("compile", 1000, at=6, params={"a": 1})
+        + lines.message("user", at=16)
+        + lines.complete(1, "build", at=17)
+        + lines.begin("test", at=19)
+        + lines.continued(2, at=20)
+    )
+    return journal
+
+
+def test_profile_shows_where_the_time_went_and_what_to_look_at_first(cli: Run, log: Path) -> None:
+    """Plain text in a pipe: the seven shares, and a table for whatever there is."""
+    code, out, err = cli(log, "--critical-path")
+    assert (code, err) == (0, "")
+    shown = {" ".join(line.split()) for line in out.splitlines()}
+    assert {
+        "Models 2.000 s 10.0 %",
+        "Tools 3.000 s 15.0 %",
+        "Files 0.500 s 2.5 %",
+        "Waiting for a person 10.000 s 50.0 %",
+        "Unattributed 1.500 s 7.5 %",
+        "Idle 2.000 s 10.0 %",
+        "Between runs 1.000 s 5.0 %",
+        "10.000 s 50.0 % waiting for a person; the longest, 10.0 s, after tool compile",
+        "p/m 1 0 0 1,000 50.0 % 20 $0.2500 2.000 s 2.000 s 2.000 s 2.000 s",
+        "/src/a.py 1 0 2.0 kB 0 B 500 ms",
+        'compile 2 1 1.000 s {"a":1}',
+        "tool compile OSError 1 no space",
+        "Made again 1 retry, 1.00 s in repeated calls",
+        "Critical path: its longest steps",
+    } <= shown
+    assert any(line.startswith("compile 2 1 3.000 s 3.000 s ") for line in shown)
+    assert ESCAPE not in out
+
+
+def test_json_has_every_field_of_the_profile(cli: Run, log: Path) -> None:
+    """An array with one object per file, the analysis among them."""
+    code, out, _ = cli(log, log, "--json")
+    first, second = json.loads(out)
+    assert code == 0 and first == second
+    assert first["path"] == str(log)
+    assert sum(first["wall"].values()) == first["span_ms"] == 20_000
+    assert first["analysis"]["task_breakdown"] == {"build": 17_000}
+    assert first["concurrency"] == {"0": 15_000, "1": 5000}
+    assert first["critical_path"] is None
+
+
+def test_long_tables_are_cut_in_a_terminal_only(cli: Run, tmp_path: Path) -> None:
+    """A pipe has them all."""
+    lines = Lines()
+    journal = journal_path(tmp_path)
+    journal.write_bytes(b"".join(lines.tool(f"tool-{number:02}", number, at=number) for number in range(30)))
+    assert "and 10 more tools; --json has them all" in cli(journal, terminal=True).out
+    plain = cli(journal).out
+    assert all(f"tool-{number:02}" in plain for number in range(30)) and "more tools" not in plain
+
+
+def test_hostile_names_reach_the_terminal_as_text(cli: Run, tmp_path: Path) -> None:
+    """Escape sequences and line breaks of a log are shown and not obeyed."""
+    lines = Lines()
+    journal = journal_path(tmp_path)
+    bad = f"a{ESCAPE}[31m\nb"
+    journal.write_bytes(
+        lines.begin(bad)
+        + lines.tool(bad, params={bad: bad}, error=bad, at=1)
+        + lines.tool(bad, params={bad: bad}, at=2)
+        + lines.file(path=bad, at=3)
+        + lines.message(bad, at=4)
+        + lines.llm(bad, at=5)
+    )
+    out = cli(journal, "--critical-path").out
+    assert ESCAPE not in out and r"a\x1b[31m\x0ab" in out
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(b"hello\n", 2), (None, 2), (b"", 0), (Lines().tool() + b"#\n", 1), (Lines().tool()[:20], 2)],
+)
+def test_exit_code_tells_of_damage_and_of_what_is_no_log(
+    cli: Run, tmp_path: Path, content: bytes | None, code: int
+) -> None:
+    """As that of `deia analyze`; with several files the highest counts, and the others are shown."""
+    journal = tmp_path / "log.jsonl"
+    if content is not None:
+        journal.write_bytes(content)
+    good = journal_path(tmp_path)
+    good.write_bytes(Lines().tool())
+    result = cli(journal, good)
+    assert result.code == code
+    assert str(good) in result.out
+    assert (result.err != "") is (code == 2)
+
+
+def test_approximate_figures_are_said_to_be(cli: Run, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a bound was reached that may have changed one."""
+    from deia.analysis.profile import files
+
+    assert "approximate" not in cli(log).out
+    monkeypatch.setattr(files, "PATHS_KEPT", 0)
+    assert "some figures are approximate" in cli(log).out
+
+
+def test_empty_session_has_a_profile(cli: Run, tmp_path: Path) -> None:
+    """Of no span: shares are dashes."""
+    journal = tmp_path / "log.jsonl"
+    journal.write_bytes(b"")
+    assert cli(journal).code == 0
+    documents: list[Any] = json.loads(cli(journal, "--json").out)
+    assert documents[0]["span_ms"] == 0

@@ -1,0 +1,527 @@
+"""What each figure of a profile means, one small log at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deia.analysis import Gap, PathStep, SessionProfile, TimeShares, analyze_session, profile_session
+from deia.analysis.profile import errors, files, models, repeated, work
+from deia.analysis.profile import timeline as timeline_module
+from deia.analysis.profile.shown import PATH_SHOWN
+from deia.errors import DamagedLineError, NotASessionLogError
+from deia.queue.layout import queue_path
+from support.journals import START, Lines, encode, journal_path, write_queue
+
+NOTHING = TimeShares(0, 0, 0, 0, 0, 0, 0)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return journal_path(tmp_path)
+
+
+@pytest.fixture
+def lines() -> Lines:
+    return Lines()
+
+
+def profiled(journal: Path, content: bytes, **options: Any) -> SessionProfile:
+    journal.write_bytes(content)
+    return profile_session(journal, strict=True, **options)
+
+
+def shares(**figures: int) -> TimeShares:
+    return dataclasses.replace(NOTHING, **figures)
+
+
+# Wall time: every moment once
+
+
+def test_each_moment_is_counted_once_by_what_is_innermost(journal: Path, lines: Lines) -> None:
+    """A file operation inside a tool call inside a model call inside a task: each keeps what is left to it."""
+    profile = profiled(
+        journal,
+        lines.begin("plan")
+        + lines.file("read", at=4, duration_ms=1000)
+        + lines.tool(duration_ms=3000, at=5)
+        + lines.llm(duration_ms=6000, at=7)
+        + lines.complete(1, "plan", at=10),
+    )
+    assert profile.wall == shares(file_ms=1000, tool_ms=2000, model_ms=3000, unattributed_ms=4000)
+    assert profile.span_ms == 10_000
+
+
+def test_time_before_a_message_of_the_user_is_waiting_for_a_person(journal: Path, lines: Lines) -> None:
+    """Whether a task is open or not; of another role it is not, and a tool that runs meanwhile is no waiting."""
+    profile = profiled(
+        journal,
+        lines.message("user", at=2)
+        + lines.begin(at=2)
+        + lines.message("assistant", at=3)
+        + lines.message("user", at=8)
+        + lines.tool(duration_ms=1000, at=9)
+        + lines.complete(2, began=2, at=9)
+        + lines.message("user", at=10),
+    )
+    assert profile.wall == shares(human_ms=2000 + 5000 + 1000, unattributed_ms=1000, tool_ms=1000)
+
+
+def test_time_without_an_open_task_is_idle(journal: Path, lines: Lines) -> None:
+    """In a log that has tasks; in one without any, that none was open says nothing."""
+    tool = lines.tool(duration_ms=1000, at=4)
+    assert profiled(journal, tool).wall == shares(unattributed_ms=3000, tool_ms=1000)
+    task = lines.begin(at=5) + lines.complete(2, began=5, at=6)
+    assert profiled(journal, tool + task).wall == shares(idle_ms=4000, tool_ms=1000, unattributed_ms=1000)
+
+
+def test_time_between_runs_is_told_apart_though_a_task_was_open(journal: Path, lines: Lines) -> None:
+    """A crash interrupts a task, and nobody was at work until the session was opened again."""
+    profile = profiled(
+        journal,
+        lines.begin("plan")
+        + lines.message("assistant", at=2)
+        + lines.continued(2, at=100)
+        + lines.complete(1, "plan", at=103),
+    )
+    assert profile.wall == shares(unattributed_ms=5000, between_runs_ms=98_000)
+    assert profile.gaps[0] == Gap("between_runs", START + 2, START + 100, "message of assistant", "session continued")
+    assert profile.tasks["plan"].wall_ms == 103_000
+
+
+def test_parallel_work_is_a_union_in_wall_time_and_a_sum_in_effort(journal: Path, lines: Lines) -> None:
+    """Two calls of one tool overlap by two seconds, another one runs beside them."""
+    profile = profiled(
+        journal,
+        lines.tool("a", 4000, at=4) + lines.tool("a", 4000, at=6) + lines.tool("b", 6000, at=6) + lines.tool("a", 0, at=8),
+    )
+    assert (profile.tools["a"].wall_ms, profile.tools["a"].effort_ms) == (6000, 8000)
+    assert (profile.wall.tool_ms, profile.effort.tool_ms) == (6000, 14_000)
+    assert profile.concurrency == {0: 2000, 2: 4000, 3: 2000}
+
+
+def test_duration_that_exceeds_the_span_is_cut_in_wall_time_alone(journal: Path, lines: Lines) -> None:
+    """A caller may say more than the log has seen: believed as effort, and no moment is counted that is not there."""
+    profile = profiled(journal, lines.tool("a", 60_000, at=5) + lines.llm(duration_ms=2**64 - 1, at=6))
+    assert profile.span_ms == 6000
+    assert profile.wall == shares(tool_ms=5000, model_ms=1000)
+    assert profile.tools["a"].effort_ms == 60_000
+    assert profile.models["p/m"].effort_ms == 2**64 - 1
+
+
+def test_negative_durations_are_none(journal: Path, lines: Lines) -> None:
+    """As the original format recorded them where a clock was set back."""
+    profile = profiled(journal, lines.tool("a", -5000, at=5) + lines.file("read", at=6, duration_ms=-1))
+    assert profile.wall == shares(unattributed_ms=6000)
+    assert profile.tools["a"].effort_ms == profile.effort.file_ms == 0
+
+
+def test_clock_that_was_set_back_leaves_everything_where_it_said_it_was(journal: Path, lines: Lines) -> None:
+    """The wall clock is the only one that a log has; the span reaches from its first to its last moment."""
+    profile = profiled(
+        journal, lines.tool("a", 1000, at=10) + lines.tool("a", 1000, at=4) + lines.tool("a", 1000, at=7)
+    )
+    assert profile.span_ms == 10_000
+    assert profile.wall == shares(tool_ms=3000, unattributed_ms=7000)
+
+
+def test_end_goes_on_to_now_or_stops_earlier(journal: Path, lines: Lines) -> None:
+    """Of a session that is running, open tasks and the run last until then; what comes later is left out."""
+    content = lines.begin("plan") + lines.tool(duration_ms=2000, at=5)
+    later = profiled(journal, content, end=START + 8)
+    assert later.wall == shares(tool_ms=2000, unattributed_ms=6000)
+    assert later.tasks["plan"].max_ms == 8000
+    earlier = profiled(journal, content, end=START + 4)
+    assert earlier.wall == shares(tool_ms=1000, unattributed_ms=3000)
+
+
+def test_an_end_that_is_no_time_is_refused(journal: Path, lines: Lines) -> None:
+    """As by the analysis."""
+    journal.write_bytes(lines.tool())
+    with pytest.raises(ValueError, match="end must be Unix seconds, not nan"):
+        profile_session(journal, end=float("nan"))
+
+
+# Tasks
+
+
+def test_own_time_is_without_that_of_tasks_inside(journal: Path, lines: Lines) -> None:
+    """Siblings that overlap are not taken off twice, tools inside are own time, and grandchildren are the child's."""
+    profile = profiled(
+        journal,
+        lines.begin("parent")  # 1
+        + lines.begin("child", parent_id=1, at=2)  # 2
+        + lines.begin("child", parent_id=1, at=3)  # 3
+        + lines.begin("grandchild", parent_id=3, at=3)  # 4
+        + lines.complete(4, "grandchild", began=3, at=4, parent_id=3)
+        + lines.complete(2, "child", began=2, at=5, parent_id=1)
+        + lines.complete(3, "child", began=3, at=6, parent_id=1)
+        + lines.tool(duration_ms=1000, at=8, task_id=1)
+        + lines.complete(1, "parent", at=10),
+    )
+    assert [(name, task.effort_ms, task.own_ms, task.wall_ms) for name, task in profile.tasks.items()] == [
+        ("parent", 10_000, 6000, 10_000),
+        ("child", 6000, 5000, 4000),
+        ("grandchild", 1000, 1000, 1000),
+    ]
+    assert profile.effort.task_ms == 10_000
+
+
+def test_child_that_outlasts_its_parent_counts_in_it_up_to_its_end(journal: Path, lines: Lines) -> None:
+    """What it ran afterwards is its own."""
+    profile = profiled(
+        journal,
+        lines.begin("parent")
+        + lines.begin("child", parent_id=1, at=3)
+        + lines.complete(1, "parent", at=5)
+        + lines.complete(2, "child", began=3, at=9, parent_id=1),
+    )
+    assert (profile.tasks["parent"].own_ms, profile.tasks["child"].own_ms) == (3000, 6000)
+
+
+def test_given_duration_is_effort_and_the_clock_is_wall_time(journal: Path, lines: Lines) -> None:
+    """Own time is never less than none."""
+    profile = profiled(
+        journal,
+        lines.begin("a")
+        + lines.begin("b", parent_id=1, at=1)
+        + lines.complete(2, "b", began=1, at=4, parent_id=1)
+        + lines.complete(1, "a", at=5, duration_ms=2000),
+    )
+    assert dataclasses.astuple(profile.tasks["a"])[3:6] == (5000, 2000, 0)
+
+
+def test_open_tasks_count_up_to_the_last_moment_of_their_session(journal: Path, lines: Lines) -> None:
+    """After a crash, that is where the time went."""
+    profile = profiled(
+        journal, lines.begin("a") + lines.begin("b", parent_id=1, at=1) + lines.tool(at=7) + lines.error(at=9)
+    )
+    figures = profile.tasks["a"]
+    assert (figures.runs, figures.open, figures.effort_ms, figures.own_ms, figures.max_ms) == (1, 1, 9000, 1000, 9000)
+    assert profile.tasks["b"].effort_ms == 8000
+    assert profile.analysis.task_breakdown == {}
+
+
+def test_orphan_completions_are_in_no_figure_about_tasks(journal: Path, lines: Lines) -> None:
+    """As after a fork, where the task is the parent's: that one was recorded is all that they tell."""
+    profile = profiled(
+        journal,
+        lines.tool(at=1, duration_ms=0) + lines.complete(None, "a", began=-50, at=4, orphan=True, error="broken"),
+    )
+    assert profile.tasks == {} and profile.effort.task_ms == 0
+    assert profile.wall == shares(unattributed_ms=4000)
+    assert [(error.source, error.name, error.message) for error in profile.errors] == [("task", "a", "broken")]
+
+
+def test_failed_and_cancelled_runs_and_calls_are_counted(journal: Path, lines: Lines) -> None:
+    """Both say so on their lines."""
+    profile = profiled(
+        journal,
+        lines.begin("a")
+        + lines.complete(1, "a", error_type="E", error="broken")
+        + lines.begin("a")
+        + lines.complete(3, "a", cancelled=True)
+        + lines.tool("t", cancelled=True)
+        + lines.tool("t", params={"error": "no space"}),
+    )
+    assert (profile.tasks["a"].failed, profile.tasks["a"].cancelled) == (1, 1)
+    assert (profile.tools["t"].errors, profile.tools["t"].cancelled) == (1, 1)
+
+
+# Models
+
+
+def test_response_told_of_in_several_lines_is_one_call(journal: Path, lines: Lines) -> None:
+    """Each figure by the last line that has it: calls, tokens, costs, durations, and the time on the clock."""
+    told = {"response_id": "r", "cache_read_tokens": 5}
+    profile = profiled(
+        journal,
+        lines.llm(duration_ms=2000, at=2, input_tokens=10, output_tokens=1, cost_usd=1.0, **told)
+        + lines.llm(duration_ms=3000, at=4, input_tokens=10, output_tokens=7, cost_usd=2.0, **told)
+        + lines.llm(duration_ms=None, at=5, input_tokens=None, output_tokens=9, cost_usd=None, **told)
+        + lines.llm(duration_ms=1000, at=8, input_tokens=1, output_tokens=1, attempt=2, cost_usd=None),
+    )
+    figures = profile.models["p/m"]
+    assert (figures.calls, figures.retries, figures.input_tokens, figures.output_tokens) == (2, 1, 11, 10)
+    assert (figures.cache_read_tokens, figures.cost_usd) == (5, 2.0)
+    assert (figures.effort_ms, figures.wall_ms, figures.max_ms) == (4000, 4000, 3000)
+    assert profile.concurrency == {0: 4000, 1: 4000}
+
+
+def test_model_without_costs_or_first_tokens_says_none(journal: Path, lines: Lines) -> None:
+    """Zero would be a statement."""
+    figures = profiled(journal, lines.llm(cost_usd=None, duration_ms=None)).models["p/m"]
+    assert (figures.cost_usd, figures.first_token_p50_ms, figures.p50_ms) == (None, None, 0)
+    figures = profiled(journal, lines.llm(cost_usd=0.0, time_to_first_token_ms=30)).models["p/m"]
+    assert (figures.cost_usd, figures.first_token_p50_ms) == (0.0, 30)
+
+
+# Waste and errors
+
+
+def test_call_with_the_same_parameters_is_repeated_and_right_after_a_failure_a_retry(
+    journal: Path, lines: Lines
+) -> None:
+    """Whatever the order of the keys, and though a failure was written among the parameters."""
+    profile = profiled(
+        journal,
+        lines.begin("plan")
+        + lines.tool("get", 10, params={"a": 1, "b": 2, "error": "timed out"}, task_id=1)
+        + lines.tool("put", 10, params={"a": 1, "b": 2})  # in no task: not between the two
+        + lines.tool("get", 20, params={"b": 2, "a": 1}, task_id=1)
+        + lines.tool("get", 30, params={"a": 1, "b": 2}, task_id=1)
+        + lines.tool("get", 40, params={"a": 1}, task_id=1),
+    )
+    (call,) = profile.repeated
+    assert dataclasses.astuple(call) == ("get", '{"a":1,"b":2}', 3, 1, 50, 2, 5)
+    assert (profile.repeated_ms, profile.retries) == (50, 1)
+
+
+def test_errors_are_grouped_by_what_failed_and_how_with_the_first_message(journal: Path, lines: Lines) -> None:
+    """The most frequent first."""
+    profile = profiled(
+        journal,
+        lines.error("boom", where="a.py:1 in f")
+        + lines.tool("t", error_type="OSError", error="first")
+        + lines.tool("t", error_type="OSError", error="second")
+        + lines.tool("t", error_type="ValueError", error="x" * 1000)
+        + lines.llm(error_type="RateLimit", error="slow down"),
+    )
+    assert [(error.source, error.name, error.error_type, error.count, error.first_seq) for error in profile.errors] == [
+        ("tool", "t", "OSError", 2, 2),
+        ("error", "a.py:1 in f", "ValueError", 1, 1),
+        ("tool", "t", "ValueError", 1, 4),
+        ("model", "p/m", "RateLimit", 1, 5),
+    ]
+    assert profile.errors[0].message == "first"
+    assert len(profile.errors[2].message) == 300 and profile.errors[2].message.endswith("x…")
+    assert profile.error_count == 5
+
+
+# Files, gaps, the critical path
+
+
+def test_files_come_by_traffic_with_their_durations(journal: Path, lines: Lines) -> None:
+    """Only what lines say is counted."""
+    profile = profiled(
+        journal,
+        lines.file("read", "/small", duration_ms=7)
+        + lines.file("read", "/large", size_bytes=100)
+        + lines.file("write", "/large", size_bytes=None)
+        + lines.file("delete", "/gone", size_bytes=None),
+    )
+    assert [(path, *dataclasses.astuple(file)) for path, file in profile.files.items()] == [
+        ("/large", 1, 1, 100, 0, 0),
+        ("/small", 1, 0, 1, 0, 7),
+        ("/gone", 0, 0, 0, 0, 0),
+    ]
+    assert profile.effort.file_ms == 7
+    assert not profile.files_capped
+
+
+def test_long_paths_are_cut_and_stay_apart(journal: Path, lines: Lines) -> None:
+    """Beginning and end are kept, and something to tell them apart."""
+    paths = [f"/{'x' * 400}{middle}{'y' * 400}/end" for middle in "ab"]
+    profile = profiled(journal, lines.file(path=paths[0]) + lines.file(path=paths[1]))
+    assert len(profile.files) == 2
+    for path in profile.files:
+        assert len(path) == PATH_SHOWN and path.startswith("/xxx") and path.endswith("y/end")
+
+
+def test_gaps_tell_what_was_before_and_what_came(journal: Path, lines: Lines) -> None:
+    """The longest first; a message of the user is what ended a wait, though a task began in the same moment."""
+    profile = profiled(
+        journal,
+        lines.begin("plan", at=1)
+        + lines.tool("pytest", 1000, at=3)
+        + lines.complete(1, "plan", began=1, at=6)
+        + lines.begin("next", at=16)
+        + lines.message("user", at=16),
+    )
+    assert profile.gaps == [
+        Gap("human", START + 6, START + 16, "end of task plan", "message of user"),
+        Gap("unattributed", START + 3, START + 6, "tool pytest", "end of task plan"),
+        Gap("idle", START, START + 1, "start of a run", "start of task plan"),
+        Gap("unattributed", START + 1, START + 2, "start of task plan", "tool pytest"),
+    ]
+    assert profile.gap_count == 4
+
+
+def test_critical_path_is_the_longest_chain_and_the_waits_in_it(journal: Path, lines: Lines) -> None:
+    """Two tools ran at once: the longer one is on it; where a task was at work by itself, the task is."""
+    profile = profiled(
+        journal,
+        lines.begin("plan", at=1)
+        + lines.tool("short", 2000, at=4, task_id=1)
+        + lines.tool("long", 4000, at=6, task_id=1)
+        + lines.complete(1, "plan", began=1, at=8)
+        + lines.message("assistant", at=9),
+        critical_path=True,
+    )
+    assert profile.critical_path == [
+        PathStep("wait", "", START, START + 1, None),
+        PathStep("task", "plan", START + 1, START + 2, 1),
+        PathStep("tool", "long", START + 2, START + 6, 3),
+        PathStep("task", "plan", START + 6, START + 8, 1),
+        PathStep("wait", "", START + 8, START + 9, None),
+    ]
+
+
+def test_critical_path_is_only_found_on_request(journal: Path, lines: Lines) -> None:
+    """It takes time and memory of its own."""
+    assert profiled(journal, lines.tool()).critical_path is None
+
+
+# Any log
+
+
+def test_profile_has_the_analysis_of_the_same_log(journal: Path, lines: Lines) -> None:
+    """One reading for both."""
+    content = lines.begin("a") + lines.tool(at=1) + lines.complete(1, "a", at=2) + lines.dropped(3, at=3)
+    assert profiled(journal, content).analysis == analyze_session(journal)
+
+
+def test_original_format_has_effort_though_its_lines_have_no_place_in_time(journal: Path) -> None:
+    """Only its tasks say when they ran."""
+    profile = profiled(
+        journal,
+        encode({"name": "write_tests", "start_time": START, "end_time": START + 10, "metadata": {}})
+        + encode({"path": "/a", "operation": "read", "size_bytes": 4096, "lines": None})
+        + encode({"name": "pytest", "params": {}, "duration_ms": 2500}),
+    )
+    assert profile.wall == shares(unattributed_ms=10_000)
+    assert (profile.tools["pytest"].effort_ms, profile.tools["pytest"].wall_ms) == (2500, 0)
+
+
+def test_log_without_any_time_has_a_profile(journal: Path) -> None:
+    """Of no span."""
+    profile = profiled(journal, encode({"name": "pytest", "params": {}, "duration_ms": 2500}), critical_path=True)
+    assert (profile.span_ms, profile.wall, profile.gaps, profile.critical_path) == (0, NOTHING, [], [])
+    assert profile.effort.tool_ms == 2500
+
+
+def test_what_only_the_queue_file_has_is_in_the_profile(journal: Path, lines: Lines) -> None:
+    """As after a kill."""
+    first, second = lines.tool("a", 1000, at=2), lines.tool("b", 1000, at=5)
+    journal.write_bytes(first)
+    write_queue(journal, first + second)
+    assert queue_path(journal).exists()
+    assert profile_session(journal).wall == shares(tool_ms=2000, unattributed_ms=3000)
+
+
+def test_compressed_log_has_the_same_profile(tmp_path: Path, journal: Path, lines: Lines) -> None:
+    """`.jsonl.gz`, as old logs are kept."""
+    content = lines.tool("a", 1000, at=2) + lines.begin(at=3)
+    packed = tmp_path / "packed.jsonl.gz"
+    packed.write_bytes(gzip.compress(content))
+    assert profile_session(packed) == profiled(journal, content)
+
+
+def test_file_that_is_no_session_log_is_refused_and_damage_raises_if_asked(journal: Path, lines: Lines) -> None:
+    """The errors are those of the analysis."""
+    with pytest.raises(FileNotFoundError):
+        profile_session(journal)
+    journal.write_bytes(b"hello\n")
+    with pytest.raises(NotASessionLogError):
+        profile_session(journal)
+    journal.write_bytes(lines.tool() + b"#\n")
+    assert profile_session(journal).analysis.unreadable_lines == 1
+    with pytest.raises(DamagedLineError):
+        profile_session(journal, strict=True)
+
+
+# Bounds
+
+
+def test_lists_are_capped_and_the_profile_says_which(
+    journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The totals are still those of everything."""
+    for module, name in (
+        *((files, "FILES_KEPT"), (repeated, "REPEATED_KEPT"), (errors, "ERRORS_KEPT")),
+        *((timeline_module, "GAPS_KEPT"), (work, "STEPS_KEPT")),
+    ):
+        monkeypatch.setattr(module, name, 1)
+    content = b"".join(
+        lines.file(path=f"/{number}", at=number) + lines.tool(f"t{number}", 100, at=number, error="broken")
+        for number in range(1, 4)
+    ) + b"".join(lines.tool(f"t{number}", 100, at=3 + number, error="broken") for number in range(1, 4))
+    profile = profiled(journal, content, critical_path=True)
+    assert profile.capped == ["files", "repeated", "errors", "gaps", "critical_path"]
+    assert profile.files_capped
+    assert [len(profile.files), len(profile.repeated), len(profile.errors), len(profile.gaps)] == [1, 1, 1, 1]
+    assert profile.critical_path is not None and len(profile.critical_path) == 1
+    assert (profile.repeated_ms, profile.error_count, profile.gap_count) == (300, 6, 6)
+    assert profile.exact
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "content"),
+    [
+        (files, "PATHS_KEPT", lambda lines: [lines.file(path=f"/{number}") for number in range(5)]),
+        (repeated, "CALLS_KEPT", lambda lines: [lines.tool(f"t{number}") for number in range(5)]),
+        (errors, "KINDS_KEPT", lambda lines: [lines.error(where=f"{number}") for number in range(5)]),
+        (models, "RESPONSES_KEPT", lambda lines: [lines.llm(response_id=f"{number}") for number in range(5)]),
+        (work, "PIECES_KEPT", lambda lines: [lines.tool(at=number, duration_ms=500) for number in range(1, 6)]),
+    ],
+)
+def test_bound_on_memory_that_was_reached_is_said(
+    journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, content: Any
+) -> None:
+    """What was forgotten may be missing from a figure: the profile is not exact then."""
+    made = b"".join(content(lines))
+    assert profiled(journal, made, critical_path=True).exact
+    monkeypatch.setattr(module, name, 4)
+    assert not profiled(journal, made, critical_path=True).exact
+
+
+def test_call_that_reaches_back_into_what_was_summed_up_is_said(
+    journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts from there on, and everything still adds up."""
+    content = b"".join(lines.tool(at=number, duration_ms=500) for number in range(1, 9)) + lines.tool(
+        "long", 9000, at=9
+    )
+    monkeypatch.setattr(timeline_module, "ENTRIES_KEPT", 4)
+    profile = profiled(journal, content)
+    assert not profile.exact
+    assert sum(dataclasses.astuple(profile.wall)) == profile.span_ms == 9000
+
+
+def test_memory_does_not_grow_with_the_log(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call, path, response and error is another one; past the bounds, twice as many take no more."""
+    for module, name in (
+        *((timeline_module, "ENTRIES_KEPT"), (files, "PATHS_KEPT"), (repeated, "CALLS_KEPT"), (errors, "KINDS_KEPT")),
+        *((models, "RESPONSES_KEPT"), (work, "PIECES_KEPT"), (work, "_NAMES_KEPT"), (timeline_module, "NAMES_KEPT")),
+    ):
+        monkeypatch.setattr(module, name, 200)
+
+    def peak(count: int) -> int:
+        lines = Lines()
+        content = lines.begin("all")
+        for number in range(count):
+            content += lines.begin("child", parent_id=1, at=number)
+            content += lines.tool(params={"n": number}, at=number, duration_ms=100, task_id=1)
+            content += lines.complete(lines.seq - 1, "child", began=number, at=number + 0.5, parent_id=1)
+            content += lines.llm(response_id=f"{number}", at=number)
+            content += lines.file(path=f"/{number}", at=number)
+            content += lines.error(where=f"{number}", error_type=f"E{number}", at=number)
+        journal.write_bytes(content)
+        del content
+        tracemalloc.start()
+        try:
+            profile = profile_session(journal, critical_path=True)
+            assert not profile.exact
+            assert profile.tasks["child"].runs == count
+            assert sum(dataclasses.astuple(profile.wall)) == profile.span_ms
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(10)  # what is loaded once, and remembered by others
+    assert peak(1600) < 1.25 * peak(800)
