@@ -39,7 +39,9 @@ def session() -> bytes:
             now += thought
             tokens = {"input_tokens": chance.randint(8_000, 30_000), "output_tokens": chance.randint(100, 900)}
             made.append(
-                lines.llm("large", round(thought * 1000), at=now, provider="acme", cost_usd=0.08, task_id=outer, **tokens)
+                lines.llm(
+                    "large", round(thought * 1000), at=now, provider="acme", cost_usd=0.08, task_id=outer, **tokens
+                )
             )
             if name == "run the tests":
                 inner = lines.seq + 1
@@ -71,6 +73,7 @@ def session() -> bytes:
         if turn == 8:
             now += 150
             made.append(lines.message("user", "Yes, go on.", at=now))
+            now += 0.5
     return b"".join(made)
 
 

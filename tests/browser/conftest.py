@@ -61,7 +61,7 @@ def usual(report_of: Callable[[bytes], Path]) -> Path:
     for turn in range(12):
         at = 10.0 * turn + (120 if turn >= 6 else 0)
         if turn == 6:
-            made.append(lines.message("user", "yes, go on", at=at))
+            made.append(lines.message("user", "yes, go on", at=at - 1))
         outer = lines.seq + 1
         made.append(lines.begin(f"turn {turn}", at=at))
         made.append(lines.llm("opus", 2000, at=at + 2, input_tokens=9000, output_tokens=300, task_id=outer))

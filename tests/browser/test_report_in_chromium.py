@@ -1,19 +1,27 @@
-"""The page of a session in a real browser: it works by keyboard, in light and dark, on paper, and runs nothing foreign."""
+"""The page of a session in a real browser: by keyboard, in light and dark, on paper, and nothing foreign runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deia.events import ToolEvent
+from deia.report.advice import advise
+from deia.report.model import Report
+from deia.report.page import LARGEST_BYTES
+from deia.report.page import page as page_of
+from deia.report.selection import Selection
 from support.browser import Viewer
 from support.hostile import HOSTILE, RAN, hostile_lines, unnamed_lines
-from support.journals import Lines
+from support.profiles import profile, tool
 
 READY = "document.documentElement.dataset.ready === 'yes'"
 LANES = ".timeline .lanes"
+
 
 def seen(page: Any) -> tuple[float, float]:
     """Return from when to when the timeline is shown, in its own unit, once it is painted."""
@@ -25,8 +33,9 @@ def seen(page: Any) -> tuple[float, float]:
 def pixels(page: Any, canvas: str) -> list[int]:
     """Return every 997th value of a canvas: enough to see that it was painted, and otherwise."""
     script = """(one) => {
-        const data = one.getContext("2d").getImageData(0, 0, one.width, one.height).data;
-        return Array.from(data).filter((_, i) => i % 997 === 0);
+        const copy = new OffscreenCanvas(one.width, one.height).getContext("2d", { willReadFrequently: true });
+        copy.drawImage(one, 0, 0);
+        return Array.from(copy.getImageData(0, 0, one.width, one.height).data).filter((_, i) => i % 997 === 0);
     }"""
     values: list[int] = page.locator(canvas).evaluate(script)
     return values
@@ -58,20 +67,21 @@ def test_nothing_in_a_log_runs_whatever_is_done_with_it(show: Viewer, report_of:
     page = show(report_of(hostile_lines()))
     assert page.evaluate(READY)
     lanes = page.locator(LANES)
+    lanes.scroll_into_view_if_needed()
     box = lanes.bounding_box()
     for share in (0.1, 0.5, 0.9):
         page.mouse.move(box["x"] + share * box["width"], box["y"] + 60)
         page.mouse.click(box["x"] + share * box["width"], box["y"] + 60)
     lanes.focus()
-    for _ in range(40):
+    for _ in range(25):
         page.keyboard.press("Shift+ArrowRight")
     search = page.get_by_role("searchbox")
-    for text in HOSTILE[:19]:
-        search.fill(text.replace("\ud800", "").replace("\x00", ""))
+    for text in HOSTILE[:10]:
+        search.fill(text.replace("\x00", ""))
     search.fill("")
     for heading in page.locator(".events th button").all():
         heading.click()
-    for button in page.locator("[data-find]").all()[::7]:
+    for button in page.locator("[data-find]").all()[::25]:
         button.click()
     search.fill("__proto__")
     assert page.locator(".events tbody tr").count() > 0
@@ -84,14 +94,12 @@ def test_nothing_in_a_log_runs_whatever_is_done_with_it(show: Viewer, report_of:
 def test_browser_refuses_to_make_elements_or_code_of_a_text(show: Viewer, usual: Path) -> None:
     """The page has no need of it; and should a mistake ever offer it a log's text as HTML, nothing comes of it."""
     page = show(usual)
-    refused = """(text) => {
-        try { document.body.innerHTML = text; return "done"; } catch (error) { return error.name; }
-    }"""
-    assert page.evaluate(refused, HOSTILE[1]) == "TypeError"
-    page.evaluate("(text) => document.body.setAttribute('onclick', text)", f"window.{RAN}=1")
-    page.evaluate("document.body.click()")
-    assert page.evaluate(f"window.{RAN}") is None
-    assert any("Content Security Policy" in complaint for complaint in show.complaints)
+    refused = """(text) => [
+        () => { document.body.innerHTML = text; },
+        () => document.body.setAttribute("onclick", text),
+    ].map((make) => { try { make(); return "done"; } catch (error) { return error.name; } })"""
+    assert page.evaluate(refused, f"window.{RAN}=1") == ["TypeError", "TypeError"]
+    assert all("blocked" in complaint for complaint in show.complaints)
     show.complaints.clear()
 
 
@@ -189,7 +197,7 @@ def test_what_helps_those_who_cannot_see_is_there(show: Viewer, usual: Path) -> 
     assert page.get_by_role("group", name="Colours").count() == 1
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map((one) => Number(one.tagName[1]))")
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 # Mouse
@@ -198,6 +206,7 @@ def test_what_helps_those_who_cannot_see_is_there(show: Viewer, usual: Path) -> 
 def test_timeline_is_moved_and_asked_by_the_mouse(show: Viewer, usual: Path) -> None:
     """Dragged, zoomed with the wheel where it points, and told of what is under it."""
     page = show(usual)
+    page.locator(LANES).scroll_into_view_if_needed()
     box = page.locator(LANES).bounding_box()
     middle = (box["x"] + box["width"] / 2, box["y"] + 60)
     page.mouse.move(*middle)
@@ -300,17 +309,16 @@ def test_page_fits_the_width_of_a_screen(show: Viewer, usual: Path, width: int) 
 # Long sessions
 
 
-def test_page_of_a_million_events_opens_and_answers(show: Viewer, report_of: Callable[[bytes], Path]) -> None:
-    """It shows the longest and what failed, counts the rest, and is as light as any."""
-    lines = Lines()
-    template = lines.tool("NAME", 7, params={"n": 1}, at=1).replace(b'"session_start"', b'"started"')
-    before, after = template.split(b'"seq":1,"timestamp":1700000001.0')
-    fast = before.replace(b"NAME", b"fast")
-    made = [b'%b"seq":%d,"timestamp":%d.%03d%b' % (fast, n, 1_700_000_000 + n // 50, n % 50 * 20, after) for n in range(1, 1_000_000)]
-    lines.seq = 999_999
-    made.append(lines.tool("needle", 60_000, at=20_000))
-    path = report_of(b"".join(made))
-    assert path.stat().st_size <= 2_000_000
+def test_page_of_a_million_events_opens_and_answers(show: Viewer, tmp_path: Path) -> None:
+    """It shows what failed and the longest, counts the rest, and is as light as any."""
+    selection = Selection(0.0, 20_000.0)
+    for number in range(999_999):
+        selection.feed(ToolEvent("fast", {"n": number}, 7, timestamp=number / 50, seq=number + 1))
+    selection.feed(ToolEvent("needle", {}, 60_000, timestamp=15_000.0, seq=1_000_000))
+    figures = profile(20_000_000, wall={"tool_ms": 6_000_000}, tools={"fast": tool(5_900_000), "needle": tool(60_000)})
+    path = tmp_path / "million.html"
+    path.write_bytes(page_of(Report("million.jsonl", 0.0, "closed", figures, advise(figures), selection.finish())))
+    assert path.stat().st_size <= LARGEST_BYTES
     page = show(path)
     assert page.evaluate(READY)
     assert "10,000 of 1,000,000 events" in page.locator(".aggregated").inner_text()

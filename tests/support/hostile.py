@@ -9,7 +9,7 @@ RAN = "__deia_hostile_code_ran"
 
 HOSTILE = [
     f"</script><script>window.{RAN}=1</script>",
-    f"<img src=x onerror=\"window.{RAN}=1\">",
+    f'<img src=x onerror="window.{RAN}=1">',
     f"<svg onload=window.{RAN}=1>",
     f"\"><b onmouseover='window.{RAN}=1'>",
     f"' autofocus onfocus='window.{RAN}=1",
@@ -24,7 +24,6 @@ HOSTILE = [
     "\u2028window\u2029",
     "\u202egnp.exe\u202c",
     "\x00\x1b[31m\x07\r\n\ttabs",
-    "\ud800 alone",
     "__proto__",
     "constructor",
     "hasOwnProperty",
@@ -66,7 +65,21 @@ def unnamed_lines() -> bytes:
     return (
         lines.tool("long", 10**15, at=1)
         + lines.tool("negative", -5, at=2)
-        + encode({"type": "ToolEvent", "name": "early", "params": {}, "duration_ms": 1, "seq": 3, "timestamp": -1e12, "v": 1})
-        + encode({"type": "ToolEvent", "name": "late", "params": {}, "duration_ms": 1, "seq": 4, "timestamp": 1e17, "v": 1})
-        + encode({"type": "TaskEvent", "name": "never", "start_time": 1e308, "end_time": None, "metadata": {}, "seq": 5, "v": 1})
+        + encode(
+            {"type": "ToolEvent", "name": "early", "params": {}, "duration_ms": 1, "seq": 3, "timestamp": -1e12, "v": 1}
+        )
+        + encode(
+            {"type": "ToolEvent", "name": "late", "params": {}, "duration_ms": 1, "seq": 4, "timestamp": 1e17, "v": 1}
+        )
+        + encode(
+            {
+                "type": "TaskEvent",
+                "name": "never",
+                "start_time": 1e308,
+                "end_time": None,
+                "metadata": {},
+                "seq": 5,
+                "v": 1,
+            }
+        )
     )

@@ -76,7 +76,7 @@ def test_identical_calls_are_waste_where_they_cost_something() -> None:
     repeated = [RepeatedCall("read_page", '{"url":"x"}', 5, 0, 2_100, 3, 9)]
     advice = only(profile(wall=BUSY, repeated=repeated, repeated_ms=2_100))
     assert advice.title == "The same calls are made again"
-    assert "“read_page” with “{\"url\":\"x\"}”, 5 times" in advice.text
+    assert '“read_page” with “{"url":"x"}”, 5 times' in advice.text
     assert told(profile(wall=BUSY, repeated=repeated, repeated_ms=2_000)) == []
 
 

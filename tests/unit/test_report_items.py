@@ -77,7 +77,11 @@ def test_long_texts_are_cut_whatever_they_hold() -> None:
 
 def test_times_that_are_none_have_no_place() -> None:
     """Infinite, not a number, or missing."""
-    for event in (TaskEvent("t", float("inf"), 1.0), ToolEvent("t", {}, 5), FileEvent("/a", "read", timestamp=float("nan"))):
+    for event in (
+        TaskEvent("t", float("inf"), 1.0),
+        ToolEvent("t", {}, 5),
+        FileEvent("/a", "read", timestamp=float("nan")),
+    ):
         assert item_of(event).start is None
 
 
@@ -158,7 +162,12 @@ def test_moments_have_lanes_by_sort() -> None:
     ]
     lanes = lay_out(items)
     assert lanes.rows == [0, 1, 2, 3, 3]
-    assert [label for label, _ in lanes.groups] == ["Tasks and calls", "Files", "Messages", "Errors, decisions and other notes"]
+    assert [label for label, _ in lanes.groups] == [
+        "Tasks and calls",
+        "Files",
+        "Messages",
+        "Errors, decisions and other notes",
+    ]
 
 
 def test_item_without_a_time_has_no_row() -> None:

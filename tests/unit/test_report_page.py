@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,13 +15,14 @@ from typing import Any
 import pytest
 
 from deia.journal.recovery import lock_session
+from deia.queue.layout import queue_path
 from deia.report import library
 from deia.report import page as page_module
 from deia.report.markup import Markup, join, tag, text
 from deia.report.model import make_report
 from deia.report.page import LARGEST_BYTES, page
 from deia.report.selection import ITEMS_KEPT
-from support.hostile import HOSTILE, RAN, hostile_lines, unnamed_lines
+from support.hostile import HOSTILE, hostile_lines, unnamed_lines
 from support.journals import Lines, encode, journal_path, write_queue
 
 LIBRARY = "/* charts */ function Chart() {}\n"
@@ -130,11 +132,12 @@ def test_page_tells_a_running_session_from_a_finished_one_and_a_dead_one(log: Pa
     content = log.read_bytes()
     if state != "Finished":
         write_queue(log, content)
-    if state == "Running":
-        with lock_session(log):
-            shown = parsed(log).text
-    else:
+    fd = lock_session(queue_path(log))[0] if state == "Running" else None
+    try:
         shown = parsed(log).text
+    finally:
+        if fd is not None:
+            os.close(fd)
     assert f"agent {state} " in shown
     assert ("The process died" in shown) == (state == "Died")
 
@@ -279,5 +282,7 @@ def test_library_is_read_from_its_package_and_can_stand_in_a_page() -> None:
 def test_missing_library_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line."""
     monkeypatch.setattr(library, "find_spec", lambda name: None)
-    with pytest.raises(library.ChartsMissingError, match=r"^the report needs chartkick and rjsmin: .*'deia\[report\]'$"):
+    with pytest.raises(
+        library.ChartsMissingError, match=r"^the report needs chartkick and rjsmin: .*'deia\[report\]'$"
+    ):
         library.charts_code()

@@ -47,11 +47,11 @@ def report(output: Output, files: tuple[str, ...], target: str | None, *, as_jso
     Headline figures, what to fix first, where the time went, a timeline to zoom into, tasks, tools, files, cost, and a
     table of the events with search. The page is one file of less than 2 MB that needs no network.
 
-    FILE is a session log: of a session that is running, was killed, or is closed; plain or compressed with gzip. Several
-    get a page each, in one directory, with an index.html that leads to them.
+    FILE is a session log: of a session that is running, was killed, or is closed; plain or compressed with gzip.
+    Several get a page each, in one directory, with an index.html that leads to them.
 
-    Needs the extra report: python -m pip install 'deia[report]'. A file that is there and no page is not overwritten. The
-    exit code is 1 where a log has lines that cannot be read or events that are missing.
+    Needs the extra report: python -m pip install 'deia[report]'. A file that is there and is no page is not
+    overwritten. The exit code is 1 where a log has lines that cannot be read or events that are missing.
     """
     try:
         charts_code()  # before a long log is read

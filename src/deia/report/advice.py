@@ -1,7 +1,7 @@
 """What to fix first: rules over a profile, each of which says in plain words what it saw and what could be done.
 
-Every figure is the profile's. A rule speaks up beyond a threshold; each threshold is a constant below, with its reason, and
-stands in `docs/how-to/make-a-report.md`.
+Every figure is the profile's. A rule speaks up beyond a threshold; each threshold is a constant below, with its reason,
+and stands in `docs/how-to/make-a-report.md`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ WASTE_SHARE = 0.02
 
 TAIL_FACTOR = 10
 FEWEST_CALLS_FOR_TAIL = 20
-"""The slowest twentieth takes ten times the median: two different things behind one name. Fewer calls have no twentieth."""
+"""The slowest twentieth takes ten times the median: two different things behind one name. Fewer calls have none."""
 
 CACHED_SHARE = 0.2
 FEWEST_INPUT_TOKENS = 50_000
@@ -103,8 +103,9 @@ def _killed(profile: SessionProfile) -> Iterator[Advice]:
     yield Advice(
         "bad",
         "The process died",
-        f"Whoever recorded this was killed or crashed: the session was never closed.{at_work} The last events before it are "
-        "at the end of the timeline; all that had been recorded by then is here.",
+        f"Whoever recorded this was killed or crashed: the session was never closed.{at_work} The last events "
+        "before it "
+        "are at the end of the timeline; all that had been recorded by then is here.",
         section="open" if tasks else "events",
     )
 
@@ -115,16 +116,17 @@ def _damages(profile: SessionProfile) -> Iterator[Advice]:
         yield Advice(
             "bad",
             "The log is damaged",
-            f"{plural(analysis.damage_count, 'problem')} with the file: what could not be read is in no figure of this page. "
-            "`deia recover` mends a log and keeps the original aside.",
+            f"{plural(analysis.damage_count, 'problem')} with the file: what could not be read is in no "
+            "figure of this page."
+            " `deia recover` mends a log and keeps the original aside.",
             section="damages",
         )
     if analysis.dropped:
         yield Advice(
             "bad",
             "Events were dropped",
-            f"{plural(analysis.dropped, 'event')} found no room in the queue and {_is(analysis.dropped)} missing here. A "
-            "larger `queue_bytes`, or a faster disk, keeps them.",
+            f"{plural(analysis.dropped, 'event')} found no room in the queue and {_is(analysis.dropped)} missing here. "
+            "A larger `queue_bytes`, or a faster disk, keeps them.",
         )
 
 
@@ -161,8 +163,8 @@ def _retries(profile: SessionProfile) -> Iterator[Advice]:
         yield Advice(
             "bad",
             "Failed calls are tried again unchanged",
-            f"{plural(profile.retries, 'call')} came right after the same call, with the same parameters, had failed. Tell "
-            "the agent what went wrong, so that it changes something.",
+            f"{plural(profile.retries, 'call')} came right after the same call, with the same parameters, had failed. "
+            "Tell the agent what went wrong, so that it changes something.",
             section="repeated",
         )
 
@@ -175,7 +177,8 @@ def _bottlenecks(profile: SessionProfile) -> Iterator[Advice]:
                 "time",
                 f"{_shown(name)} is a bottleneck",
                 f"Its {plural(task.runs, 'run')} took {duration(task.own_ms)}, not counting the tasks inside: "
-                f"{share(task.own_ms, profile.span_ms)} of the session. Look at it on the timeline: what does it wait for?",
+                f"{share(task.own_ms, profile.span_ms)} of the session. Look at it on the timeline: what is "
+                "it waiting for?",
                 task.own_ms,
                 "tasks",
                 name,
@@ -186,11 +189,15 @@ def _slow_tools(profile: SessionProfile) -> Iterator[Advice]:
     by_wall = sorted(profile.tools.items(), key=lambda entry: -entry[1].wall_ms)
     for name, tool in by_wall[:MOST_OF_A_KIND]:
         if tool.wall_ms > SLOW_TOOL_SHARE * profile.span_ms:
-            calls = f"{plural(tool.calls, 'call')}, half of them within {duration(tool.p50_ms)}, the longest {duration(tool.max_ms)}"
+            calls = (
+                f"{plural(tool.calls, 'call')}, half of them within {duration(tool.p50_ms)}, the longest "
+                f"{duration(tool.max_ms)}"
+            )
             yield Advice(
                 "time",
                 f"{_shown(name)} takes long",
-                f"During {share(tool.wall_ms, profile.span_ms)} of the session ({duration(tool.wall_ms)}) it was at work: "
+                f"During {share(tool.wall_ms, profile.span_ms)} of the session ({duration(tool.wall_ms)}) it "
+                "was at work: "
                 f"{calls if tool.calls > 1 else 'a single call'}. Narrow what it does, keep its results, or let it run "
                 "beside something else.",
                 tool.wall_ms,
@@ -205,7 +212,8 @@ def _tails(profile: SessionProfile) -> Iterator[Advice]:
             yield Advice(
                 "time",
                 f"A few calls of {_shown(name)} are far slower than the rest",
-                f"Half of its {count(tool.calls)} calls took at most {duration(tool.p50_ms)}, but one in twenty more than "
+                f"Half of its {count(tool.calls)} calls took at most {duration(tool.p50_ms)}, but one in "
+                "twenty more than "
                 f"{duration(tool.p95_ms)}. What do those have in common? Sort the events by duration to see.",
                 tool.max_ms,
                 "events",
@@ -219,8 +227,10 @@ def _models(profile: SessionProfile) -> Iterator[Advice]:
         yield Advice(
             "time",
             "Most of the time is the model's",
-            f"{duration(profile.wall.model_ms)}, {share(profile.wall.model_ms, profile.span_ms)} of the session, went into "
-            f"{plural(calls, 'model call')}. Fewer turns, shorter answers or a faster model for the simple ones help most.",
+            f"{duration(profile.wall.model_ms)}, {share(profile.wall.model_ms, profile.span_ms)} of the "
+            "session, went into "
+            f"{plural(calls, 'model call')}. Fewer turns, shorter answers or a faster model for the simple "
+            "ones help most.",
             profile.wall.model_ms,
             "models",
         )
@@ -229,8 +239,10 @@ def _models(profile: SessionProfile) -> Iterator[Advice]:
             yield Advice(
                 "time",
                 f"{_shown(name)} reads its prompts anew",
-                f"Of {count(model.input_tokens)} input tokens {share(model.cache_read_tokens, model.input_tokens)} came from "
-                "the provider's cache. A prompt whose beginning stays the same from call to call costs less and starts sooner.",
+                f"Of {count(model.input_tokens)} input tokens "
+                f"{share(model.cache_read_tokens, model.input_tokens)} came from "
+                "the provider's cache. A prompt whose beginning stays the same from call to call costs less "
+                "and starts sooner.",
                 0,
                 "models",
                 name,
@@ -244,7 +256,8 @@ def _waste(profile: SessionProfile) -> Iterator[Advice]:
             "time",
             "The same calls are made again",
             f"Calls with the same parameters as an earlier one took {duration(profile.repeated_ms)} "
-            f"({share(profile.repeated_ms, profile.span_ms)} of the session). The costliest: {_quoted(worst.tool)} with "
+            f"({share(profile.repeated_ms, profile.span_ms)} of the session). The costliest: "
+            f"{_quoted(worst.tool)} with "
             f"{_quoted(worst.params)}, {plural(worst.calls, 'time')}. Keep the result, where it cannot have changed.",
             profile.repeated_ms,
             "repeated",
@@ -265,7 +278,8 @@ def _serial(profile: SessionProfile) -> Iterator[Advice]:
             "time",
             "Nothing runs in parallel",
             f"Tools take {share(profile.wall.tool_ms, profile.span_ms)} of the session, and during "
-            f"{share(alone_ms, busy_ms)} of the busy time a single call was at work. Calls that do not need each other's "
+            f"{share(alone_ms, busy_ms)} of the busy time a single call was at work. Calls that do not need "
+            "each other's "
             "results can run at once.",
             profile.wall.tool_ms // 2,  # two at once is the least that parallel means
             "concurrency",
@@ -302,8 +316,10 @@ def _waits(human_ms: int, idle_ms: int, unattributed_ms: int) -> tuple[tuple[int
         (
             unattributed_ms,
             "Much of the time is unexplained",
-            "passed inside tasks while no tool, model or file was known to be at work. Record the model's calls "
-            "(`log_llm_call`) and the slow steps (`with log.tool(…)`), and this page tells what it was.",
+            (
+                "passed inside tasks while no tool, model or file was known to be at work. Record the model's calls "
+                "(`log_llm_call`) and the slow steps (`with log.tool(…)`), and this page tells what it was."
+            ),
             "note",
         ),
     )

@@ -43,7 +43,9 @@ def document(title: str, body: Markup, *, data: str, scripts: Sequence[str]) -> 
         tag("style", Markup(style)),
     )
     island = tag("script", Markup(data), type="application/json", id="data") if data else None
-    whole = tag("html", head, tag("body", body, island, [tag("script", Markup(script)) for script in scripts]), lang="en")
+    whole = tag(
+        "html", head, tag("body", body, island, [tag("script", Markup(script)) for script in scripts]), lang="en"
+    )
     return f"<!doctype html>\n{whole}\n".encode()
 
 
@@ -56,7 +58,8 @@ def own_script() -> str:
 def _policy(style: str, scripts: Sequence[str]) -> str:
     """Return what the browser may do: run and apply what is known by its hash, and nothing else.
 
-    It may ask for no address, send no form, and make neither a script nor an element out of a text, whatever a log holds.
+    It may ask for no address, send no form, and make neither a script nor an element out of a text, whatever a log
+    holds.
     """
     return "; ".join(
         [

@@ -99,9 +99,7 @@ def _data(report: Report, items: Sequence[Item], characters: int) -> dict[str, A
         "rest": _rest(report.selected, profile, place),
         "total": report.selected.total,
         "pauses": [[place(gap.start), place(gap.end), gap.kind] for gap in _pauses(profile)],
-        "path": [
-            [place(step.start), place(step.end)] for step in profile.critical_path or () if step.kind != "wait"
-        ],
+        "path": [[place(step.start), place(step.end)] for step in profile.critical_path or () if step.kind != "wait"],
         "charts": [asdict(chart) for chart in charts_of(profile)],
         "texts": texts.all(),
     }

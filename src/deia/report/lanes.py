@@ -41,7 +41,9 @@ def lay_out(items: Sequence[Item]) -> Lanes:
     height = _nest(items, lasting, rows)
     groups = [(_WORK, height)] if height else []
     for label, kinds in _MOMENTS:
-        there = [i for i, item in enumerate(items) if item.start is not None and item.kind in kinds and not _lasts(item)]
+        there = [
+            i for i, item in enumerate(items) if item.start is not None and item.kind in kinds and not _lasts(item)
+        ]
         if there:
             for i in there:
                 rows[i] = height

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from importlib.util import find_spec
 
 from deia import system
@@ -20,13 +21,15 @@ class ChartsMissingError(DeiaError):
 
 
 def charts_code() -> str:
-    """Return the code of Chart.js, without what only its developers read; the licences stay. Its package is not imported.
+    """Return the code of Chart.js, without what only its developers read; the licences stay.
+
+    Its package is not imported.
 
     Raises:
         ChartsMissingError: It is not there.
     """
     try:
-        from rjsmin import jsmin
+        jsmin = import_module("rjsmin").jsmin  # it has no types
     except ModuleNotFoundError:
         raise ChartsMissingError(_INSTALL) from None
     spec = find_spec(_PACKAGE)

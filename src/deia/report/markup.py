@@ -20,14 +20,14 @@ class Markup(str):
     __slots__ = ()
 
 
-def tag(name: str, *children: Child, **attributes: object) -> Markup:
+def tag(name: str, /, *children: Child, **attributes: object) -> Markup:
     """Return an element.
 
     Args:
         name: Its name, which is ours.
         children: What is in it.
-        attributes: Its attributes, whose names are ours: `class_` is `class`, `aria_label` is `aria-label`. False and None
-            leave one out, True writes its name alone.
+        attributes: Its attributes, whose names are ours: `class_` is `class`, `aria_label` is `aria-label`. False and
+            None leave one out, True writes its name alone.
     """
     given = "".join(_attribute(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items())
     if name in _VOID:

@@ -45,7 +45,18 @@ class Overview:
 
     def page(self) -> bytes:
         """Return the page."""
-        columns = ["Session", "Agent", "State", "Began", "From start to end|", "Tasks|", "Errors|", "Cost|", "Events|", "Fix first"]
+        columns = [
+            "Session",
+            "Agent",
+            "State",
+            "Began",
+            "From start to end|",
+            "Tasks|",
+            "Errors|",
+            "Cost|",
+            "Events|",
+            "Fix first",
+        ]
         title = f"{count(len(self._rows))} sessions"
         body = tag("main", tag("h1", title), tag("section", sections.table("Sessions", columns, self._rows)))
         return document(title, body, data="", scripts=())

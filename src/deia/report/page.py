@@ -1,4 +1,4 @@
-"""The page of a session: its parts, in the order in which they are read, and with as much in them as there is room for."""
+"""The page of a session: its parts in the order in which they are read, and as much in them as there is room for."""
 
 from __future__ import annotations
 
@@ -56,12 +56,28 @@ def _body(report: Report) -> Markup:
     analysis = profile.analysis
     parts = [
         ("first", "What to fix first", sections.advice(report.advice)),
-        ("time", "Where the time went", _beside(_chart("shares", "Where the time went"), sections.where_the_time_went(profile))),
+        (
+            "time",
+            "Where the time went",
+            _beside(_chart("shares", "Where the time went"), sections.where_the_time_went(profile)),
+        ),
         ("timeline", "Timeline", _timeline()),
-        ("tasks", "Tasks", _below(_chart("task-times", "Own time by task"), sections.tasks(profile)) if profile.tasks else None),
-        ("tools", "Tools", _below(_chart("tool-times", "Time by tool"), sections.tools(profile)) if profile.tools else None),
+        (
+            "tasks",
+            "Tasks",
+            _below(_chart("task-times", "Own time by task"), sections.tasks(profile)) if profile.tasks else None,
+        ),
+        (
+            "tools",
+            "Tools",
+            _below(_chart("tool-times", "Time by tool"), sections.tools(profile)) if profile.tools else None,
+        ),
         ("models", "Models and cost", _models(report) if profile.models else None),
-        ("concurrency", "At once", _concurrency(report) if any(profile.concurrency.get(n) for n in profile.concurrency if n) else None),
+        (
+            "concurrency",
+            "At once",
+            _concurrency(report) if any(profile.concurrency.get(n) for n in profile.concurrency if n) else None,
+        ),
         ("path", "Critical path", _path(report) if profile.critical_path else None),
         ("repeated", "Repeated calls", sections.repeated(profile) if profile.repeated else None),
         ("errors", "Errors", sections.errors(profile) if profile.errors else None),
@@ -75,16 +91,18 @@ def _body(report: Report) -> Markup:
     return join(
         [
             tag("a", "Skip to the timeline", href="#timeline", class_="skip"),
+            tag("header", tag("div", sections.header(report)), _theme(), class_="top"),
             tag(
-                "header",
-                sections.header(report),
-                _theme(),
-                class_="top",
+                "nav",
+                tag("ul", [tag("li", tag("a", title, href=f"#{name}")) for name, title, _ in there]),
+                aria_label="Sections",
             ),
-            tag("nav", tag("ul", [tag("li", tag("a", title, href=f"#{name}")) for name, title, _ in there]), aria_label="Sections"),
             tag(
                 "main",
-                tag("noscript", tag("p", "Charts, timeline and the table of events need JavaScript; the figures do not.")),
+                tag(
+                    "noscript",
+                    tag("p", "Charts, timeline and the table of events need JavaScript; the figures do not."),
+                ),
                 tag("section", tag("h2", "Headline", class_="unseen"), sections.headline(report), id="headline"),
                 [tag("section", tag("h2", title), content, id=name) for name, title, content in there],
             ),
@@ -99,7 +117,11 @@ def _theme() -> Markup:
         "fieldset",
         tag("legend", "Colours", class_="unseen"),
         [
-            tag("label", tag("input", type="radio", name="theme", value=value, checked=value == "auto"), tag("span", label))
+            tag(
+                "label",
+                tag("input", type="radio", name="theme", value=value, checked=value == "auto"),
+                tag("span", label),
+            )
             for value, label in choices
         ],
         class_="theme",
@@ -109,7 +131,11 @@ def _theme() -> Markup:
 def _chart(name: str, title: str) -> Markup:
     return tag(
         "figure",
-        tag("div", tag("canvas", id=f"chart-{name}", role="img", aria_label=f"Chart: {title}. The table has its figures."), class_="canvas"),
+        tag(
+            "div",
+            tag("canvas", id=f"chart-{name}", role="img", aria_label=f"Chart: {title}. The table has its figures."),
+            class_="canvas",
+        ),
         tag("figcaption", title),
         class_=f"chart {name}",
         data_chart=name,
@@ -141,7 +167,11 @@ def _concurrency(report: Report) -> Markup:
 def _path(report: Report) -> Markup:
     return join(
         [
-            tag("p", "The chain of work that set the length of the session: to make anything else faster changes nothing.", class_="quiet"),
+            tag(
+                "p",
+                "The chain of work that set the length of the session: to make anything else faster changes nothing.",
+                class_="quiet",
+            ),
             sections.critical_path(report.profile),
         ]
     )
@@ -170,9 +200,12 @@ def _timeline() -> Markup:
         ("next", "Next ›", "Choose the event after"),
     )
     controls = [
-        tag("button", label, type="button", data_do=do, aria_label=meaning, title=meaning) for do, label, meaning in buttons
+        tag("button", label, type="button", data_do=do, aria_label=meaning, title=meaning)
+        for do, label, meaning in buttons
     ]
-    fold = tag("button", "Fold pauses", type="button", data_do="fold", aria_pressed="false", title="Show long pauses short")
+    fold = tag(
+        "button", "Fold pauses", type="button", data_do="fold", aria_pressed="false", title="Show long pauses short"
+    )
     return tag(
         "div",
         tag("div", controls, fold, class_="controls", role="toolbar", aria_label="Timeline"),
@@ -208,7 +241,11 @@ def _events() -> Markup:
         "div",
         tag(
             "form",
-            tag("label", "Search ", tag("input", type="search", name="search", placeholder="name, parameters, error …", autocomplete="off")),
+            tag(
+                "label",
+                "Search ",
+                tag("input", type="search", name="search", placeholder="name, parameters, error …", autocomplete="off"),
+            ),
             tag("label", "Kind ", tag("select", tag("option", "all", value=""), name="kind")),
             tag("label", tag("input", type="checkbox", name="trouble"), " only what went wrong"),
             role="search",
@@ -225,7 +262,12 @@ def _events() -> Markup:
                     tag(
                         "tr",
                         [
-                            tag("th", tag("button", label, type="button", data_sort=key), scope="col", class_="number" if figures else None)
+                            tag(
+                                "th",
+                                tag("button", label, type="button", data_sort=key),
+                                scope="col",
+                                class_="number" if figures else None,
+                            )
                             for key, label, figures in _COLUMNS
                         ],
                         tag("th", "What it was about", scope="col"),

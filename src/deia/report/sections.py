@@ -15,9 +15,15 @@ from deia.text import count, duration, durations, moment, plural, rate, share, s
 ROWS = 50
 """Of a table: beyond that nobody looks for what to fix first."""
 
+FEW_ROWS = 15
+"""Of a list of single occurrences: the timeline shows them all, and better."""
+
 _STATES = {
     "running": ("Running", "It was still being recorded when this page was made; make it again to see more."),
-    "killed": ("Died", "Its process was killed or crashed before it closed the session. Everything it had recorded is here."),
+    "killed": (
+        "Died",
+        "Its process was killed or crashed before it closed the session. Everything it had recorded is here.",
+    ),
     "closed": ("Finished", "The session was closed; this is all of it."),
 }
 
@@ -67,7 +73,9 @@ def headline(report: Report) -> Markup:
         _card(
             "Events",
             count(analysis.events),
-            f"{count(analysis.damage_count)} problems with the file" if analysis.damage_count else "every line is readable",
+            f"{count(analysis.damage_count)} problems with the file"
+            if analysis.damage_count
+            else "every line is readable",
         ),
     ]
     return tag("ul", cards, class_="cards")
@@ -122,7 +130,12 @@ def where_the_time_went(profile: SessionProfile) -> Markup:
         "Where the time went",
         ["What", "Time|", "Share|", "Meaning"],
         (
-            [tag("span", tag("span", class_=f"dot {kind}", aria_hidden="true"), label), time, share(spent, profile.span_ms), meaning]
+            [
+                tag("span", tag("span", class_=f"dot {kind}", aria_hidden="true"), label),
+                time,
+                share(spent, profile.span_ms),
+                meaning,
+            ]
             for (kind, label, spent, meaning), time in zip(there, times, strict=True)
         ),
     )
@@ -148,7 +161,14 @@ def tasks(profile: SessionProfile) -> Markup:
                 "Tasks",
                 ["Task", "", "Runs|", "Failed|", "Open|", *(f"{name}|" for name in columns)],
                 (
-                    [finder(name), bar(task.own_ms, most), count(task.runs), _some(task.failed), _some(task.open), *times]
+                    [
+                        finder(name),
+                        bar(task.own_ms, most),
+                        count(task.runs),
+                        _some(task.failed),
+                        _some(task.open),
+                        *times,
+                    ]
                     for (name, task), *times in zip(shown, *columns.values(), strict=True)
                 ),
             ),
@@ -192,7 +212,20 @@ def models(profile: SessionProfile) -> Markup:
         [
             table(
                 "Models",
-                ["Model", "Calls|", "Errors|", "Retries|", "Input|", "of it cached|", "Output|", "Cost|", "Time|", "Median|", "95 %|", "First token|"],
+                [
+                    "Model",
+                    "Calls|",
+                    "Errors|",
+                    "Retries|",
+                    "Input|",
+                    "of it cached|",
+                    "Output|",
+                    "Cost|",
+                    "Time|",
+                    "Median|",
+                    "95 %|",
+                    "First token|",
+                ],
                 (
                     [
                         finder(name),
@@ -232,7 +265,7 @@ def files(profile: SessionProfile) -> Markup:
                         size(file.bytes_written),
                         duration(file.duration_ms) if file.duration_ms else NONE,
                     ]
-                    for path, file in list(profile.files.items())[:ROWS]
+                    for path, file in list(profile.files.items())[:FEW_ROWS]
                 ),
             ),
             _capped(len(profile.files), "file", more="files" in profile.capped),
@@ -248,8 +281,14 @@ def repeated(profile: SessionProfile) -> Markup:
                 "Repeated calls",
                 ["Tool", "Parameters", "Calls|", "Errors|", "Wasted|"],
                 (
-                    [finder(call.tool), tag("code", call.params), count(call.calls), _some(call.errors), duration(call.wasted_ms)]
-                    for call in profile.repeated[:ROWS]
+                    [
+                        finder(call.tool),
+                        tag("code", call.params),
+                        count(call.calls),
+                        _some(call.errors),
+                        duration(call.wasted_ms),
+                    ]
+                    for call in profile.repeated[:FEW_ROWS]
                 ),
             ),
             _capped(len(profile.repeated), "group of calls", "groups of calls", more="repeated" in profile.capped),
@@ -265,11 +304,19 @@ def errors(profile: SessionProfile) -> Markup:
                 "Errors",
                 ["Where", "Name", "Kind", "What the first said", "Count|"],
                 (
-                    [error.source, finder(error.name) if error.name else NONE, error.error_type or NONE, error.message, count(error.count)]
+                    [
+                        error.source,
+                        finder(error.name) if error.name else NONE,
+                        error.error_type or NONE,
+                        error.message,
+                        count(error.count),
+                    ]
                     for error in profile.errors[:ROWS]
                 ),
             ),
-            _capped(len(profile.errors), "kind of error", "kinds of errors", more="errors" in profile.capped),
+            _capped(
+                len(profile.errors), "kind of error", "kinds of errors", rows=ROWS, more="errors" in profile.capped
+            ),
         ]
     )
 
@@ -293,11 +340,11 @@ def gaps(profile: SessionProfile) -> Markup:
                         gap.after,
                         gap.before,
                     ]
-                    for gap in profile.gaps[:ROWS]
+                    for gap in profile.gaps[:FEW_ROWS]
                 ),
             ),
             tag("p", f"The longest of {plural(profile.gap_count, 'pause')}.", class_="quiet")
-            if profile.gap_count > len(profile.gaps[:ROWS])
+            if profile.gap_count > len(profile.gaps[:FEW_ROWS])
             else None,
         ]
     )
@@ -317,7 +364,7 @@ def concurrency(profile: SessionProfile) -> Markup:
 
 def critical_path(profile: SessionProfile) -> Markup:
     """Return the longest steps of the chain of work that nothing else could have shortened."""
-    steps = sorted(profile.critical_path or (), key=lambda step: step.start - step.end)[:ROWS]
+    steps = sorted(profile.critical_path or (), key=lambda step: step.start - step.end)[:FEW_ROWS]
     start = profile.analysis.first_time or 0.0
     return join(
         [
@@ -373,13 +420,24 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
     """Return a table; the heading of a column of figures ends in `|`."""
     numeric = [column.endswith("|") for column in columns]
     body = [
-        tag("tr", [tag("td", cell, class_="number" if is_number else None) for cell, is_number in zip(row, numeric, strict=True)])
+        tag(
+            "tr",
+            [
+                tag("td", cell, class_="number" if is_number else None)
+                for cell, is_number in zip(row, numeric, strict=True)
+            ],
+        )
         for row in rows
     ]
     if not body:
         return tag("p", "None.", class_="quiet")
     head = [
-        tag("th", column.rstrip("|") or tag("span", "Bar", class_="unseen"), scope="col", class_="number" if is_number else None)
+        tag(
+            "th",
+            column.rstrip("|") or tag("span", "Bar", class_="unseen"),
+            scope="col",
+            class_="number" if is_number else None,
+        )
         for column, is_number in zip(columns, numeric, strict=True)
     ]
     # Focusable, so that whoever has no mouse can scroll what is wider than the screen.
@@ -431,7 +489,11 @@ def _beside(wall_ms: int, span_ms: int, effort_ms: int) -> str:
 
 
 def _tries(profile: SessionProfile) -> str:
-    return f"{plural(profile.retries, 'call')} tried again unchanged" if profile.retries else "no failed call was tried again unchanged"
+    return (
+        f"{plural(profile.retries, 'call')} tried again unchanged"
+        if profile.retries
+        else "no failed call was tried again unchanged"
+    )
 
 
 def _tokens(profile: SessionProfile) -> str:
@@ -464,10 +526,13 @@ def _some(number: int) -> str:
 def _more(total: int, noun: str) -> Markup | None:
     if total <= ROWS:
         return None
-    return tag("p", f"… and {plural(total - ROWS, f'more {noun}')}; `deia analyze --json` has them all.", class_="quiet")
+    return tag(
+        "p", f"… and {plural(total - ROWS, f'more {noun}')}; `deia analyze --json` has them all.", class_="quiet"
+    )
 
 
-def _capped(listed: int, one: str, many: str | None = None, *, more: bool) -> Markup | None:
-    if listed <= ROWS and not more:
+def _capped(listed: int, one: str, many: str | None = None, *, rows: int = FEW_ROWS, more: bool) -> Markup | None:
+    if listed <= rows and not more:
         return None
-    return tag("p", f"The first {min(listed, ROWS)} of {plural(listed, one, many)}{' and more' if more else ''}.", class_="quiet")
+    total = f"more than {plural(listed, one, many)}" if more else plural(listed, one, many)
+    return tag("p", f"{min(listed, rows)} of {total}.", class_="quiet")
