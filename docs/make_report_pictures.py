@@ -5,6 +5,7 @@ It needs the extra `report`, playwright, and Debian's `chromium`.
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sys
@@ -17,7 +18,7 @@ from playwright.sync_api import sync_playwright
 from deia.report.model import make_report
 from deia.report.page import page
 
-PICTURES = Path(__file__).with_name("how-to") / "pictures"
+PICTURES = Path(__file__).resolve().with_name("how-to") / "pictures"
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.journals import Lines  # noqa: E402  # the tests' helpers are no package
@@ -87,7 +88,8 @@ def main() -> None:
         log = Path(directory, "AGENT-004_fix-the-tests.jsonl")
         log.write_bytes(session())
         place = log.with_suffix(".html")
-        place.write_bytes(page(make_report(log)))
+        os.chdir(directory)  # the page names the log as it is given here
+        place.write_bytes(page(make_report(log.name)))
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
 
         def opened(colours: str, height: int) -> Any:
@@ -97,10 +99,10 @@ def main() -> None:
             return shown
 
         for colours in ("light", "dark"):
-            opened(colours, 1100).screenshot(path=PICTURES / f"report-{colours}.png")
+            opened(colours, 820).screenshot(path=PICTURES / f"report-{colours}.png")
         zoomed = opened("dark", 900)
         zoomed.locator(".timeline .lanes").focus()
-        for key in ("Shift+ArrowRight", "Shift+ArrowDown", "+", "+", "+"):
+        for key in ("Shift+ArrowRight",) * 13 + ("+",) * 4:
             zoomed.keyboard.press(key)
         zoomed.wait_for_timeout(200)  # for the next frame
         zoomed.locator("#timeline").screenshot(path=PICTURES / "timeline-dark.png")

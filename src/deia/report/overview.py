@@ -49,7 +49,7 @@ class Overview:
             "Session",
             "Agent",
             "State",
-            "Began",
+            "Began|",
             "From start to end|",
             "Tasks|",
             "Errors|",

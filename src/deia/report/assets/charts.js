@@ -64,6 +64,13 @@ class Charts {
     };
     if (chart.unit === "ms") values.ticks.stepSize = stepFor(this.#largest(chart) / 4);
     const names = { stacked: true, grid: { display: false }, ticks: { color: ink, autoSkip: false } };
+    if (lying) {
+      names.ticks.callback = function shorten(value) {
+        const label = this.getLabelForValue(value);
+        const room = Math.max(8, Math.floor(this.chart.width / 16)); // characters in two fifths of the width
+        return label.length > room ? `${label.slice(0, room - 1)}…` : label;
+      };
+    }
     return {
       type: ring ? "doughnut" : "bar",
       data: { labels: chart.labels, datasets },

@@ -146,7 +146,7 @@ class Painter {
         const right = x(axis.shown(rest.start + (bin + 1) * step));
         if (!count || right < 0 || left > width) return;
         const height = Math.max(2, (REST - 4) * (count / most));
-        context.fillRect(left, top + HEADING + REST - 2 - height, Math.max(1, right - left - 0.5), height);
+        context.fillRect(left, top + HEADING + REST - 2 - height, Math.max(1, right - left), height);
       });
     }
   }

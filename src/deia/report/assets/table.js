@@ -147,7 +147,7 @@ class EventTable {
       button.addEventListener("click", () => this.onShow(i));
       time.append(button);
     }
-    const kind = element("td");
+    const kind = element("td", "", "kind");
     kind.append(element("span", "", `dot ${items.kindOf(i)}`), items.kindOf(i));
     const took = items.tookMs(i);
     row.append(
