@@ -20,6 +20,7 @@ def chromium() -> Iterator[Any]:
     """The browser."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     pytest.importorskip("chartkick", reason="the extra report is not installed")
+    pytest.importorskip("rjsmin", reason="the extra report is not installed")
     executable = shutil.which("chromium")
     if executable is None:
         pytest.skip("chromium is not installed")

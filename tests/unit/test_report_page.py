@@ -273,6 +273,7 @@ def test_page_of_more_events_than_it_shows_counts_the_rest(journal: Path) -> Non
 def test_library_is_read_from_its_package_and_can_stand_in_a_page() -> None:
     """Nothing in it ends the element, it makes no code of texts, and it is not the greater part of a page."""
     pytest.importorskip("chartkick", reason="the extra report is not installed")
+    pytest.importorskip("rjsmin", reason="the extra report is not installed")
     code = library.charts_code()
     assert "Chart.js v4" in code
     assert not re.search(r"</script|<!--|\beval\(|new Function\(|\.innerHTML\b", code)
