@@ -157,10 +157,10 @@ class Oracle:
                 parent.inside.append(parent.children[-1])
         for index, line in enumerate(self.lines):
             task_id = line.get("task_id")
-            if line.get("type") in ("ToolEvent", "LLMEvent", "FileEvent") and task_id in by_id:
-                if began[task_id] < index < ended.get(task_id, never):
-                    at = ms(line["timestamp"])
-                    by_id[task_id].inside.append((at - (line.get("duration_ms") or 0), at))
+            is_timed = line.get("type") in ("ToolEvent", "LLMEvent", "FileEvent")
+            if is_timed and task_id in by_id and began[task_id] < index < ended.get(task_id, never):
+                at = ms(line["timestamp"])
+                by_id[task_id].inside.append((at - (line.get("duration_ms") or 0), at))
 
     def at_work(self, intervals: list[Interval], stretch: Interval) -> int:
         """How many of some intervals there are in an elementary stretch."""

@@ -64,9 +64,7 @@ def test_event_inside_a_task_belongs_to_it(logger: SessionLogger) -> None:
     assert lines(logger)[1]["task_id"] == 1
 
 
-@pytest.mark.parametrize(
-    ("given", "beside"), [(-3, -3), (float("nan"), None), (float("inf"), None), (2**70, None)]
-)
+@pytest.mark.parametrize(("given", "beside"), [(-3, -3), (float("nan"), None), (float("inf"), None), (2**70, None)])
 def test_duration_that_cannot_be_one_is_recorded_as_zero_beside_what_was_given(
     logger: SessionLogger, given: float, beside: object
 ) -> None:

@@ -98,7 +98,10 @@ def test_parallel_work_is_a_union_in_wall_time_and_a_sum_in_effort(journal: Path
     """Two calls of one tool overlap by two seconds, another one runs beside them."""
     profile = profiled(
         journal,
-        lines.tool("a", 4000, at=4) + lines.tool("a", 4000, at=6) + lines.tool("b", 6000, at=6) + lines.tool("a", 0, at=8),
+        lines.tool("a", 4000, at=4)
+        + lines.tool("a", 4000, at=6)
+        + lines.tool("b", 6000, at=6)
+        + lines.tool("a", 0, at=8),
     )
     assert (profile.tools["a"].wall_ms, profile.tools["a"].effort_ms) == (6000, 8000)
     assert (profile.wall.tool_ms, profile.effort.tool_ms) == (6000, 14_000)
@@ -257,7 +260,7 @@ def test_model_without_costs_or_first_tokens_says_none(journal: Path, lines: Lin
     """Zero would be a statement."""
     figures = profiled(journal, lines.llm(cost_usd=None, duration_ms=None)).models["p/m"]
     assert (figures.cost_usd, figures.first_token_p50_ms, figures.p50_ms) == (None, None, 0)
-    figures = profiled(journal, lines.llm(cost_usd=0.0, time_to_first_token_ms=30)).models["p/m"]
+    figures = profiled(journal, Lines().llm(cost_usd=0.0, time_to_first_token_ms=30)).models["p/m"]
     assert (figures.cost_usd, figures.first_token_p50_ms) == (0.0, 30)
 
 
@@ -499,7 +502,7 @@ def test_memory_does_not_grow_with_the_log(journal: Path, monkeypatch: pytest.Mo
         *((timeline_module, "ENTRIES_KEPT"), (files, "PATHS_KEPT"), (repeated, "CALLS_KEPT"), (errors, "KINDS_KEPT")),
         *((models, "RESPONSES_KEPT"), (work, "PIECES_KEPT"), (work, "_NAMES_KEPT"), (timeline_module, "NAMES_KEPT")),
     ):
-        monkeypatch.setattr(module, name, 200)
+        monkeypatch.setattr(module, name, 100)
 
     def peak(count: int) -> int:
         lines = Lines()
@@ -516,7 +519,7 @@ def test_memory_does_not_grow_with_the_log(journal: Path, monkeypatch: pytest.Mo
         tracemalloc.start()
         try:
             profile = profile_session(journal, critical_path=True)
-            assert not profile.exact
+            assert profile.exact is (count < 50)
             assert profile.tasks["child"].runs == count
             assert sum(dataclasses.astuple(profile.wall)) == profile.span_ms
             return tracemalloc.get_traced_memory()[1]
@@ -524,4 +527,4 @@ def test_memory_does_not_grow_with_the_log(journal: Path, monkeypatch: pytest.Mo
             tracemalloc.stop()
 
     peak(10)  # what is loaded once, and remembered by others
-    assert peak(1600) < 1.25 * peak(800)
+    assert peak(600) < 1.1 * peak(300)

@@ -66,6 +66,10 @@ class ToolAccumulator:
         """How many calls there were."""
         return sum(tool.count for tool in self._tools.values())
 
+    def percentile(self, name: str, percent: int) -> int:
+        """Return what `percent` of a tool's calls did not exceed, milliseconds; correct to 1 %."""
+        return self._tools[name].durations.at(percent)
+
     def finish(self) -> dict[str, ToolStatistics]:
         """Return each tool's figures, the one that took the most time first."""
         return {

@@ -29,13 +29,9 @@ def show_profile(page: Page, profile: SessionProfile) -> None:
         facts.append(("Recorded", f"{moment(analysis.first_time)} to {moment(analysis.last_time)}"))
     facts.append(("Span", duration(profile.span_ms)))
     effort = profile.effort
-    facts.append(
-        (
-            "Effort",
-            f"models {duration(effort.model_ms)}, tools {duration(effort.tool_ms)}, files {duration(effort.file_ms)}, "
-            f"top-level tasks {duration(effort.task_ms)}",
-        )
-    )
+    efforts = {"models": effort.model_ms, "tools": effort.tool_ms, "files": effort.file_ms}
+    spent = ", ".join(f"{name} {duration(ms)}" for name, ms in {**efforts, "top-level tasks": effort.task_ms}.items())
+    facts.append(("Effort", spent))
     if profile.retries or profile.repeated_ms:
         again = f"{plural(profile.retries, 'retry', 'retries')}, {duration(profile.repeated_ms)} in repeated calls"
         facts.append(("Made again", again))
@@ -246,9 +242,10 @@ def _parts(profile: SessionProfile) -> Iterator[tuple[int, str]]:
         ("unattributed", wall.unattributed_ms, "unattributed: no model, tool or file is known to have been at work"),
     ):
         gap = longest.get(kind)
-        if gap is not None:
-            what += f"; the longest, {duration((gap.end - gap.start) * 1000)}, after {gap.after}"
-        yield spent, what
+        longest_one = (
+            "" if gap is None else f"; the longest, {duration((gap.end - gap.start) * 1000)}, after {gap.after}"
+        )
+        yield spent, what + longest_one
     if profile.repeated_ms:
         yield profile.repeated_ms, "calls made again with the same parameters"
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from deia.analysis.profile.errors import ErrorTable
 from deia.analysis.profile.files import FileTable
 from deia.analysis.profile.models import ModelTable
 from deia.analysis.profile.repeated import RepeatedCalls
-from deia.analysis.profile.result import Effort, PathStep, SessionProfile
+from deia.analysis.profile.result import Effort, PathStep, SessionProfile, ToolProfile
 from deia.analysis.profile.runs import Runs
 from deia.analysis.profile.shown import shown_data
 from deia.analysis.profile.tasks import TaskKey, TaskTable
 from deia.analysis.profile.timeline import FILE, LONGEST_MS, MARK, TOOL, USER, Timeline
-from deia.analysis.profile.tools import ToolTable
 from deia.analysis.profile.work import Work
 from deia.analysis.session import SessionAccumulator, SessionAnalysis
 from deia.events import (
@@ -46,7 +46,7 @@ class ProfileAccumulator(SessionAccumulator):
         self._runs = Runs(self._timeline)
         self._work = Work() if critical_path else None
         self._task_table = TaskTable(self._timeline, self._work)
-        self._tool_table = ToolTable()
+        self._cancelled_calls: Counter[str] = Counter()
         self._models = ModelTable(self._timeline, self._work)
         self._files = FileTable()
         self._repeated = RepeatedCalls()
@@ -60,8 +60,7 @@ class ProfileAccumulator(SessionAccumulator):
         timestamp = event.timestamp
         if timestamp is not None and type(event) is UnknownEvent and entry.original:
             timestamp = None  # it may mean anything, as the clock of the analysis knows
-        session_start = entry.session_start
-        if session_start is not None:
+        if "session_start" in fields and (session_start := entry.session_start) is not None:
             self._runs.begin(event.session_id, self._timeline.ms(session_start))
         at = None
         if timestamp is not None:
@@ -86,6 +85,10 @@ class ProfileAccumulator(SessionAccumulator):
         Args:
             analysis: The result of `finish`, for the same end.
         """
+        # What takes most memory is given back before more is taken.
+        repeated, repeated_capped = self._repeated.finish()
+        files, files_capped = self._files.finish()
+        errors, errors_capped = self._errors.finish()
         timeline = self._timeline
         self._task_table.interrupt(self._last_seen)
         span = self.clock.span(self._end)
@@ -95,15 +98,12 @@ class ProfileAccumulator(SessionAccumulator):
             self._runs.finish(first, last, extended=self._end is not None)
             timeline.finish(first, last)
         has_tasks = self._task_table.seen
+        models = self._models.finish()
+        tools = self._tools()
         path: list[PathStep] | None = None
         path_capped = False
         if self._work is not None:
             path, path_capped = self._work.path(first, last, timeline.unix_s)
-        models = self._models.finish()
-        tools = self._tool_table.finish(timeline)
-        files, files_capped = self._files.finish()
-        repeated, repeated_capped = self._repeated.finish()
-        errors, errors_capped = self._errors.finish()
         gaps = timeline.gaps(has_tasks=has_tasks)
         capped = {
             "files": files_capped,
@@ -143,12 +143,30 @@ class ProfileAccumulator(SessionAccumulator):
             capped=[name for name, is_capped in capped.items() if is_capped],
         )
 
+    def _tools(self) -> dict[str, ToolProfile]:
+        """Return each tool's figures; the analysis has most of them."""
+        return {
+            name: ToolProfile(
+                calls=tool.count,
+                errors=tool.errors,
+                cancelled=self._cancelled_calls[name],
+                wall_ms=self._timeline.union_ms(TOOL, name),
+                effort_ms=tool.total_ms,
+                p50_ms=tool.p50_ms,
+                p95_ms=tool.p95_ms,
+                p99_ms=self.tools.percentile(name, 99),
+                max_ms=tool.max_ms,
+            )
+            for name, tool in self.tools.finish().items()
+        }
+
     def _feed_tool(self, event: ToolEvent, fields: dict[str, Any], at: int | None) -> None:
         given = event.params.get("error")
         failed = bool(given or fields.get("error"))
         duration_ms = max(0, event.duration_ms)
         task = self._innermost(event.session_id, event.task_id)
-        self._tool_table.feed(event.name, duration_ms, failed=failed, cancelled=event.cancelled)
+        if event.cancelled:
+            self._cancelled_calls[event.name] += 1
         self._repeated.feed(event, duration_ms, failed=failed, task=task)
         if at is not None:
             start = at - min(duration_ms, LONGEST_MS)

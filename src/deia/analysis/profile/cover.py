@@ -52,11 +52,14 @@ class Cover:
         """Whether it is time to `sum_up`."""
         return len(self._ends) >= _CROWDED
 
+    @property
+    def settled(self) -> int:
+        """Until when `sum_up` sums up; of a cover that is `crowded`."""
+        return self._ends[-_RECENT - 1]
+
     def sum_up(self) -> None:
-        """Forget where the older pieces were, and keep how long they are together."""
+        """Forget where the older pieces were, and keep how long they are together; of a cover that is `crowded`."""
         old = len(self._ends) - _RECENT
-        if old <= 0:
-            return
         self._summed_ms += sum(self._ends[:old]) - sum(self._starts[:old])
         self._summed_to = self._ends[old - 1]
         del self._starts[:old], self._ends[:old]
@@ -66,7 +69,7 @@ class Cover:
         return self._summed_ms + sum(e - s for s, e in self._within(start, end))
 
     def uncovered(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Yield the parts of a stretch that are not covered, in order. (Of a cover that was not summed up.)"""
+        """Yield the parts of a stretch that are not covered, in order; of one that begins after what was summed up."""
         for covered_from, covered_to in self._within(start, end):
             if start < covered_from:
                 yield start, covered_from

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from deia.analysis.percentiles import Percentiles
 from deia.analysis.profile.result import ModelProfile
-from deia.analysis.profile.shown import digest
 from deia.analysis.profile.timeline import LONGEST_MS, MODEL, Timeline
 from deia.analysis.profile.work import Work
 from deia.events import LLMEvent
 
 RESPONSES_KEPT = 64 * 1024
-"""How many responses are remembered, the newest, in case another line tells of one: they take some 30 MB."""
+"""How many responses are remembered, the newest, each by a hash of 64 bits, in case another line tells of one:
+they take some 30 MB."""
 
 
 class ModelTable:
@@ -50,7 +50,7 @@ class ModelTable:
         if event.response_id is None:
             self._count(call)
             return lasted
-        response = digest(event.response_id.encode("utf-8", "surrogatepass"))
+        response = hash(event.response_id)
         before = self._responses.pop(response, None)
         if before is not None:
             self._replace(before, call)

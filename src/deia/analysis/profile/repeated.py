@@ -6,11 +6,12 @@ from itertools import islice
 from typing import Any
 
 from deia.analysis.profile.result import REPEATED_KEPT, RepeatedCall
-from deia.analysis.profile.shown import NAME_SHOWN, PARAMS_SHOWN, digest, shown, sorted_json
+from deia.analysis.profile.shown import NAME_SHOWN, PARAMS_SHOWN, shown, sorted_json
 from deia.events import ToolEvent
 
 CALLS_KEPT = 256 * 1024
-"""How many different calls that came once are remembered, each by 64 bits: they take some 40 MB."""
+"""How many different calls that came once are remembered, each by a hash of 64 bits, of which two of a million are the
+same in one of 30 million logs: they take some 40 MB."""
 
 REPEATED_TRACKED = 16 * 1024
 """How many that came again are counted at once; with one more, the half that wasted least is forgotten."""
@@ -45,7 +46,7 @@ class RepeatedCalls:
             task: The open task that it was made in.
         """
         params = _without_error(event.params)
-        call = digest(sorted_json([event.name, params]))
+        call = hash(sorted_json([event.name, params]))
         if self._latest.get(task) == (call, True):
             self.retries += 1
         self._latest[task] = (call, failed)
@@ -70,7 +71,8 @@ class RepeatedCalls:
         self._latest.pop(task, None)
 
     def finish(self) -> tuple[list[RepeatedCall], bool]:
-        """Return the calls that wasted most, the most first, and whether there are others."""
+        """Return the calls that wasted most, the most first, and whether there are others; no call comes after this."""
+        self._once.clear()
         calls = [
             RepeatedCall(
                 *(call.tool, call.params, call.calls, call.errors, call.wasted_ms),
@@ -91,7 +93,7 @@ class RepeatedCalls:
     def _most_waste(self) -> list[tuple[int, _Call]]:
         return sorted(
             self._again.items(),
-            key=lambda item: (-item[1].wasted_ms, -item[1].calls, item[1].tool, item[1].params, item[0]),
+            key=lambda item: (-item[1].wasted_ms, -item[1].calls, item[1].tool, item[1].params),
         )
 
 

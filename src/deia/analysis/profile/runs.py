@@ -34,11 +34,13 @@ class Runs:
         run = self._current.get(session_id)
         if run is None:
             run = self._current[session_id] = _Run(at)
+            self._see(at)
         elif at > run.last:
             run.last = at
+            self._see(at)
         elif at < run.uncounted_from:
             run.uncounted_from = at
-        self._see(at)
+            self._see(at)
         self._newest = run
 
     def carry_over(self, first: int, to: int) -> None:

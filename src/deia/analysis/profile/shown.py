@@ -28,7 +28,7 @@ def shown_path(path: str) -> str:
     """Return a path; of a very long one beginning, end, and something by which to tell it from others like it."""
     if len(path) <= PATH_SHOWN:
         return path
-    mark = f"…{digest(path.encode('utf-8', 'surrogatepass')):016x}…"
+    mark = f"…{blake2b(path.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}…"
     head = (PATH_SHOWN - len(mark)) // 3
     return path[:head] + mark + path[-(PATH_SHOWN - len(mark) - head) :]
 
@@ -36,11 +36,6 @@ def shown_path(path: str) -> str:
 def shown_data(value: Any) -> str:
     """Return data as compact JSON, cut; a text as it is."""
     return shown(value if isinstance(value, str) else encode_value(value).decode(), MESSAGE_SHOWN)
-
-
-def digest(data: bytes) -> int:
-    """Return 64 bits that stand for some bytes: two of a million have the same ones in one of 30 million logs."""
-    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
 
 
 def sorted_json(value: Any) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from deia.analysis.percentiles import Percentiles
@@ -54,6 +54,7 @@ class TaskTable:
         if run.parent is not None:
             run.parent.adopt(key, run)
         self.open[key] = run
+        self._timeline.begin(run.start)
 
     def complete(self, event: TaskEvent, end_time: float, *, failed: bool) -> None:
         """Take a completion, or in the original format a whole task."""
@@ -77,19 +78,19 @@ class TaskTable:
         if parent is not None:
             parent.cover(run.uncovered_from, end)
             if self._work is not None:
-                parent.log_inside(run.start, end)
+                parent.log_inside(run.unlogged_from, end, self._work)
 
     def log_inside(self, task: TaskKey, start: int, end: int) -> None:
         """Take note that something was logged in a task that ran from `start` to `end`, milliseconds."""
         run = self.open.get(task)
-        if run is not None:
-            run.log_inside(start, end)
+        if run is not None and self._work is not None:
+            run.log_inside(start, end, self._work)
 
     def carry_over(self, to: int, last_seen: LastSeen) -> None:
         """Have what open tasks have run until a moment in the timeline, which is going to be summed up to there."""
         for run in self.open.values():
             so_far = min(to, self._timeline.ms(last_seen(run.session_id)))
-            if run.uncounted_from < so_far:
+            if run.uncounted_from < so_far or run.start == to:  # or what began in that moment would not be there
                 number = self._timeline.name(TASK, run.name)
                 self._timeline.add(number, run.uncounted_from, so_far, goes_on=True)
                 run.uncounted_from = so_far
@@ -141,9 +142,9 @@ class TaskTable:
         self.exact = self.exact and (run.children is None or run.children.exact)
         if self._work is not None:
             for child in run.running:
-                run.log_inside(child.start, end)
-            for start, to in run.by_itself(end):
-                self._work.add("task", name, start, to, run.task_id)
+                run.log_inside(child.unlogged_from, end, self._work)
+            run.work_by_itself(end, self._work)
+            self.exact = self.exact and (run.inside is None or run.inside.exact)
         return figures
 
 
@@ -162,11 +163,14 @@ class _Run:
         uncovered_from: From when on it is not in its parent's `children` yet.
         children: When other tasks ran that were started in it; None for never.
         inside: When anything ran that was logged in it, for the critical path; None for never.
+        unlogged_from: From when on it is not in its parent's `inside` yet.
+        unworked_from: From when on the parts in which it was at work by itself were not handed over yet.
     """
 
     __slots__ = (
         *("name", "task_id", "session_id", "start_time", "start", "top_level", "parent"),
-        *("uncounted_from", "uncovered_from", "children", "inside", "_running"),
+        *("uncounted_from", "uncovered_from", "unlogged_from", "unworked_from"),
+        *("children", "inside", "_running"),
     )
 
     def __init__(self, event: TaskEvent, start: int, parent: _Run | None) -> None:
@@ -174,7 +178,7 @@ class _Run:
         self.task_id = event.task_id if event.task_id is not None else event.seq
         self.session_id = event.session_id
         self.start_time = event.start_time
-        self.start = self.uncounted_from = self.uncovered_from = start
+        self.start = self.uncounted_from = self.uncovered_from = self.unlogged_from = self.unworked_from = start
         self.top_level = event.parent_id is None
         self.parent = parent
         # None, as most tasks have no others in them, and a crash may leave very many open
@@ -207,21 +211,34 @@ class _Run:
             for child in self.running:  # what they have run so far is not to be missed later
                 self.children.add(child.uncovered_from, end)
                 child.uncovered_from = max(child.uncovered_from, end)
-            self.children.sum_up()
+            if self.children.crowded:
+                self.children.sum_up()
 
     def covered_ms(self, end: int) -> int:
         """How long, until it ended, other tasks ran that were started in it."""
         return 0 if self.children is None else self.children.covered_ms(self.start, end)
 
-    def log_inside(self, start: int, end: int) -> None:
+    def log_inside(self, start: int, end: int, work: Work) -> None:
         """Take note of when something ran that was logged in it."""
         if self.inside is None:
             self.inside = Cover()
-        self.inside.add(start, end)
+        self.inside.add(max(start, self.start), end)
+        if self.inside.crowded:
+            for child in self.running:
+                self.inside.add(child.unlogged_from, end)
+                child.unlogged_from = max(child.unlogged_from, end)
+            if self.inside.crowded:
+                self.work_by_itself(self.inside.settled, work)
+                self.inside.sum_up()
 
-    def by_itself(self, end: int) -> Iterable[tuple[int, int]]:
-        """When nothing such ran, until it ended."""
-        return [(self.start, end)] if self.inside is None else self.inside.uncovered(self.start, end)
+    def work_by_itself(self, end: int, work: Work) -> None:
+        """Hand over those parts until a moment in which nothing ran that was logged in it."""
+        if self.inside is None:
+            work.add("task", self.name, self.start, end, self.task_id)
+            return
+        for start, to in self.inside.uncovered(self.unworked_from, end):
+            work.add("task", self.name, start, to, self.task_id)
+        self.unworked_from = max(self.unworked_from, end)
 
 
 class _Name:

@@ -6,6 +6,7 @@ Times are whole milliseconds since the first moment that was read, so that every
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from heapq import heappush, heappushpop
 
@@ -64,7 +65,7 @@ class Timeline:
         self._names = array("i")
         self._kinds: list[int] = []
         self._texts: list[str] = []
-        self._index: dict[tuple[int, str], int] = {}
+        self._numbers: list[dict[str, int]] = [{} for _ in _TEXTS]
         self._base = 0
         self._summed_to: int | None = None
         self._summed_from = 0
@@ -84,7 +85,8 @@ class Timeline:
             self._origin = time
             if self._end is not None:
                 self._end_ms = round((self._end - time) * 1000)
-        return max(-LONGEST_MS, min(round((time - self._origin) * 1000), LONGEST_MS))
+        ms = round((time - self._origin) * 1000)
+        return ms if -LONGEST_MS <= ms <= LONGEST_MS else max(-LONGEST_MS, min(ms, LONGEST_MS))
 
     def unix_s(self, ms: int) -> float:
         """Return the time, Unix seconds, of a millisecond."""
@@ -92,12 +94,12 @@ class Timeline:
 
     def name(self, kind: int, name: str) -> int:
         """Return the number of a name, by which entries are added."""
-        key = (kind, name)
-        number = self._index.get(key)
+        numbers = self._numbers[kind]
+        number = numbers.get(name)
         if number is None:
             if kind >= MARK and len(self._kinds) >= NAMES_KEPT and name != _OTHERS:
                 return self.name(kind, _OTHERS)
-            number = self._index[key] = len(self._kinds)
+            number = numbers[name] = len(self._kinds)
             self._kinds.append(kind)
             self._texts.append(f"{_TEXTS[kind]} {shown(name, NAME_SHOWN)}".strip())
             self._reached.append(-LONGEST_MS)
@@ -114,11 +116,11 @@ class Timeline:
             goes_on: Whether it did not end then: it is open, or the rest will be added later.
         """
         summed_to = self._summed_to
-        if summed_to is not None and start < summed_to:
+        if summed_to is not None and (start < summed_to or end <= summed_to):
             self.exact = False
-            start = summed_to
+            start = max(start, summed_to)
         self._starts.append(start)
-        self._ends.append(end if end > start else start)
+        self._ends.append(max(start, end))
         self._names.append(~name if goes_on else name)
         return self._base + len(self._names) - 1
 
@@ -135,8 +137,18 @@ class Timeline:
         return len(self._names) >= ENTRIES_KEPT
 
     def middle(self) -> int:
-        """Return a moment that half of the entries ended by."""
-        return min(sorted(self._ends)[len(self._ends) // 2], self._end_ms)
+        """Return a moment that about half of the entries ended by, and that is over, unless most ended in it."""
+        ends = sorted(self._ends)
+        at = len(ends) // 2
+        if ends[at] == ends[-1]:
+            before = bisect_left(ends, ends[-1]) - 1
+            at = before if before >= at // 2 else at
+        return min(ends[at], self._end_ms)
+
+    def begin(self, start: int) -> None:
+        """Take note that something began that will be added when it has ended."""
+        if self._summed_to is not None and start <= self._summed_to:
+            self.exact = False
 
     def sum_up(self, first: int, to: int) -> None:
         """Sum up, and forget, what was before a moment.
@@ -191,7 +203,7 @@ class Timeline:
 
     def union_ms(self, kind: int, name: str) -> int:
         """Return the milliseconds in which something of a name ran."""
-        number = self._index.get((kind, name))
+        number = self._numbers[kind].get(name)
         return 0 if number is None else self._unions[number]
 
     @property
