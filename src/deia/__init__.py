@@ -59,7 +59,7 @@ __version__ = "0.1.0"
 _IMPORT_ORDER = (
     ("errors",),
     ("system",),
-    ("events", "options", "plain", "statistics"),
+    ("events", "options", "plain", "statistics", "text"),
     ("registry",),
     ("line", "redaction", "shortening", "trace"),
     ("queue",),
@@ -69,7 +69,7 @@ _IMPORT_ORDER = (
     ("conversation", "importing"),
     ("pruning",),
     ("services",),
-    ("export",),
+    ("export", "report"),
     ("cli", "testing"),
     ("pytest_plugin",),
 )

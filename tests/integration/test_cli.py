@@ -27,7 +27,7 @@ from deia.cli import main
 from deia.cli import reading as reading_module
 from deia.cli.app import PROGRAM, commands, run
 from deia.cli.output import Output, jsonable
-from deia.cli.views import moment
+from deia.cli.text import moment
 from deia.journal.recovery import lock_session
 from deia.queue.layout import queue_path
 from support.journals import Lines, encode, journal_path, write_queue

@@ -31,6 +31,7 @@ NOT_RUN = frozenset(
         "deia import claude-code ~/.claude/projects/*/*.jsonl",
         "deia top",
         "deia tail -f --type task,tool,error",
+        "python -m pip install 'deia[report]'",
         "tox -e faults",
         "python -m pytest tests/faults/test_simulated_disk.py                    # about half a minute",
         "DEIA_FAULTS=full python -m pytest tests/faults/test_simulated_disk.py   # the long way",

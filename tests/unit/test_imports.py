@@ -127,6 +127,7 @@ EXCEPTIONS = {
     ("deia.cli.paths", "os.path.exists"): "looks for session logs by the names that a user gave",
     ("deia.cli.paths", "os.path.isdir"): "the same",
     ("deia.cli.paths", "os.walk"): "the same, below a directory",
+    ("deia.cli.report", "os.path.isdir"): "whether a user gave a directory for the pages, or a page",
     ("deia.testing.child", "os.open"): "the witness of a crash stands outside of what it bears witness of",
     ("deia.testing.child", "os.write"): "the same",
     ("deia.testing.counters", ...): "the same",

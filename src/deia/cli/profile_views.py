@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from deia.analysis import Gap, SessionProfile
 from deia.cli.page import Column, Page
-from deia.cli.text import count, duration, durations, plural, share, size
-from deia.cli.views import moment
+from deia.cli.text import count, duration, durations, moment, plural, share, size
 
 _FIRST_SHOWN = 5
 """Things to look at first: more than that is a table, and those follow."""

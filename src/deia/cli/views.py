@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from datetime import datetime, timezone
 
 from deia.analysis import SessionAnalysis
 from deia.cli.page import Column, Page
-from deia.cli.text import count, duration, durations, plural, rate, share
+from deia.cli.text import count, duration, durations, moment, plural, rate, share
 from deia.events import SessionSummary
 from deia.journal.damage import Damage
 
@@ -135,14 +133,6 @@ def show_damages(page: Page, damages: Sequence[Damage], total: int) -> None:
 def is_damaged(damages: Sequence[Damage]) -> bool:
     """Whether something is wrong beyond a torn end, which a crash leaves and which holds no recorded event."""
     return any(damage.kind != "torn" for damage in damages)
-
-
-def moment(unix_s: float) -> str:
-    """Return a moment in the local time zone: `2026-11-22 14:28:01+00:00`."""
-    try:
-        return datetime.fromtimestamp(unix_s, tz=timezone.utc).astimezone().isoformat(" ", "seconds")
-    except (OverflowError, OSError, ValueError):  # a clock beyond the calendar
-        return f"{unix_s:g} s" if math.isfinite(unix_s) else "-"
 
 
 def _session_time(analysis: SessionAnalysis) -> str:

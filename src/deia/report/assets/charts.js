@@ -1,0 +1,91 @@
+// The charts. Each has a table beside it, which says the same in figures.
+
+const UNITS = {
+  ms: format.duration,
+  usd: format.dollars,
+  tokens: (number) => `${format.count(number)} tokens`,
+  calls: (number) => format.plural(number, "call"),
+};
+
+class Charts {
+  constructor(described, palette) {
+    this.palette = palette;
+    this.drawn = [];
+    const byName = new Map(described.map((one) => [one.name, one]));
+    for (const figure of document.querySelectorAll("figure[data-chart]")) {
+      const chart = byName.get(figure.dataset.chart);
+      if (chart) this.drawn.push({ chart, figure, made: this.#make(figure, chart) });
+      else figure.remove();
+    }
+  }
+
+  // Paint them anew, in other colours or for paper.
+  recolour() {
+    for (const { chart, made } of this.drawn) {
+      const { data, options } = this.#configure(chart);
+      made.data = data;
+      made.options = options;
+      made.resize();
+      made.update("none");
+    }
+  }
+
+  #make(figure, chart) {
+    const holder = figure.querySelector(".canvas");
+    if (chart.shape === "bars") holder.style.height = `${44 + 26 * chart.labels.length + (chart.series.length > 1 ? 28 : 0)}px`;
+    return new Chart(holder.querySelector("canvas"), this.#configure(chart));
+  }
+
+  #largest(chart) {
+    return Math.max(1, ...chart.labels.map((_, i) => chart.series.reduce((sum, one) => sum + one.values[i], 0)));
+  }
+
+  #configure(chart) {
+    const { palette } = this;
+    const ring = chart.shape === "ring";
+    const text = UNITS[chart.unit];
+    const ink = palette.colour("ink");
+    const datasets = chart.series.map((series) => ({
+      label: series.label,
+      data: series.values,
+      backgroundColor: ring ? chart.colours.map((name) => palette.colour(name)) : palette.colour(series.colour),
+      borderColor: palette.colour("card"),
+      borderWidth: ring ? 2 : 0,
+      borderRadius: ring ? 0 : 2,
+      maxBarThickness: 22,
+    }));
+    const said = ({ raw, dataset, label }) => ` ${ring ? label : dataset.label}: ${text(raw)}`;
+    const lying = chart.shape === "bars";
+    const values = {
+      stacked: true,
+      beginAtZero: true,
+      grid: { color: palette.colour("line") },
+      ticks: { color: palette.colour("quiet"), callback: text, maxTicksLimit: lying ? 5 : 6, maxRotation: 0 },
+    };
+    if (chart.unit === "ms") values.ticks.stepSize = stepFor(this.#largest(chart) / 4);
+    const names = { stacked: true, grid: { display: false }, ticks: { color: ink, autoSkip: false } };
+    if (lying) {
+      names.ticks.callback = function shorten(value) {
+        const label = this.getLabelForValue(value);
+        const room = Math.max(8, Math.floor(this.chart.width / 16)); // characters in two fifths of the width
+        return label.length > room ? `${label.slice(0, room - 1)}…` : label;
+      };
+    }
+    return {
+      type: ring ? "doughnut" : "bar",
+      data: { labels: chart.labels, datasets },
+      options: {
+        animation: false,
+        responsive: true,
+        maintainAspectRatio: false,
+        indexAxis: lying ? "y" : "x",
+        cutout: "62%",
+        scales: ring ? {} : lying ? { x: values, y: names } : { x: names, y: values },
+        plugins: {
+          legend: { display: ring || chart.series.length > 1, position: "bottom", labels: { color: ink, boxWidth: 12 } },
+          tooltip: { callbacks: { label: said } },
+        },
+      },
+    };
+  }
+}

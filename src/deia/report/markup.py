@@ -1,0 +1,61 @@
+"""HTML that cannot be broken out of: whatever is no `Markup` is escaped, wherever it is put."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from deia.text import clean
+
+Child = object
+"""A `Markup` as it stands, None for nothing, a list or tuple for what is in it; anything else as text."""
+
+_VOID = frozenset(("input", "link", "meta", "rect"))
+"""Elements without an end."""
+
+
+class Markup(str):
+    """HTML, finished: made by `tag` and `join`, of what they escaped."""
+
+    __slots__ = ()
+
+
+def tag(name: str, /, *children: Child, **attributes: object) -> Markup:
+    """Return an element.
+
+    Args:
+        name: Its name, which is ours.
+        children: What is in it.
+        attributes: Its attributes, whose names are ours: `class_` is `class`, `aria_label` is `aria-label`. False and
+            None leave one out, True writes its name alone.
+    """
+    given = "".join(_attribute(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items())
+    if name in _VOID:
+        return Markup(f"<{name}{given}>")
+    return Markup(f"<{name}{given}>{join(children)}</{name}>")
+
+
+def join(children: Iterable[Child]) -> Markup:
+    """Return what stands one after the other."""
+    return Markup("".join(map(_html, children)))
+
+
+def _html(child: Child) -> str:
+    if isinstance(child, Markup):
+        return child
+    if child is None:
+        return ""
+    if isinstance(child, (list, tuple)):
+        return join(child)
+    return text(child)
+
+
+def text(value: object) -> Markup:
+    """Return foreign text: with what a page would obey escaped, and what would hide or reorder it made visible."""
+    return Markup(escape(clean(value), quote=True))
+
+
+def _attribute(name: str, value: object) -> str:
+    if value is None or value is False:
+        return ""
+    return f" {name}" if value is True else f' {name}="{text(value)}"'

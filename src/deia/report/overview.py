@@ -1,0 +1,62 @@
+"""The page that leads to the pages of several sessions."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import quote
+
+from deia.report import sections
+from deia.report.html import document
+from deia.report.markup import tag
+from deia.report.model import Report
+from deia.text import count, duration, moment
+
+
+class Overview:
+    """Collects a line for each session, in the order given."""
+
+    def __init__(self) -> None:
+        self._rows: list[list[object]] = []
+
+    def add(self, report: Report, name: str) -> None:
+        """Take a session.
+
+        Args:
+            report: What its page shows.
+            name: The file of its page, beside this one.
+        """
+        profile = report.profile
+        analysis = profile.analysis
+        first = report.advice[0].title if report.advice else sections.NONE
+        self._rows.append(
+            [
+                tag("a", os.path.basename(report.path), href=f"./{quote(name)}"),
+                analysis.agent_id or sections.NONE,
+                sections.state(report),
+                sections.NONE if analysis.first_time is None else moment(analysis.first_time),
+                duration(profile.span_ms),
+                count(analysis.tasks_completed),
+                count(profile.error_count),
+                sections.cost(profile),
+                count(analysis.events),
+                first,
+            ]
+        )
+
+    def page(self) -> bytes:
+        """Return the page."""
+        columns = [
+            "Session",
+            "Agent",
+            "State",
+            "Began|",
+            "From start to end|",
+            "Tasks|",
+            "Errors|",
+            "Cost|",
+            "Events|",
+            "Fix first",
+        ]
+        title = f"{count(len(self._rows))} sessions"
+        body = tag("main", tag("h1", title), tag("section", sections.table("Sessions", columns, self._rows)))
+        return document(title, body, data="", scripts=())
