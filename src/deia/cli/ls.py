@@ -10,7 +10,7 @@ import click
 
 from deia.analysis.figures import METRICS
 from deia.analysis.sessions import SessionFigures
-from deia.cli import views
+from deia.cli import text, views
 from deia.cli.output import Output, jsonable
 from deia.cli.page import Column
 from deia.cli.paths import all_sessions, sessions_directory
@@ -151,7 +151,7 @@ def _show(output: Output, found: Sequence[SessionFigures]) -> None:
 
 def _row(session: SessionFigures) -> dict[str, str]:
     figures = session.figures
-    began = "-" if session.began is None else views.moment(session.began)
+    began = "-" if session.began is None else text.moment(session.began)
     row = dict.fromkeys(_COLUMNS, "-")
     row |= {"State": session.state, "Began": began, "Since": began[:_TO_THE_MINUTE]}
     row |= {"Log": os.path.basename(session.path).removesuffix(".jsonl"), "Agent": session.agent_id or "-"}

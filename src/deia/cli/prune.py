@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deia.cli import views
+from deia.cli import text, views
 from deia.cli.amounts import size as size_of
 from deia.cli.amounts import span
 from deia.cli.output import Output
@@ -95,7 +95,7 @@ def _show(output: Output, pruned: Sequence[Pruned], left: tuple[int, int], *, dr
             [
                 [
                     done if each.reason is None else "kept",
-                    views.moment(each.session.last_change),
+                    text.moment(each.session.last_change),
                     size(each.session.size_bytes),
                     str(each.session.journal),
                     each.why,
