@@ -10,7 +10,7 @@ import click
 from deia.analysis.compare import SMALLEST_CHANGE, Group, compare
 from deia.analysis.conditions import Condition, Target
 from deia.analysis.trend import Timeline
-from deia.cli import text, views
+from deia.cli import text
 from deia.cli.amounts import moment, part
 from deia.cli.changes import document, show_changes, show_figures, show_names
 from deia.cli.checks import fail_if_option, judge_conditions, judge_targets, show_checks, target_option

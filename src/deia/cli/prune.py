@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deia.cli import text, views
+from deia.cli import text
 from deia.cli.amounts import size as size_of
 from deia.cli.amounts import span
 from deia.cli.output import Output
