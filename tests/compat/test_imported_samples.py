@@ -25,6 +25,7 @@ from deia.importing.claude_code.agents import grouped, session_in
 from deia.importing.claude_code.session import import_session
 from deia.importing.report import ImportReport
 from deia.journal.check import check
+from support.lines import lines_of
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -103,6 +104,7 @@ def test_imported_session_is_sound(name: str, tmp_path: Path) -> None:
     found = check(report.path)
     assert found.ok and not found.damages and found.runs == 1
     assert found.events == report.events
+    assert len(lines_of(Path(report.path))) == report.events
     events: list[Any] = list(read_events(report.path, strict=True))
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     times = [event.timestamp for event in events]

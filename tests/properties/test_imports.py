@@ -17,6 +17,7 @@ from deia.importing.claude_code.agents import SessionFiles
 from deia.importing.claude_code.session import import_session
 from deia.importing.report import ImportReport
 from deia.journal.check import check
+from support.lines import lines_of
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -89,6 +90,8 @@ RECORDS = st.fixed_dictionaries(
 )
 LINES = st.lists(often(RECORDS).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=12), max_size=14)
 
+SAMPLE = Path(__file__).parents[1] / "compat" / "samples" / "claude-code" / "python-to-rust-port.jsonl"
+
 ACTIVITIES = st.fixed_dictionaries(
     {"agent_id": often(IDS)},
     optional={
@@ -105,12 +108,13 @@ ACTIVITIES = st.fixed_dictionaries(
 def is_sound(report: ImportReport) -> None:
     found = check(report.path)
     assert found.ok and not found.damages and found.events == report.events
+    assert len(lines_of(Path(report.path))) == report.events
     times = [event.timestamp or 0 for event in read_events(report.path, strict=True)]
     assert times == sorted(times)
 
 
 @given(LINES, st.booleans())
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_any_transcript_becomes_a_sound_log_or_is_refused(lines: list[bytes], ended: bool) -> None:
     """Garbage in it is told or kept, never raised; done again, nothing changes."""
     with tempfile.TemporaryDirectory() as directory:
@@ -123,6 +127,29 @@ def test_any_transcript_becomes_a_sound_log_or_is_refused(lines: list[bytes], en
         is_sound(report)
         again = import_session(SessionFiles(str(path), ""), Path(directory, "out"))
         assert (again.state, again.events) == ("unchanged", report.events)
+
+
+@given(st.integers(1, SAMPLE.stat().st_size - 1))
+@settings(max_examples=15)
+def test_transcript_that_is_cut_anywhere_becomes_a_sound_log_that_grows_with_it(size: int) -> None:
+    """What was imported of a session that was running is replaced by what a first import of the whole makes."""
+    content = SAMPLE.read_bytes()
+    with tempfile.TemporaryDirectory() as directory:
+        path, out = Path(directory, "t.jsonl"), Path(directory, "out")
+        files = SessionFiles(str(path), "")
+        path.write_bytes(content[:size])
+        try:
+            before = import_session(files, out, redact=False)
+        except NotASessionLogError:
+            before = None
+        else:
+            is_sound(before)
+            assert before.damage_count == 0
+        path.write_bytes(content)
+        after = import_session(files, out, redact=False)
+        assert after.state == ("new" if before is None else "updated")
+        whole = import_session(files, Path(directory, "whole"), redact=False)
+        assert Path(after.path).read_bytes() == Path(whole.path).read_bytes()
 
 
 @given(st.lists(ACTIVITIES.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=12), max_size=14))

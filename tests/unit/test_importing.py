@@ -26,10 +26,13 @@ from deia.importing.claude_code.agents import grouped
 from deia.importing.fields import title
 from deia.importing.ids import file_part
 from deia.importing.moments import unix_seconds
+from deia.importing.source import Source
 from deia.journal.check import check
+from deia.journal.damage import DamageLog
 from deia.journal.recovery import lock_session
 from deia.queue.layout import queue_path
 from deia.services.ids import checked_id, checked_pair
+from support.lines import lines_of
 from support.transcripts import SESSION, START, Writer, import_one, moment
 
 
@@ -268,6 +271,53 @@ def test_list_of_things_to_do_that_was_not_accepted_changes_nothing(writer: Writ
     assert list(tasks_of(import_one(writer.save(tmp_path / "t.jsonl"), into=tmp_path).path)) == ["Go"]
 
 
+def test_everything_that_is_said_is_a_message_and_tells_whose(writer: Writer, tmp_path: Path) -> None:
+    """Thinking, what the program says, a summary of what was forgotten, a result without its call; pictures by size."""
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA" * 100}}
+    writer.user([{"type": "text", "text": "Look"}, picture], 0)
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": "x"}
+    writer.answer(1, thought, {"type": "redacted_thinking", "data": "y"}, {"type": "text", "text": ""})
+    writer.record("system", 2, subtype="compact_boundary", content="Conversation compacted")
+    writer.user("We looked.", 3, isCompactSummary=True)
+    writer.result(4, "nobody", "out of nowhere")
+    writer.user([{"type": "text", "text": "lost its form"}], 5, toolUseResult="x")
+    path = import_one(writer.save(tmp_path / "t.jsonl"), into=tmp_path).path
+    said = [event for event in read_events(path) if isinstance(event, MessageEvent)]
+    assert [(event.role, event.metadata.get("kind")) for event in said] == [
+        ("user", None),
+        ("assistant", "thinking"),
+        ("assistant", None),
+        ("system", "system"),
+        ("system", "compact-summary"),
+        ("tool", "tool-output"),
+        ("system", "tool-output"),
+    ]
+    assert said[0].content[1]["source"]["data"] == "[300 bytes]"
+    assert said[1].content == "Hm."
+    assert said[2].content == [{"type": "redacted_thinking", "data": "y"}]
+    assert list(tasks_of(path)) == ["Look"]
+
+
+def test_copies_of_a_call_and_its_result_count_once(writer: Writer, tmp_path: Path) -> None:
+    """Some versions write again what a session that is resumed has behind it."""
+    short_session(writer)
+    writer.records += writer.records[1:3]
+    report = import_one(writer.save(tmp_path / "t.jsonl"), into=tmp_path)
+    assert (report.events_by_type["ToolEvent"], report.events_by_type["LLMEvent"]) == (1, 2)
+
+
+def test_numbers_of_tokens_that_cannot_be_ones_are_kept_beside(writer: Writer, tmp_path: Path) -> None:
+    """As loggers do with odd data."""
+    writer.user("Go", 0)
+    usage = {"input_tokens": -1, "output_tokens": "many", "cache_read_input_tokens": 7}
+    writer.answer(1, {"type": "text", "text": "Yes"}, usage=usage, costUSD=0.25)
+    path = import_one(writer.save(tmp_path / "t.jsonl"), into=tmp_path).path
+    call = only(path, LLMEvent)
+    assert (call.input_tokens, call.output_tokens, call.cache_read_tokens, call.cost_usd) == (None, None, 7, 0.25)
+    line = next(line for line in lines_of(Path(path)) if line["type"] == "LLMEvent")
+    assert (line["given_input_tokens"], line["given_output_tokens"]) == ("-1", "many")
+
+
 # Sub-agents
 
 
@@ -488,6 +538,16 @@ def test_damage_in_the_middle_is_told_with_its_place(writer: Writer, tmp_path: P
     assert report.damages[0].offset == 3 + len(lines[0])
     assert (report.records, report.damage_count) == (4, 3)
     assert tasks_of(report.path)["Fix the build"].duration_ms == 6000
+
+
+def test_file_that_is_changed_while_it_is_read_is_an_error(writer: Writer, tmp_path: Path) -> None:
+    """What would be imported is not what was there."""
+    path = short_session(writer).save(tmp_path / "t.jsonl")
+    with Source(str(path), DamageLog().add) as source:
+        (*_, last) = source.read()
+        os.truncate(path, 10)
+        with pytest.raises(OSError, match="changed while it was read"):
+            source.again(last.offset, last.length)
 
 
 @pytest.mark.parametrize(
