@@ -224,10 +224,12 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
             return
         if type(path) is not str or not path:
             path = arguments.path_text(path)
-        odd: dict[str, dict[str, Any]] = {}
+        odd: dict[str, dict[str, Any]] | None = None
         if size_bytes is not None and (type(size_bytes) is not int or not 0 <= size_bytes <= _LARGEST):
+            odd = {}
             size_bytes = arguments.whole("size_bytes", size_bytes, odd)
         if lines is not None and (type(lines) is not int or not 0 <= lines <= _LARGEST):
+            odd = {} if odd is None else odd
             lines = arguments.whole("lines", lines, odd)
         task = current.get()
         if task is not None and task.owner is not producer.owner:
@@ -252,7 +254,8 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
         except TypeError:  # lone surrogates in the path
             self._append_again(fields, counter, odd=True)
             return
-        if self._screen is not None and self._screen.suspects_path(line):
+        screen = self._screen
+        if screen is not None and screen.suspects_path(line):
             self._append_again(fields, counter, odd=True)
         elif not producer.commit(start, seq, line, counter):
             self._append_again(fields, counter)
