@@ -294,6 +294,9 @@ def test_page_is_printed_in_light_colours_without_what_only_a_screen_needs(show:
     for hidden in ("nav", ".theme", ".controls >> nth=0", ".keys", ".events form"):
         assert not page.locator(hidden).is_visible()
     assert page.get_by_role("heading", name="Timeline").is_visible()
+    assert page.evaluate(
+        "[...document.querySelectorAll('table')].every((t) => t.offsetWidth <= document.body.offsetWidth)"
+    )
     assert page.pdf(format="A4").startswith(b"%PDF")
     page.emulate_media(media="screen")
     assert page.locator("nav").is_visible()

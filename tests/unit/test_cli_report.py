@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from deia import system
 from deia.cli import report as command
 from deia.cli.app import run
 from deia.report import library
@@ -71,6 +72,34 @@ def test_page_replaces_an_older_one_and_leaves_nothing_else_behind(report: Any, 
     assert report(log).code == 0
     assert (tmp_path / "report.html").stat().st_ino != first
     assert sorted(path.name for path in tmp_path.iterdir()) == [log.name, "report.html"]
+
+
+def test_page_that_cannot_be_written_leaves_the_older_one_and_nothing_else(
+    report: Any, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, say, in the last step."""
+    report(log)
+    before = (tmp_path / "report.html").read_bytes()
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(system, "rename", fail)
+    done = report(log)
+    assert done.code == 2
+    assert "No space left on device" in done.err
+    assert (tmp_path / "report.html").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [log.name, "report.html"]
+
+
+def test_index_that_cannot_be_written_is_told(report: Any, log: Path, tmp_path: Path) -> None:
+    """The pages are there all the same."""
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "index.html").write_text("mine")
+    done = report(log, "-o", "pages")
+    assert done.code == 2
+    assert "is no page: it is not overwritten" in done.err
+    assert (tmp_path / "pages" / f"{log.stem}.html").exists()
 
 
 def test_file_that_is_no_page_is_not_overwritten(report: Any, log: Path) -> None:

@@ -247,12 +247,16 @@ def test_what_is_no_markup_is_escaped_wherever_it_is_put() -> None:
 
 
 def test_page_is_within_its_bounds_whatever_the_names_hold(journal: Path) -> None:
-    """Ten thousand events with long names that are longer still when they are escaped; the library takes its part."""
+    """Ten thousand events with long names that are longer still when they are escaped: texts are cut, then items go."""
     lines = Lines()
     with journal.open("wb") as file:
         for number in range(ITEMS_KEPT):
-            file.write(lines.tool(f"{'<' * 200}{number}", 5, params={"p": f"{number}{'&' * 300}"}, at=number / 10))
-    assert len(html_of(journal).encode()) <= LARGEST_BYTES
+            file.write(lines.tool(f"{number}{'<' * 200}", 5, params={"p": f"{number}{'&' * 300}"}, at=number / 10))
+    html = html_of(journal)
+    assert len(html.encode()) <= LARGEST_BYTES
+    data = Parsed(html).data
+    assert 0 < len(data["items"]["kind"]) < ITEMS_KEPT
+    assert data["total"] == ITEMS_KEPT
 
 
 def test_page_of_more_events_than_it_shows_counts_the_rest(journal: Path) -> None:

@@ -169,7 +169,8 @@ def _path(report: Report) -> Markup:
         [
             tag(
                 "p",
-                "The chain of work that set the length of the session: to make anything else faster changes nothing.",
+                "The longest chain of work, each piece begun after the one before it had ended: to make something else "
+                "faster hardly makes the session shorter.",
                 class_="quiet",
             ),
             sections.critical_path(report.profile),

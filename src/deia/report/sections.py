@@ -363,7 +363,7 @@ def concurrency(profile: SessionProfile) -> Markup:
 
 
 def critical_path(profile: SessionProfile) -> Markup:
-    """Return the longest steps of the chain of work that nothing else could have shortened."""
+    """Return the longest steps of the longest chain of work."""
     steps = sorted(profile.critical_path or (), key=lambda step: step.start - step.end)[:FEW_ROWS]
     start = profile.analysis.first_time or 0.0
     return join(
