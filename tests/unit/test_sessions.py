@@ -193,3 +193,15 @@ def test_processes_are_started_where_they_are_worth_it(monkeypatch: pytest.Monke
     assert fleet._fitting([1000] * 10_000) == 4
     assert fleet._fitting([mb] * 40) == 2
     assert fleet._fitting([100 * mb, mb]) == 1
+
+
+def test_session_that_may_not_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one state among others, and ends nothing."""
+    path = write_session(tmp_path, "s")
+
+    def refuse(where: object) -> None:
+        raise PermissionError(13, "Permission denied", str(where))
+
+    monkeypatch.setattr(system, "open_for_reading", refuse)
+    found = look_at(path)
+    assert (found.state, found.problem, found.is_readable) == ("unreadable", "Permission denied", False)
