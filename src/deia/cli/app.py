@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-import sys
 from collections.abc import Sequence
 
 import click
@@ -81,18 +79,10 @@ def _run(arguments: Sequence[str]) -> int:
         output.complain(f"{error.format_message()} (see: {where} --help)")
         return WRONG_USAGE
     except CannotWriteError as stopped:  # in a command that goes on and on
-        _give_up(output, stopped.error)
+        output.give_up(stopped.error)
         return output.code
     try:
         output.write()
     except CannotWriteError as stopped:
-        _give_up(output, stopped.error)
+        output.give_up(stopped.error)
     return output.code
-
-
-def _give_up(output: Output, error: OSError) -> None:
-    """Write no more to standard output, and say why unless nobody is there to read it."""
-    # What is still buffered must not fail once more at exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if not isinstance(error, BrokenPipeError):  # that is a reader (`head`, a pager) that has seen enough
-        output.fail(error, "standard output")

@@ -80,6 +80,13 @@ class Output:
         except OSError as error:
             raise CannotWriteError(error) from error
 
+    def give_up(self, error: OSError) -> None:
+        """Write no more to standard output, and say why unless nobody is there to read it."""
+        # What is still buffered must not fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        if not isinstance(error, BrokenPipeError):  # that is a reader (`head`, a pager) that has seen enough
+            self.fail(error, "standard output")
+
     def replace(self, text: str) -> None:
         """Make `text` the whole of the output, in place of the page."""
         self._instead = text

@@ -13,7 +13,7 @@ _TASK, _TOOL, _FILE, _LLM = "TaskEvent", "ToolEvent", "FileEvent", "LLMEvent"
 _MESSAGE, _ERROR, _DECISION, _ITEM = "MessageEvent", "ErrorEvent", "DecisionEvent", "ActionItemEvent"
 _SESSION = "SessionEvent"
 _OUTCOME = (_TASK, _TOOL)
-_WITH_METADATA = (_TASK, _LLM, _MESSAGE, _ERROR, _DECISION, _ITEM)
+_WITH_METADATA = (_TASK, _LLM, _MESSAGE, _ERROR, _DECISION, _ITEM, _SESSION)
 
 
 class Column(NamedTuple):
@@ -58,7 +58,7 @@ COLUMNS = (
     Column("name", "VARCHAR", (_TASK, _TOOL), "name of the task, or the tool"),
     Column("start_time", "DOUBLE", (_TASK,), "when it began, Unix seconds"),
     Column("end_time", "DOUBLE", (_TASK,), "when it ended, Unix seconds; null on the line of its start"),
-    Column("duration_ms", "BIGINT", (_TASK, _TOOL, _LLM), "how long it took, milliseconds"),
+    Column("duration_ms", "BIGINT", (_TASK, _FILE, _TOOL, _LLM), "how long it took, milliseconds"),
     Column("orphan", "BOOLEAN", (_TASK,), "whether it is a completion without a start"),
     Column("cancelled", "BOOLEAN", _OUTCOME, "whether it was cancelled"),
     Column("error_type", "VARCHAR", (*_OUTCOME, _LLM, _ERROR), "what kind of error ended it, or it is"),
@@ -92,10 +92,11 @@ COLUMNS = (
     Column("assignee", "VARCHAR", (_ITEM,), "by whom"),
     Column("due", "VARCHAR", (_ITEM,), "by when"),
     Column("done", "BOOLEAN", (_ITEM,), "whether it is done"),
-    Column("event", "VARCHAR", (_SESSION,), "`continued` or `dropped`"),
+    Column("event", "VARCHAR", (_SESSION,), "`continued`, `dropped` or `imported`"),
     Column("recovered_bytes", "BIGINT", (_SESSION,), "bytes recovered from the queue file of the run before"),
     Column("lost_bytes", "BIGINT", (_SESSION,), "bytes cut as a torn end"),
     Column("dropped", "BIGINT", (_SESSION,), "events dropped since the last such line"),
+    Column("source", "VARCHAR", (_SESSION,), "what it was imported from"),
     Column("metadata", "JSON", _WITH_METADATA, "what the caller kept with it"),
     Column(UNKNOWN, "JSON", (), "the whole line, where its type is none of this package's: a class of your own, say"),
 )
