@@ -12,6 +12,7 @@ import pytest
 from deia import SessionLogger, analyze_session
 from deia.export.columns import COLUMNS
 from deia.export.regular import is_regular
+from deia.journal.segments import Listings
 from support.exports import sources_of, table_in, table_of
 from support.journals import START, Lines, encode, journal_path, write_queue
 
@@ -58,14 +59,14 @@ def test_regular_log_is_read_where_it_lies_and_gives_what_our_reader_does(
     """No copy is made of it."""
     regular(journal)
     monkeypatch.setattr(database._Logs, "_copy", lambda *_: pytest.fail("it was copied"))
-    assert is_regular(str(journal))
+    assert is_regular(str(journal), Listings())
     assert table_in(journal) == table_of(journal)
 
 
 def test_mended_copy_gives_the_same_as_the_log_itself(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One statement reads both."""
     regular(journal)
-    monkeypatch.setattr(database, "is_regular", lambda path: False)
+    monkeypatch.setattr(database, "is_regular", lambda path, listings: False)
     assert table_in(journal) == table_of(journal)
 
 
@@ -76,7 +77,7 @@ def test_log_that_a_logger_wrote_is_regular(tmp_path: Path) -> None:
             1 / 0  # noqa: B018
         log.log_llm_call("anthropic", "opus", input_tokens=3)
         log.log_message("user", "hello")
-    assert is_regular(str(log.path))
+    assert is_regular(str(log.path), Listings())
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_log_that_needs_our_reader_gets_it(journal: Path, change: Callable[[Path
     lines = Lines()
     journal.write_bytes(lines.tool("first") + lines.tool("second"))
     change(journal, lines)
-    assert not is_regular(str(journal))
+    assert not is_regular(str(journal), Listings())
     assert table_in(journal) == table_of(journal)
 
 
