@@ -58,7 +58,7 @@ def _is_regular(fd: int, size: int) -> bool:
 
 def _follows(stretch: Stretch, before: Stretch | None) -> bool:
     """Whether a stretch goes on where another ends, in the same run; or begins a log."""
-    if len(stretch.runs) != 1:
+    if len(stretch.runs) != 1 or "SessionEvent" in stretch.types:  # which may begin a run
         return False
     if before is None:
         return stretch.begin == 0 and stretch.first_seq == 1
