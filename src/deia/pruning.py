@@ -139,7 +139,7 @@ def survey(journals: Iterable[Path]) -> list[Stored]:
     """Return the files of sessions, those first in which nothing was recorded for the longest time.
 
     Args:
-        journals: Their first files.
+        journals: Their first files. One of which nothing is there any more is left out.
 
     Raises:
         OSError: A directory cannot be read.
@@ -153,8 +153,8 @@ def survey(journals: Iterable[Path]) -> list[Stored]:
             if not session.log:  # an opener died, or the log was taken away: the lock tells when
                 with contextlib.suppress(FileNotFoundError):
                     session.last_change = system.lstat(queue_path(session.journal)).st_mtime
-    everything = [session for sessions in directories.values() for session in sessions.values()]
-    return sorted(everything, key=lambda session: (session.last_change, session.journal))
+    found = [session for sessions in directories.values() for session in sessions.values() if session.last_change]
+    return sorted(found, key=lambda session: (session.last_change, session.journal))
 
 
 def prune(sessions: Sequence[Stored], criteria: Criteria, *, dry_run: bool = False) -> Iterator[Pruned]:

@@ -10,6 +10,9 @@ from typing import get_args
 
 import deia
 from deia import errors, options, pytest_plugin, testing
+from deia.analysis.conditions import STATISTICS
+from deia.analysis.figures import METRICS
+from deia.analysis.sessions import State
 from deia.redaction import names, rules
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -66,6 +69,18 @@ def test_analysis_page_explains_every_figure_of_the_original() -> None:
     named = {name for row in rows("analysis.md") for name in re.findall(r"`(\w+)`", row[0])}
     assert {"task_breakdown", "bottlenecks", "velocity_metrics", "file_operation_stats"} <= named
     assert named <= {field.name for field in dataclasses.fields(deia.SessionAnalysis)}
+
+
+def test_comparing_page_has_every_figure_statistic_and_state() -> None:
+    """Figures in their order, each with the direction that is the better one."""
+    page = REFERENCE["comparing.md"]
+    table = [(row[0].strip("`"), row[2]) for row in rows("comparing.md") if len(row) == 3]
+    assert table == [(name, metric.better or "neither") for name, metric in METRICS.items()]
+    assert set(re.findall(r"`(\w+)`", page.split("Of a task and of a tool there are")[1].split("\n\n")[0])) == set(
+        STATISTICS
+    )
+    states = page.split("## States")[1]
+    assert re.findall(r"^\| `([\w ]+)` \|", states, re.MULTILINE) == list(get_args(State))
 
 
 def test_every_variable_of_the_environment_is_documented() -> None:

@@ -538,7 +538,7 @@ def test_recover_of_an_empty_directory_says_so(cli: Run, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["analyze"], "deia: Missing argument 'FILE...'. (see: deia analyze --help)\n"),
+        (["analyze"], "deia: Missing argument 'PATH...'. (see: deia analyze --help)\n"),
         (["analyse", "x"], "deia: No such command 'analyse'.* (see: deia --help)\n"),
         (["summary", "--jsno", "x"], "deia: No such option:? '?--jsno'?.* (see: deia summary --help)\n"),
         (["summary", "a", "b"], "deia: Got unexpected extra argument (b) (see: deia summary --help)\n"),

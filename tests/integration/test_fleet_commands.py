@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from deia import SessionLogger
+from deia import ConversationLogger, SessionLogger
 from deia.cli.amounts import size
 from deia.cli.app import run
 from deia.cli.trend import bars
@@ -102,7 +102,7 @@ def test_ls_shows_each_session_once_with_its_key_figures(cli: Run, tmp_path: Pat
         "Events",
         "Tasks",
         "Tasks / h",
-        "Tool calls",
+        "Calls",
         "Errors",
         "Size",
     ]
@@ -213,7 +213,10 @@ def test_compare_of_two_files_and_of_two_directories(cli: Run, tmp_path: Path) -
     assert by_file["changes"] == by_directory["changes"]
     slower = [change for change in by_file["changes"] if change["verdict"] == "slower"]
     assert [change["name"] for change in slower] == ["pytest"]
-    assert "With fewer than 3 sessions a side" in cli("compare", one, other).out
+    assert (
+        "A name that fewer than 3 sessions a side have is judged by each run and call by itself"
+        in cli("compare", one, other).out
+    )
 
 
 def test_compare_by_week_takes_the_last_two_with_sessions(cli: Run, weeks: Path) -> None:
@@ -420,3 +423,55 @@ def test_prune_exits_1_where_an_unrecovered_session_has_to_stay(cli: Run, tmp_pa
 def test_sizes_are_read_as_they_are_written(text: str, number: int) -> None:
     """Decimal units, and binary ones by their own names."""
     assert size(text) == number
+
+
+def test_compare_says_what_fails_more_often_and_what_got_worse(cli: Run, tmp_path: Path) -> None:
+    """And of how many names there is too little to tell, however many these are."""
+    few = {f"rare-{number}": [5] for number in range(30)}
+    for number in range(10):
+        write_session(tmp_path / "a", f"s{number}", tools={"pytest": [100] * 20, **few}, tasks=20)
+        write_session(
+            tmp_path / "b", f"s{number}", tools={"pytest": [100] * 20, "new": [5]}, errors=8, tasks=10 + number % 2
+        )
+    found = cli("compare", tmp_path / "a", tmp_path / "b", "--fail-if", "failing", "--fail-if", "worse")
+    assert found.code == 1
+    assert "What fails more often\ntool pytest: 0.0 % → 40.0 % of its calls\n" in found.out
+    assert "What got worse from session to session\nTasks / h: 20 → 10.5\n" in found.out
+    assert re.search(r"^FAILED: failing \(tool pytest\)$", found.out, re.MULTILINE)
+    assert re.search(r"^FAILED: worse \(.*tasks_per_hour.*\)$", found.out, re.MULTILINE)
+    assert re.search(r"^new +- +10 .* only in B$", found.out, re.MULTILINE)
+    one = write_session(tmp_path / "c", "s", tools={**few, "x": [1]})
+    assert "rare-27 and 1 more" not in cli("compare", one, one).out
+    assert re.search(r"^Too few to tell it from noise: .* and 12 more$", cli("compare", one, one).out, re.MULTILINE)
+
+
+def test_session_that_says_no_time_is_in_no_period_and_that_is_told(cli: Run, weeks: Path) -> None:
+    """Tool calls in the original format have none; nor has a clock beyond the calendar a day."""
+    (weeks / "old.jsonl").write_text('{"name":"pytest","params":{},"duration_ms":5}\n')
+    write_session(weeks, "far", day=10**8)
+    out = cli("trend", weeks).out
+    assert "2 sessions left out: no line says when.\n" in out
+    assert len(cli("ls", weeks, "--since", "2023-01-01", "--json").json) == 31
+    assert cli("ls", weeks, "--json").json[-1]["began"] is None
+
+
+def test_compare_by_week_of_one_week_is_wrong_usage(cli: Run, tmp_path: Path) -> None:
+    """There is nothing to compare it with."""
+    write_session(tmp_path, "s")
+    code, out, err = cli("compare", tmp_path, "--by", "week")
+    assert (code, out) == (2, "")
+    assert "has no sessions of two weeks." in err
+
+
+def test_prune_says_what_could_not_be_updated(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sessions are gone all the same."""
+    path = write_session(tmp_path, "s")
+    ConversationLogger.rebuild(path)
+
+    def refuse(_directory: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("deia.conversation.index.update", refuse)
+    code, out, err = cli("prune", tmp_path, "--keep", "0")
+    assert (code, err) == (2, f"deia: {tmp_path / 'INDEX.md'}: Permission denied\n")
+    assert "Removed 1 session with 2 files, " in out

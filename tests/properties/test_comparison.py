@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from deia.analysis import ranksum
 from deia.analysis.compare import compare
-from deia.analysis.ranksum import RankSum, rank_sum, ratio
+from deia.analysis.ranksum import RankSum, rank_sum, ratio, student
 from support.fleets import group
 
 
@@ -95,3 +95,40 @@ def test_samples_of_one_distribution_are_rarely_called_different(sessions: int) 
         comparison = compare(group(*(same() for _ in range(sessions))), group(*(same() for _ in range(sessions))))
         misled += bool(comparison.slower or comparison.faster)
     assert misled <= 4  # one is promised; five of a hundred would be worse luck than one in 250
+
+
+SESSIONS = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=4), min_size=3, max_size=5)
+
+
+@given(SESSIONS, SESSIONS)
+def test_sessions_are_counted_as_the_reference_says(first: list[list[int]], second: list[list[int]]) -> None:
+    """The difference of the groups' mean ranks, and a variance by which sessions differ if that is the larger one."""
+    outcome = rank_sum([Counter(each) for each in first], [Counter(each) for each in second])
+    assert outcome.clustered
+    together = sorted(value for session in first + second for value in session)
+    rank = {value: (together.index(value) + together.count(value) / 2) / len(together) for value in together}
+
+    def mean(values: list[int]) -> float:
+        return sum(rank[value] for value in values) / len(values)
+
+    parts = []
+    for group_of in (first, second):
+        whole = [value for session in group_of for value in session]
+        squares = sum((len(session) * (mean(session) - mean(whole))) ** 2 for session in group_of)
+        parts.append(len(group_of) / (len(group_of) - 1) * squares / len(whole) ** 2)
+    flat = [[value for session in group_of for value in session] for group_of in (first, second)]
+    assert outcome.superiority == pytest.approx(superiority(*flat))
+    assert outcome.superiority - 0.5 == pytest.approx(mean(flat[1]) - mean(flat[0]), abs=1e-12)
+    by_call = outcome_of(*flat, exact_up_to=0)
+    if not outcome.constant and sum(parts) > 0:
+        freedom = sum(parts) ** 2 / sum(
+            part**2 / (len(group_of) - 1) for part, group_of in zip(parts, (first, second), strict=True)
+        )
+        sizes = [count for _, count in sorted(Counter(together).items())]
+        step = min((one + other) / 2 for one, other in pairwise(sizes))
+        distance = max(0.0, abs(outcome.superiority - 0.5) - step / 2 / (len(flat[0]) * len(flat[1])))
+        by_session = student(distance / math.sqrt(sum(parts)), max(1, int(freedom)))
+        exact = outcome_of(*flat, exact_up_to=24)
+        assert any(outcome.p == pytest.approx(each) for each in (by_session, by_call.p, exact.p))
+        if outcome.p != pytest.approx(by_session):
+            assert sum(parts) <= 1 / (12 * len(flat[0]) * len(flat[1])) * (len(together) + 1)

@@ -6,9 +6,11 @@ import random
 
 import pytest
 
-from deia.analysis.compare import FEWEST_VALUES, compare
+from deia.analysis.compare import FEWEST_VALUES, Group, compare
 from deia.analysis.figures import METRICS, SUMS, Figures
-from support.fleets import group
+from deia.analysis.sessions import SessionFigures
+from support.fleets import durations, group
+from support.journals import START
 
 GENERATOR = random.Random(5)
 
@@ -72,6 +74,16 @@ def test_tool_that_fails_more_often_is_named() -> None:
     assert [change.name for change in comparison.failing] == ["a"]
     assert comparison.slower == []
     assert compare(after, before).changes[0].errors == "lower"
+
+
+def test_tool_that_fails_always_is_no_news() -> None:
+    """Where all calls of both groups failed there is nothing to test."""
+    broken = SessionFigures(
+        *("s", "agent", "s", "finished", START, START, Figures(sessions=1)), {"tool": {"a": durations([5] * 50, 50)}}
+    )
+    for sessions in (1, 4):
+        (change,) = compare(Group([broken] * sessions), Group([broken] * sessions)).changes
+        assert (change.errors, change.errors_p) == ("same", 1.0)
 
 
 def test_figures_are_judged_from_session_to_session() -> None:

@@ -339,6 +339,7 @@ def test_session_that_somebody_else_removes_meanwhile_is_no_error(
     (kept,) = run(tmp_path)
     assert kept.reason == "changed"
     assert files(tmp_path) == []
+    assert survey([journal]) == []
 
 
 def test_session_whose_conversation_is_being_written_stays(tmp_path: Path) -> None:

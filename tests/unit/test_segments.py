@@ -14,12 +14,21 @@ from typing import Any
 
 import pytest
 
-from deia import JournalError, SessionLogger, read_events
+from deia import JournalError, SessionLogger, read_events, system
 from deia.journal.check import check
 from deia.journal.damage import Damage
 from deia.journal.mend import mend
 from deia.journal.recovery import recover
-from deia.journal.segments import Segment, first_journal, first_line, is_there, next_number, segment_path, segments_of
+from deia.journal.segments import (
+    Listings,
+    Segment,
+    first_journal,
+    first_line,
+    is_there,
+    next_number,
+    segment_path,
+    segments_of,
+)
 from deia.queue.layout import Header, Kind
 from support.journals import AGENT, SESSION, Lines, encode, journal_path
 from support.lines import lines_of, seqs_of
@@ -417,3 +426,34 @@ def test_session_with_a_packed_file_is_refused_untouched(
     assert {path.name: path.read_bytes() for path in journal.parent.iterdir()} == {
         segment_path(journal, each).name: content for each, content in enumerate(plain, 1)
     }
+
+
+def test_directory_is_listed_once_for_many_sessions_and_again_when_it_changes(
+    journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inside the block alone; what is found is the same as without."""
+    journal.write_bytes(lines.tool())
+    segment_path(journal, 2).write_bytes(header(2, 1) + lines.tool())
+    other = journal_path(journal.parent, session_id="other")
+    other.write_bytes(Lines(session_id="other").tool())
+    listed: list[object] = []
+
+    def list_directory(path: Path) -> list[str]:
+        listed.append(path)
+        return os.listdir(path)
+
+    monkeypatch.setattr(system, "list_directory", list_directory)
+    listings = Listings()
+    with listings.used():
+        assert [segment.number for segment in segments_of(journal)] == [1, 2]
+        assert [segment.number for segment in segments_of(other)] == [1]
+        assert seqs_of(journal) == [1, 2]
+        assert len(listed) == 1
+        segment_path(journal, 3).write_bytes(header(3, 2) + lines.tool())
+        os.utime(journal.parent, ns=(0, 0))  # as the file system's clock does it, at the latest with its next tick
+        assert seqs_of(journal) == [1, 2, 3]
+        assert len(listed) == 2
+    segments_of(journal)
+    assert len(listed) == 3
+    with listings.used():
+        assert segments_of(journal.parent / "gone" / "no" / journal.name) == []

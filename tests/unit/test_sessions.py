@@ -56,6 +56,16 @@ def test_durations_are_the_same_read_ahead_as_line_by_line(tmp_path: Path) -> No
     assert by_line.durations == ahead.durations
 
 
+def test_failed_tasks_are_counted_read_ahead_as_line_by_line(tmp_path: Path) -> None:
+    """By the `error` on the line that completes them."""
+    lines = Lines()
+    path = journal_path(tmp_path)
+    content = lines.begin("a") + lines.complete(1, "a", error="boom") + lines.begin("a") + lines.complete(3, "a")
+    for end in (b"", b"#\n"):
+        path.write_bytes(content + end)
+        assert look_at(path).durations["task"]["a"].errors == 1
+
+
 def test_running_session_is_recording(tmp_path: Path) -> None:
     """By its lock, whatever is open in it; its figures are those up to now."""
     with SessionLogger("agent", "live", output_dir=tmp_path) as log:
@@ -183,3 +193,15 @@ def test_processes_are_started_where_they_are_worth_it(monkeypatch: pytest.Monke
     assert fleet._fitting([1000] * 10_000) == 4
     assert fleet._fitting([mb] * 40) == 2
     assert fleet._fitting([100 * mb, mb]) == 1
+
+
+def test_session_that_may_not_be_read_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one state among others, and ends nothing."""
+    path = write_session(tmp_path, "s")
+
+    def refuse(where: object) -> None:
+        raise PermissionError(13, "Permission denied", str(where))
+
+    monkeypatch.setattr(system, "open_for_reading", refuse)
+    found = look_at(path)
+    assert (found.state, found.problem, found.is_readable) == ("unreadable", "Permission denied", False)

@@ -234,7 +234,8 @@ class _Sample:
         of_cluster = self.clusters.setdefault(cluster, Counter())
         for bucket, count in more.buckets:
             of_cluster[bucket] += count
-        self.failures.setdefault(cluster, Counter()).update({0: more.count - more.errors, 1: more.errors})
+        failures = {0: more.count - more.errors, 1: more.errors}
+        self.failures.setdefault(cluster, Counter()).update({failed: each for failed, each in failures.items() if each})
 
     def spread(self) -> Spread:
         of = self.durations

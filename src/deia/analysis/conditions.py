@@ -34,7 +34,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
 }
 _VERDICTS = ("slower", "failing", "worse")
-_STATISTICS: dict[str, tuple[Unit, Callable[[Spread], float]]] = {
+STATISTICS: dict[str, tuple[Unit, Callable[[Spread], float]]] = {
     "p50": ("ms", lambda of: of.p50_ms),
     "p95": ("ms", lambda of: of.p95_ms),
     "mean": ("ms", lambda of: of.mean_ms),
@@ -43,6 +43,7 @@ _STATISTICS: dict[str, tuple[Unit, Callable[[Spread], float]]] = {
     "count": ("count", lambda of: of.count),
     "error_share": ("share", lambda of: of.error_share),
 }
+"""What can be asked of the durations of a task or a tool: what it is counted in, and how it is computed."""
 _KINDS: dict[str, Kind] = {"task": "task", "tool": "tool"}
 _UNITS: dict[Unit, dict[str, float]] = {
     "ms": {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000},
@@ -101,7 +102,7 @@ class Measure:
     @property
     def unit(self) -> Unit:
         """What it is counted in."""
-        return METRICS[self.name].unit if self.statistic is None else _STATISTICS[self.statistic][0]
+        return METRICS[self.name].unit if self.statistic is None else STATISTICS[self.statistic][0]
 
     @property
     def better(self) -> Literal["higher", "lower"] | None:
@@ -120,7 +121,7 @@ class Measure:
         if self.kind is None or self.statistic is None:
             return METRICS[self.name].of(side.figures)
         spread = side.spread(self.kind, name or self.name)
-        return None if spread is None else _STATISTICS[self.statistic][1](spread)
+        return None if spread is None else STATISTICS[self.statistic][1](spread)
 
 
 @dataclass(frozen=True)
@@ -372,7 +373,7 @@ def _measure(tokens: _Tokens) -> tuple[Measure, bool]:
     kind, colon, name = subject.partition(":")
     if not colon:
         return _figure(subject), False
-    statistic = tokens.word(tuple(_STATISTICS))
+    statistic = tokens.word(tuple(STATISTICS))
     text = tokens.text[begin : tokens.at]
     return Measure(text, _KINDS[kind], name.strip('"'), statistic or "p50"), statistic is not None
 

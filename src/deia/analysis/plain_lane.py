@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from deia.analysis.percentiles import buckets_of
-from deia.analysis.stretch import Closed, Completion, RunTimes, Stretch, TaskFigures, ToolFigures
+from deia.analysis.stretch import Closed, Completion, RunTimes, Stretch, ToolFigures
 from deia.journal.limits import LARGEST, LARGEST_SEQ, LATEST
 from deia.line import VERSION
 
@@ -148,6 +148,7 @@ def _add_up(blocks: _Lines) -> Stretch:
     durations: dict[str, list[int]] = {}
     errors: dict[str, int] = {}
     completed: dict[str, list[int]] = {}
+    failed_tasks: dict[str, int] = {}
     whole_or_none: list[int | None] = []
     times: list[float] = []
     open_here: dict[int, tuple[str, float, bool]] = {}
@@ -242,6 +243,8 @@ def _add_up(blocks: _Lines) -> Stretch:
                         completed[name].append(duration_ms)
                     except KeyError:
                         completed[name] = [duration_ms]
+                    if fields.get("error"):
+                        failed_tasks[name] = failed_tasks.get(name, 0) + 1
                     if parent_id is None:
                         completions.append((began, ended, duration_ms, task_id, number))
                     times.append(ended)
@@ -299,7 +302,7 @@ def _add_up(blocks: _Lines) -> Stretch:
         types=types,
         operations=operations,
         tools=tools,
-        tasks={name: _figures(durations_ms) for name, durations_ms in completed.items()},
+        tasks={name: _figures(runs_ms, failed_tasks.get(name, 0)) for name, runs_ms in completed.items()},
         orphans=orphans,
         completions=completions,
         opened=[(task_id, *start) for task_id, start in open_here.items()],
@@ -328,10 +331,10 @@ def _tool(durations: list[int], errors: int) -> ToolFigures:
         raise _IrregularError
     if min(durations) < 0:
         durations = [max(0, duration_ms) for duration_ms in durations]
-    count, total_ms, smallest_ms, largest_ms, buckets = _figures(durations)
-    return count, errors, total_ms, smallest_ms, largest_ms, buckets
+    return _figures(durations, errors)
 
 
-def _figures(durations: list[int]) -> TaskFigures:
+def _figures(durations: list[int], errors: int) -> ToolFigures:
     """Return what durations, 0 or more, amount to."""
-    return len(durations), sum(durations), min(durations), max(durations), list(buckets_of(durations).items())
+    buckets = list(buckets_of(durations).items())
+    return len(durations), errors, sum(durations), min(durations), max(durations), buckets

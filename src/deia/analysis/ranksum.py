@@ -46,41 +46,37 @@ def rank_sum(before: Sequence[Mapping[int, int]], after: Sequence[Mapping[int, i
     """Test whether one of two groups tends to have larger values.
 
     Mann and Whitney's test: by all arrangements of few values, by the normal distribution with the correction for ties
-    of more; where both groups have several sessions, with the variance that Obuchowski gives for clustered data, if
-    that is the larger one.
+    of more; where both groups have several sessions, by what differs between their mean ranks, if that is more.
 
     Args:
-        before: The first group: of each session its values (only their order matters), and how many there are of each.
-            Each group has one value at least.
+        before: The first group: of each session its values (only their order matters), and how many there are of each,
+            one at least. Each group has one value at least.
         after: The second group.
     """
     first, second = _together(before), _together(after)
     m, n = first.total(), second.total()
-    of_first: dict[int, float] = {}
-    of_second: dict[int, float] = {}
-    first_below = second_below = ties = before_it = 0
+    total = m + n
+    ranks: dict[int, float] = {}
+    below = ties = before_it = 0
     step = math.inf
     for value in sorted(first.keys() | second.keys()):
-        in_first, in_second = first[value], second[value]
-        of_first[value] = (n - second_below - in_second / 2) / n  # the part of the second group that is larger
-        of_second[value] = (first_below + in_first / 2) / m  # the part of the first group that is smaller
-        first_below += in_first
-        second_below += in_second
-        together = in_first + in_second
-        ties += together**3 - together
+        equal = first[value] + second[value]
+        ranks[value] = (below + equal / 2) / total
+        below += equal
+        ties += equal**3 - equal
         if before_it:
-            step = min(step, (before_it + together) / 2)
-        before_it = together
-    superiority = sum(count * of_first[value] for value, count in first.items()) / m
-    total = m + n
-    variance = (total + 1 - ties / (total * (total - 1))) / (12 * m * n)
+            step = min(step, (before_it + equal) / 2)
+        before_it = equal
+    means = _mean(first, ranks, m), _mean(second, ranks, n)
+    superiority = 0.5 + means[1] - means[0]
     # for continuity: two neighbours that change places make the smallest step of the statistic; half of it
     distance = max(0.0, abs(superiority - 0.5) - step / 2 / (m * n))
+    variance = (total + 1 - ties / (total * (total - 1))) / (12 * m * n)
     clustered = min(len(before), len(after)) >= FEWEST_CLUSTERS
-    if len(of_first) == 1:
+    if len(ranks) == 1:
         return RankSum(0.5, 1.0, clustered, constant=True)
     if clustered:
-        parts = _between(before, of_first, superiority, m), _between(after, of_second, superiority, n)
+        parts = _between(before, ranks, means[0], m), _between(after, ranks, means[1], n)
         if sum(parts) > variance:
             return RankSum(superiority, _student(distance, parts, (len(before), len(after))), clustered)
     p = _exact(first, second) if total <= _EXACT_UP_TO else math.erfc(distance / math.sqrt(2 * variance))
@@ -128,13 +124,15 @@ def _together(sessions: Iterable[Mapping[int, int]]) -> Counter[int]:
     return together
 
 
-def _between(
-    sessions: Sequence[Mapping[int, int]], placements: Mapping[int, float], superiority: float, size: int
-) -> float:
-    """Return what the differences between the sessions of one group add to the variance."""
+def _mean(values: Mapping[int, int], ranks: Mapping[int, float], size: int) -> float:
+    return sum(count * ranks[value] for value, count in values.items()) / size
+
+
+def _between(sessions: Sequence[Mapping[int, int]], ranks: Mapping[int, float], mean: float, size: int) -> float:
+    """Return the variance of a group's mean rank, as its sessions differ from each other."""
     squares = 0.0
     for session in sessions:
-        squares += sum(count * (placements[value] - superiority) for value, count in session.items()) ** 2
+        squares += sum(count * (ranks[value] - mean) for value, count in session.items()) ** 2
     return len(sessions) / (len(sessions) - 1) * squares / size**2
 
 

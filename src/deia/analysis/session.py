@@ -106,7 +106,7 @@ class SessionAccumulator:
         elif isinstance(event, FileEvent):
             self.operations[event.operation] += 1
         elif isinstance(event, TaskEvent):
-            self.tasks.feed(event, original=original)
+            self.tasks.feed(event, original=original, failed=bool(entry.record.fields.get("error")))
         elif isinstance(event, SessionEvent):
             self.dropped += event.dropped or 0
         elif isinstance(event, UnknownEvent):

@@ -131,7 +131,9 @@ def look_at(
         figures_of(analysis, size_bytes),
         {
             "task": {
-                name: Durations(each.count, 0, tasks.breakdown[name], each.smallest, each.largest, each.buckets)
+                name: Durations(
+                    each.count, tasks.errors[name], tasks.breakdown[name], each.smallest, each.largest, each.buckets
+                )
                 for name, each in tasks.durations.items()
             },
             "tool": {name: Durations(*each) for name, each in tools.figures().items()},

@@ -25,8 +25,8 @@ ToolFigures = tuple[int, int, int, int, int, list[tuple[int, int]]]
 """The calls of one tool: how many, failed ones, milliseconds together, the shortest, the longest; and of `Percentiles`
 each bucket, with how many durations fell into it."""
 
-TaskFigures = tuple[int, int, int, int, list[tuple[int, int]]]
-"""The completed runs of one name: as a tool's calls, but without how many failed."""
+TaskFigures = ToolFigures
+"""The completed runs of one name, likewise."""
 
 
 @dataclass(slots=True)

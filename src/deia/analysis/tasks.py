@@ -53,7 +53,8 @@ class TaskAccumulator:
     Attributes:
         breakdown: Name → milliseconds of its completed runs.
         counts: Name → completed runs.
-        durations: Name → the durations of these.
+        errors: Name → how many of these failed.
+        durations: Name → their durations.
         completed: Completed runs of all names.
         orphans: Completions without a start; in none of the above.
         open: The starts that nothing completed yet.
@@ -62,6 +63,7 @@ class TaskAccumulator:
     def __init__(self) -> None:
         self.breakdown: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
         self.durations: defaultdict[str, Percentiles] = defaultdict(Percentiles)
         self.completed = 0
         self.orphans = 0
@@ -69,7 +71,7 @@ class TaskAccumulator:
         self._groups = TaskGroups()
         self._original_ms = 0
 
-    def feed(self, event: TaskEvent, *, original: bool) -> None:
+    def feed(self, event: TaskEvent, *, original: bool, failed: bool) -> None:
         """Take one line: a start, a completion, or in the original format a whole task."""
         if event.end_time is None:
             self._begin(event)
@@ -77,6 +79,7 @@ class TaskAccumulator:
             self.orphans += 1
         else:
             self._complete(event, event.end_time, original=original)
+            self.errors[event.name] += failed
 
     def _begin(self, event: TaskEvent) -> None:
         task_id = event.task_id if event.task_id is not None else event.seq
@@ -120,10 +123,11 @@ class TaskAccumulator:
             self.open.pop((stretch.session_id, task_id), None)
         for task_id, name, start, top_level in stretch.opened:
             self.open[stretch.session_id, task_id] = Start(name, start, stretch.session_id, top_level)
-        for name, (count, total_ms, smallest_ms, largest_ms, buckets) in stretch.tasks.items():
+        for name, (count, errors, total_ms, smallest_ms, largest_ms, buckets) in stretch.tasks.items():
             self.completed += count
             self.counts[name] += count
             self.breakdown[name] += total_ms
+            self.errors[name] += errors
             self.durations[name].add_counted(buckets, smallest_ms, largest_ms)
         self.orphans += stretch.orphans
 

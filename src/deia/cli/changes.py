@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from deia.analysis.compare import NOISE, Change, Comparison, FigureChange, Spread
 from deia.analysis.conditions import Outcome
 from deia.analysis.figures import METRICS, Unit
+from deia.analysis.ranksum import FEWEST_CLUSTERS
 from deia.cli import views
 from deia.cli.output import jsonable
 from deia.cli.page import Column, Page
 from deia.cli.text import count, duration, durations, plural, share, size
 
 _CALLS = {"task": "run", "tool": "call"}
+
+_FEW_NAMED = 20
+"""Names of which there is too little to tell: more than these are counted."""
 
 
 def show_changes(page: Page, comparison: Comparison, limit: int | None) -> None:
@@ -31,11 +35,12 @@ def show_changes(page: Page, comparison: Comparison, limit: int | None) -> None:
     few = [change.name for change in comparison.changes if change.verdict == "few"]
     if few:
         page.gap()
-        page.line(f"Too few to tell it from noise: {', '.join(few[:limit])}", "quiet")
+        more = f" and {count(len(few) - _FEW_NAMED)} more" if len(few) > _FEW_NAMED else ""
+        page.line(f"Too few to tell it from noise: {', '.join(few[:_FEW_NAMED])}{more}", "quiet")
     if tested and not comparison.by_session:
         page.gap()
         page.line(
-            "With fewer than 3 sessions a side each run and call is taken by itself: "
+            f"A name that fewer than {FEWEST_CLUSTERS} sessions a side have is judged by each run and call by itself: "
             "what differs from session to session anyway may look like a change.",
             "quiet",
         )
@@ -53,11 +58,7 @@ def show_figures(page: Page, figures: Sequence[FigureChange]) -> None:
                 figure_text(figure.before, METRICS[figure.name].unit),
                 figure_text(figure.after, METRICS[figure.name].unit),
                 _change(figure.ratio),
-                "-"
-                if figure.verdict == "few"
-                else "no"
-                if figure.verdict == "same"
-                else f"{figure.verdict}, {_sure(figure.p)}",
+                _figure_verdict(figure),
             ]
             for figure in known
         ],
@@ -142,7 +143,7 @@ def _failing(change: Change) -> str:
     assert before is not None
     assert after is not None
     shares = f"{share(before.errors, before.count)} → {share(after.errors, after.count)}"
-    return f"{change.kind} {change.name}: {shares} of its calls"
+    return f"{change.kind} {change.name}: {shares} of its {_CALLS[change.kind]}s"
 
 
 def _worse(figure: FigureChange) -> str:
@@ -166,6 +167,11 @@ def _extra(change: Change) -> str:
 
 def _change(ratio: float | None) -> str:
     return "-" if ratio is None else f"{100 * (ratio - 1):+.1f} %"
+
+
+def _figure_verdict(figure: FigureChange) -> str:
+    words = {"few": "-", "same": "no"}
+    return words.get(figure.verdict) or f"{figure.verdict}, {_sure(figure.p)}"
 
 
 def _verdict(change: Change) -> str:

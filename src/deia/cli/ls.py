@@ -42,6 +42,35 @@ _NUMBERS: dict[str, _Key] = {
 
 _SORTS = _NUMBERS | _TEXTS
 
+_WIDE = (
+    "State",
+    "Began",
+    "Agent",
+    "Session",
+    "Duration",
+    "Events",
+    "Tasks",
+    "Tasks / h",
+    "Tool calls",
+    "Errors",
+    "Size",
+)
+_NARROW = ("State", "Since", "Log", "Duration", "Tasks", "Tasks / h", "Tool calls", "Errors", "Size")
+"""In a terminal, which is seldom wide enough for all: the log's name has agent and session in it."""
+
+_COLUMNS = {
+    "State": Column("State", whole=True),
+    "Began": Column("Began"),
+    "Since": Column("Began", whole=True),
+    "Agent": Column("Agent"),
+    "Session": Column("Session"),
+    "Log": Column("Session"),
+    **{name: Column(name, number=True) for name in _WIDE[4:]},
+    "Tool calls": Column("Calls", number=True),
+}
+
+_TO_THE_MINUTE = len("2026-11-23 08:00")
+
 _BAD = frozenset({"damaged", "unreadable", "no log"})
 
 
@@ -108,14 +137,9 @@ def _show(output: Output, found: Sequence[SessionFigures]) -> None:
         if output.code == FINE:
             page.line("No session there.", "quiet")
         return
-    numbers = ("Duration", "Events", "Tasks", "Tasks / h", "Tool calls", "Errors", "Size")
-    page.table(
-        [
-            *(Column(name) for name in ("State", "Began", "Agent", "Session")),
-            *(Column(name, number=True) for name in numbers),
-        ],
-        [_row(session) for session in found[: output.limit]],
-    )
+    shown = [_row(session) for session in found[: output.limit]]
+    columns = _WIDE if output.limit is None else _NARROW  # a pipe is as wide as it takes
+    page.table([_COLUMNS[name] for name in columns], [[row[name] for name in columns] for row in shown])
     views.say_more(page, len(found), output.limit, "session")
     for session in found:
         if session.problem is not None:
@@ -125,20 +149,22 @@ def _show(output: Output, found: Sequence[SessionFigures]) -> None:
     page.line(f"{plural(len(found), 'session')}, {size(total)}", "quiet")
 
 
-def _row(session: SessionFigures) -> list[str]:
+def _row(session: SessionFigures) -> dict[str, str]:
     figures = session.figures
-    name = session.session_id or os.path.basename(session.path)
-    row = [session.state, "-" if session.began is None else views.moment(session.began), session.agent_id or "-", name]
-    if not session.is_readable:
-        return row + ["-"] * 7
-    per_hour = METRICS["tasks_per_hour"].of(figures)
-    return [
-        *row,
-        duration(figures.session_ms),
-        count(figures.events),
-        count(figures.tasks),
-        "-" if per_hour is None else f"{per_hour:,.1f}",
-        count(figures.tool_calls),
-        count(figures.errors),
-        size(figures.size_bytes),
-    ]
+    began = "-" if session.began is None else views.moment(session.began)
+    row = dict.fromkeys(_COLUMNS, "-")
+    row |= {"State": session.state, "Began": began, "Since": began[:_TO_THE_MINUTE]}
+    row |= {"Log": os.path.basename(session.path).removesuffix(".jsonl"), "Agent": session.agent_id or "-"}
+    row["Session"] = session.session_id or os.path.basename(session.path)
+    if session.is_readable:
+        per_hour = METRICS["tasks_per_hour"].of(figures)
+        row |= {
+            "Duration": duration(figures.session_ms),
+            "Events": count(figures.events),
+            "Tasks": count(figures.tasks),
+            "Tasks / h": "-" if per_hour is None else f"{per_hour:,.1f}",
+            "Tool calls": count(figures.tool_calls),
+            "Errors": count(figures.errors),
+            "Size": size(figures.size_bytes),
+        }
+    return row

@@ -36,10 +36,12 @@ class Column:
     Attributes:
         name: Its heading.
         number: Whether it holds figures, which are aligned to the right and never broken.
+        whole: Whether its words are never broken either.
     """
 
     name: str
     number: bool = False
+    whole: bool = False
 
 
 class Page(abc.ABC):
@@ -166,9 +168,8 @@ class TerminalPage(Page):
 
         table = Table(box=self._box, pad_edge=False, header_style="cyan", show_edge=False, padding=(0, 1))
         for column in columns:
-            table.add_column(
-                column.name, justify="right" if column.number else "left", no_wrap=column.number, overflow="fold"
-            )
+            justify: Literal["left", "right"] = "right" if column.number else "left"
+            table.add_column(column.name, justify=justify, no_wrap=column.number or column.whole, overflow="fold")
         for row in rows:
             table.add_row(*(Text(clean(cell)) for cell in row))
         self._empty = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +14,9 @@ from deia.cli.output import Output
 from deia.cli.page import Column
 from deia.cli.paths import all_sessions, default_directory
 from deia.cli.text import plural, size
-from deia.pruning import Criteria, Pruned, prune, survey, update_indexes
+
+if TYPE_CHECKING:
+    from deia.pruning import Pruned
 
 
 @click.command("prune", short_help="Remove sessions by age, number or size.")
@@ -51,6 +54,9 @@ def prune_command(
     """
     if older_than is None and keep is None and max_size is None:
         raise click.UsageError("Say which sessions: --older-than, --keep or --max-size.")
+    # Imported here because it knows of conversations as well, which takes other commands longer to load than to work.
+    from deia.pruning import Criteria, prune, survey, update_indexes
+
     try:
         sessions = survey(all_sessions(paths or (default_directory(),), output.fail))
     except OSError as error:
