@@ -47,7 +47,7 @@ def _query_by_reader(directory: Path, out: Path) -> list[Any]:
     """The same, as if no log were regular."""
     from deia.export import database
 
-    database.is_regular = lambda _path: False
+    database.is_regular = lambda _path, _listings: False
     return _query(directory, out)
 
 

@@ -9,7 +9,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,11 @@ import pytest
 
 from deia.cli import extras
 from deia.cli.app import run
+from deia.export.chrome import chrome
+from deia.export.csv_table import csv_table
+from deia.export.otlp import otlp
+from deia.export.speedscope import speedscope
+from support.exports import sources_of
 from support.journals import Lines, journal_path
 
 needs_duckdb = pytest.mark.skipif(
@@ -158,6 +164,22 @@ def test_reader_of_an_export_may_stop_early(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("file,line,run,")
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("write", [chrome, speedscope, otlp, csv_table])
+def test_export_holds_no_session_in_memory(tmp_path: Path, write: Callable[..., Iterator[bytes]]) -> None:
+    """A session of many times the length takes no more."""
+    peaks = []
+    for events in (600, 6_000):
+        path = journal_path(tmp_path, "agent", f"of-{events}")
+        lines = Lines("agent", f"of-{events}")
+        path.write_bytes(b"".join(lines.tool(params={"text": "x" * 200}, at=number) for number in range(events)))
+        tracemalloc.start()
+        written = sum(map(len, write(sources_of(path))))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert written > events * 50
+    assert peaks[1] < peaks[0] + 600_000, peaks  # a reader's chunk, and a piece that is not yet written
 
 
 @needs_duckdb

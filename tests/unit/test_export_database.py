@@ -12,6 +12,7 @@ import pytest
 from deia import SessionLogger, analyze_session
 from deia.export.columns import COLUMNS
 from deia.export.regular import is_regular
+from deia.journal.segments import Listings
 from support.exports import sources_of, table_in, table_of
 from support.journals import START, Lines, encode, journal_path, write_queue
 
@@ -47,8 +48,7 @@ def regular(journal: Path) -> None:
         + lines.action_item(at=8)
         + lines.complete(1, "build", at=9, metadata={})
         + lines.complete(None, "lost", at=9, orphan=True)
-        + lines.begin("open", at=9.5)
-        + lines.dropped(3, at=10)
+        + lines.begin("open", at=10)
     )
 
 
@@ -58,14 +58,14 @@ def test_regular_log_is_read_where_it_lies_and_gives_what_our_reader_does(
     """No copy is made of it."""
     regular(journal)
     monkeypatch.setattr(database._Logs, "_copy", lambda *_: pytest.fail("it was copied"))
-    assert is_regular(str(journal))
+    assert is_regular(str(journal), Listings())
     assert table_in(journal) == table_of(journal)
 
 
 def test_mended_copy_gives_the_same_as_the_log_itself(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One statement reads both."""
     regular(journal)
-    monkeypatch.setattr(database, "is_regular", lambda path: False)
+    monkeypatch.setattr(database, "is_regular", lambda path, listings: False)
     assert table_in(journal) == table_of(journal)
 
 
@@ -76,13 +76,15 @@ def test_log_that_a_logger_wrote_is_regular(tmp_path: Path) -> None:
             1 / 0  # noqa: B018
         log.log_llm_call("anthropic", "opus", input_tokens=3)
         log.log_message("user", "hello")
-    assert is_regular(str(log.path))
+    assert is_regular(str(log.path), Listings())
 
 
 @pytest.mark.parametrize(
     "change",
     [
         pytest.param(lambda path, lines: path.write_bytes(path.read_bytes() + lines.continued(2)), id="continued"),
+        pytest.param(lambda path, lines: path.write_bytes(Lines().continued(2)), id="of a later run"),
+        pytest.param(lambda path, lines: path.write_bytes(path.read_bytes() + lines.dropped(3)), id="dropped"),
         pytest.param(lambda path, lines: path.write_bytes(path.read_bytes()[:-1]), id="torn"),
         pytest.param(lambda path, lines: write_queue(path, path.read_bytes() + lines.tool("waits")), id="open"),
         pytest.param(lambda path, lines: path.write_bytes(b"#\n" + path.read_bytes()), id="damaged"),
@@ -95,7 +97,7 @@ def test_log_that_needs_our_reader_gets_it(journal: Path, change: Callable[[Path
     lines = Lines()
     journal.write_bytes(lines.tool("first") + lines.tool("second"))
     change(journal, lines)
-    assert not is_regular(str(journal))
+    assert not is_regular(str(journal), Listings())
     assert table_in(journal) == table_of(journal)
 
 
@@ -297,7 +299,7 @@ def test_parquet_is_the_same_table(journal: Path, tmp_path: Path) -> None:
         found = connection.execute(f"DESCRIBE FROM '{target}'").fetchall()
         assert [row[0] for row in found] == [column.name for column in COLUMNS]
         counts = f"SELECT file, count(*) FROM '{target}' GROUP BY ALL ORDER BY ALL"
-        assert connection.execute(counts).fetchall() == [(str(journal), 14), (str(odd), 1)]
+        assert connection.execute(counts).fetchall() == [(str(journal), 13), (str(odd), 1)]
         assert connection.execute(f"SELECT params ->> '$.a' FROM '{target}' WHERE file = '{odd}'").fetchall() == [
             ("1",)
         ]

@@ -21,11 +21,14 @@ from deia.export.json_text import dumps
 from deia.export.regular import is_regular
 from deia.export.sources import Source, Sources
 from deia.export.views import VIEWS
+from deia.journal.segments import Listings
 
 DEFAULT_MEMORY = "2GB"
 
+_SHORTEST_BUFFER_BYTES = 64 * 1024
 _LONGEST_LINE_BYTES = 16 * 1024 * 1024
-"""DuckDB's own limit; it takes that much memory, twice, for each of its threads."""
+"""No regular line is longer than a part of it. DuckDB makes a buffer of that size, and another, for each file that it
+reads; of thousands of short ones that takes longer than to read them."""
 
 _LOOSE = frozenset({"error_type", "error", "orphan", "cancelled", "done", "metadata", "alternatives"})
 """What a regular line may hold anything in: the reader takes it as far as it is of the right type."""
@@ -126,13 +129,15 @@ class _Logs:
         self._directory = directory
         self._regular: list[str] = []
         self._copies: list[Path] = []
-        self._longest = _LONGEST_LINE_BYTES
+        self._longest = _SHORTEST_BUFFER_BYTES
 
     def look(self) -> None:
         """Find out which logs are regular, and write what our reader makes of the others."""
+        listings = Listings()
         for source in self._sources:
-            if _is_regular(source.path):
+            if _is_regular(source.path, listings):
                 self._regular.append(source.path)
+                self._longest = max(self._longest, min(system.stat(source.path).st_size, _LONGEST_LINE_BYTES))
             else:
                 self._copy(source)
 
@@ -187,9 +192,9 @@ class _Logs:
         return f"SELECT {values} FROM read_json([{files}], {options})"  # noqa: S608  # each text in it is quoted
 
 
-def _is_regular(path: str) -> bool:
+def _is_regular(path: str, listings: Listings) -> bool:
     try:
-        return is_regular(path)
+        return is_regular(path, listings)
     except OSError:  # our reader will be told the same, and report it
         return False
 
