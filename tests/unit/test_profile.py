@@ -143,6 +143,16 @@ def test_end_goes_on_to_now_or_stops_earlier(journal: Path, lines: Lines) -> Non
     assert earlier.wall == shares(tool_ms=1000, unattributed_ms=3000)
 
 
+def test_task_that_reaches_beyond_the_lines_belongs_to_the_runs_beside_it(journal: Path, lines: Lines) -> None:
+    """It began before the head of the log that is missing, and its end is later than the line that tells of it."""
+    profile = profiled(
+        journal,
+        lines.tool(duration_ms=1000, at=5, session_start=START + 4)
+        + lines.complete(None, "plan", began=1, at=9, timestamp=START + 6),
+    )
+    assert profile.wall == shares(tool_ms=1000, unattributed_ms=7000)
+
+
 def test_an_end_that_is_no_time_is_refused(journal: Path, lines: Lines) -> None:
     """As by the analysis."""
     journal.write_bytes(lines.tool())
