@@ -1,4 +1,4 @@
-"""The colours of a report can be read, in light and dark: WCAG 2.2 asks for a contrast of 4.5 for text, 3 for the rest."""
+"""The colours of a report can be read, in light and dark: WCAG 2.2 asks for a contrast of 4.5 for text, else 3."""
 
 from __future__ import annotations
 
