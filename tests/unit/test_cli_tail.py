@@ -192,6 +192,19 @@ def test_value_of_any_size_takes_one_short_line(tmp_path: Path, tail: Run) -> No
     assert len(json.loads(tail(tmp_path, "--json").out.splitlines()[0])["name"]) == 1_000_000
 
 
+def test_line_of_any_depth_and_time_does_not_end_the_showing(tmp_path: Path, tail: Run) -> None:
+    """Nested as deep as a parser goes, and logged beyond the calendar: it is shown, or it is said that it is not."""
+    lines = Lines()
+    deep = b'{"type":"Own","d":' + b"[" * 1000 + b"]" * 1000 + b',"seq":1,"session_id":"session"}\n'
+    lines.seq = 1
+    late = lines.tool("late", timestamp=9e12)
+    journal_path(tmp_path).write_bytes(deep + late + lines.tool("last"))
+    assert [line.split()[-3] for line in tail("-n", "all", tmp_path).out.splitlines()[1:]] == ["late", "last"]
+    result = tail("-n", "all", tmp_path, "--json")
+    assert result.err == "" or "nested too deep to be shown" in result.err
+    assert [json.loads(line)["name"] for line in result.out.splitlines()[-2:]] == ["late", "last"]
+
+
 def test_json_has_every_field_of_every_line(tmp_path: Path, tail: Run) -> None:
     """One object a line, as it stands in the log."""
     lines = Lines()

@@ -25,6 +25,11 @@ _LINES_AROUND = 5
 """Lines that are not rows of the table: what there is, two of the table's head, an empty one, and the keys."""
 
 
+_WIDE = 110
+_LEFT_OUT = frozenset({"Ago", "/s", "Tools", "Tokens"})
+"""What a terminal with fewer columns than that does not show, so that there is room for names."""
+
+
 class Screen:
     """Shows rows, and waits for keys."""
 
@@ -51,16 +56,24 @@ class Screen:
 
     def show(self, rows: Sequence[Row], total: int) -> None:
         """Show what sessions are at."""
-        made = Table(box=self._box, pad_edge=False, header_style="cyan", show_edge=False, padding=(0, 1), expand=True)
-        for column in table.columns(rows):
-            made.add_column(
-                column.name, justify="right" if column.number else "left", no_wrap=True, overflow="ellipsis"
-            )
+        columns = table.columns(rows)
+        is_narrow = self._console.width < _WIDE
+        kept = [at for at, column in enumerate(columns) if not (is_narrow and column.name in _LEFT_OUT)]
+        made = Table(box=self._box, pad_edge=False, header_style="cyan", show_edge=False, padding=(0, 1, 0, 0))
+        for column in (columns[at] for at in kept):
+            keeps_width = column.number or column.name == "State"  # names give way
+            made.add_column(column.name, justify="right" if column.number else "left", no_wrap=keeps_width)
         for row, cells in zip(rows, table.cells(rows), strict=True):
-            styles = ["bold", _STYLES[row.state], "", "", "dim", "dim", "", "", "", "bold red" if row.errors else "dim"]
-            styles += [""] * (len(cells) - len(styles))
-            made.add_row(*(Text(clean(cell), style) for cell, style in zip(cells, styles, strict=True)))
-        said = [Text(clean(problem), "bold red", no_wrap=True) for problem in table.problems(rows)[:1]]
+            styles = {"Session": "bold", "State": _STYLES[row.state], "Errors": "bold red" if row.errors else "dim"}
+            made.add_row(
+                *(
+                    Text(clean(cells[at]), styles.get(columns[at].name, ""), no_wrap=True, overflow="ellipsis")
+                    for at in kept
+                )
+            )
+        said = [
+            Text(clean(problem), "bold red", no_wrap=True, overflow="ellipsis") for problem in table.problems(rows)[:1]
+        ]
         head = Text(table.headline(rows, total), "bold")
         self._live.update(Group(head, made, *said, Text("q ends", "dim")), refresh=True)
 
