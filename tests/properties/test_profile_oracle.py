@@ -113,7 +113,7 @@ def nonzero(figures: object) -> dict[str, int]:
     return {name: value for name, value in dataclasses.asdict(figures).items() if value}
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(ANY, max_size=30))
 def test_wall_time_equals_that_of_each_elementary_stretch(steps: list[tuple[str, Any, Any]]) -> None:
     """Shares, concurrency, gaps, unions, whatever overlaps, outlasts, is orphaned, or reaches before the beginning."""
@@ -142,7 +142,7 @@ def test_wall_time_equals_that_of_each_elementary_stretch(steps: list[tuple[str,
     assert profile.exact is profile.analysis.session_time_exact is True
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(ANY, max_size=30))
 def test_effort_by_name_equals_the_sums_of_the_lines(steps: list[tuple[str, Any, Any]]) -> None:
     """Runs, failures, effort, own time, percentiles to 1 %; open tasks as far as they came."""
@@ -186,7 +186,7 @@ def test_effort_by_name_equals_the_sums_of_the_lines(steps: list[tuple[str, Any,
         assert efforts == sorted(efforts, reverse=True)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(FORWARD, max_size=30))
 def test_tokens_and_costs_count_once_for_each_response(steps: list[tuple[str, Any, Any]]) -> None:
     """Of lines with the same `response_id` the last one that says counts, for each figure."""
@@ -208,7 +208,7 @@ def test_tokens_and_costs_count_once_for_each_response(steps: list[tuple[str, An
     assert profile.effort.model_ms == sum(figures["duration_ms"] for figures in expected.values())
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(ANY, max_size=40))
 def test_repeated_calls_retries_and_errors_are_those_of_a_plain_count(steps: list[tuple[str, Any, Any]]) -> None:
     """By tool and parameters; a retry is the same call right after it failed, in the same open task."""
@@ -254,7 +254,7 @@ def test_repeated_calls_retries_and_errors_are_those_of_a_plain_count(steps: lis
     assert profile.error_count == errors.total()
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(FORWARD, max_size=25))
 def test_critical_path_is_a_chain_of_work_than_which_none_is_longer(steps: list[tuple[str, Any, Any]]) -> None:
     """Its steps follow each other from the first moment to the last, and its work is that of the longest chain."""
@@ -287,7 +287,7 @@ def test_longest_chain_is_the_longest_of_all_choices(pieces: list[tuple[int, int
     assert chain == sorted(chain, key=lambda at: ends[at])
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(FORWARD, max_size=40), st.integers(2, 30))
 def test_summing_up_on_the_way_changes_nothing(steps: list[tuple[str, Any, Any]], kept: int) -> None:
     """As long as nothing reaches back into what was summed up: and where it does, the profile says so and adds up."""
@@ -313,7 +313,7 @@ def test_end_cuts_or_extends_and_still_adds_up(steps: list[tuple[str, Any, Any]]
         assert profile.span_ms == max(0, end_ms - round((profile.analysis.first_time - START) * 1000))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(logs(), st.booleans())
 def test_profile_of_any_log_has_the_analysis_and_adds_up(content: bytes, critical_path: bool) -> None:
     """Of several sessions in one file, damaged, odd, in both formats: what `analyze_session` says, and every moment."""
