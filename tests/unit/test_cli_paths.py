@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deia import SessionLogger
 from deia.cli.paths import sessions
 
 
@@ -33,6 +34,14 @@ def test_session_of_which_only_the_queue_file_is_left_is_found(tmp_path: Path) -
     assert found(tmp_path) == (["a_1.jsonl", "b_2.jsonl"], [])
     assert found(tmp_path / ".a_1.queue") == (["a_1.jsonl"], [])
     assert found(tmp_path / "a_1.jsonl") == (["a_1.jsonl"], [])
+
+
+def test_ring_that_lies_below_the_directory_is_no_session(tmp_path: Path) -> None:
+    """As `queue_dir=` puts it there: it belongs to the session whose queue file points to it."""
+    with SessionLogger("a", "1", output_dir=tmp_path, queue_dir=tmp_path / "rings") as log:
+        log.log_file_read("/x")
+        assert os.listdir(tmp_path / "rings")
+        assert found(tmp_path) == (["a_1.jsonl"], [])
 
 
 def test_any_file_may_be_named(tmp_path: Path) -> None:

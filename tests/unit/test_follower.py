@@ -304,6 +304,22 @@ def test_session_that_goes_on_from_an_earlier_state_is_followed(tmp_path: Path) 
     assert seen.seqs() == []
 
 
+def test_run_whose_first_line_is_lost_brings_nothing_twice(tmp_path: Path) -> None:
+    """Its events seem to be of the run before; none of that can be new, as another one came after it."""
+    lines = Lines()
+    first, second, third = lines.file(), lines.continued(2, at=100), lines.file(at=101)
+    journal = journal_path(tmp_path)
+    journal.write_bytes(first + second + third)
+    seen = Seen(journal)
+    assert seen.seqs() == [1, 2, 3]
+    journal.write_bytes(first + third)
+    assert seen.seqs() == []
+    assert seen.kinds == ["changed", "damage"]
+    with journal.open("ab") as file:
+        file.write(lines.file(at=102))
+    assert seen.seqs() == [4]
+
+
 def test_line_that_was_cut_out_is_no_reason_to_bring_the_others_again(tmp_path: Path) -> None:
     """As `deia recover` mends a log."""
     lines = Lines()

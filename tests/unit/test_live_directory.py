@@ -70,7 +70,7 @@ def test_session_that_is_opened_again_is_told(tmp_path: Path) -> None:
 def test_segments_and_rings_are_no_sessions_of_their_own(tmp_path: Path) -> None:
     """They belong to the first file of theirs."""
     directory, _ = watched(tmp_path)
-    with SessionLogger("agent", "a", output_dir=tmp_path, queue_dir=tmp_path, max_segment_bytes=65536) as log:
+    with SessionLogger("agent", "a", output_dir=tmp_path, queue_dir=tmp_path / "rings", max_segment_bytes=65536) as log:
         for _ in range(200):
             log.log_file_read("x" * 600)
         eventually(lambda: log.statistics().segment > 1, "the session to go on in another file")

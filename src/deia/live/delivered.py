@@ -32,6 +32,7 @@ class Delivered:
         self._highest: dict[_Run, int] = {}
         self._last: dict[_Run, int] = {}
         self._known: dict[_Run, int] = {}
+        self._ended: set[_Run] = set()
         self._first_time: float | None = None
         self._runs: _Runs = {}
         self._runs_at_mark: _Runs = {}
@@ -75,21 +76,23 @@ class Delivered:
     def _run_of(self, session_id: str, seq: int, began: float | None) -> _Run:
         """Return the run that an event is of; `began` is given where it is the run's first."""
         if began is not None:
-            if session_id in self._runs:
-                self._raise((session_id, self._runs[session_id]), seq - 1)
+            if session_id in self._runs and self._runs[session_id] != began:
+                before = (session_id, self._runs[session_id])
+                self._raise(before, seq - 1)
+                self._ended.add(before)
             self._runs[session_id] = began
         return session_id, self._runs.setdefault(session_id, None)
 
     def _highest_known(self, run: _Run) -> int:
         """Return the highest `seq` of a run that was handed on before this reading; -1 for a run that is new."""
         highest = self._known.get(run)
-        if highest is None:
-            session_id, began = run
-            if began is not None and (self._first_time is None or began > self._first_time):
-                return -1
-            # its first line was not read before, or cannot be read now
-            highest = max((found for (known, _), found in self._known.items() if known == session_id), default=-1)
-        return highest
+        if highest is not None and run not in self._ended:
+            return highest
+        session_id, began = run
+        if highest is None and began is not None and (self._first_time is None or began > self._first_time):
+            return -1
+        # the first line of its run, or of the one after, was not read before, or cannot be read now
+        return max((found for (known, _), found in self._known.items() if known == session_id), default=-1)
 
     def _raise(self, run: _Run, seq: int) -> None:
         self._highest[run] = max(self._highest.get(run, -1), seq)
