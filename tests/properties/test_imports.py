@@ -129,7 +129,7 @@ def test_any_transcript_becomes_a_sound_log_or_is_refused(lines: list[bytes], en
         assert (again.state, again.events) == ("unchanged", report.events)
 
 
-@given(st.integers(1, SAMPLE.stat().st_size - 1))
+@given(st.integers(1, SAMPLE.stat().st_size - 2))  # without its newline alone the last record is whole
 @settings(max_examples=15)
 def test_transcript_that_is_cut_anywhere_becomes_a_sound_log_that_grows_with_it(size: int) -> None:
     """What was imported of a session that was running is replaced by what a first import of the whole makes."""

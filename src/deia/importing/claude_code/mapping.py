@@ -215,10 +215,11 @@ class Mapping:
         del self._uses[key]
         assert call.used is not None
         assert call.returned is not None
-        if not call.outcome and (event := file_event(call.name, mapping(uses.given), uses.outcome)):
-            self._add(event, step)
         since = self._plan.own_since.get(key, call.used.time)
-        event = of.tool(call.name, uses.given, of.duration(call.returned.time - since), call.outcome)
+        lasted = of.duration(call.returned.time - since)
+        if not call.outcome and (event := file_event(call.name, mapping(uses.given), uses.outcome)):
+            self._add({**event, **lasted}, step)
+        event = of.tool(call.name, uses.given, lasted, call.outcome)
         inside = self._open.get(self._plan.agent_tasks[key]) if key in self._plan.agent_tasks else None
         if inside is None:
             self._add(event, step)
