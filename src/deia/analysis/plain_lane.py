@@ -1,7 +1,7 @@
 """The plain lane: what is wholly regular in a journal, in as few operations a line as there can be.
 
 Most journals are regular from end to end: lines of version 1, of known types, with every field of the type it should
-have, whose `seq` counts up by one in one session. Such lines need none of a reader's care, and take a fifth of its time
+have, whose `seq` counts up by one in one session. Such lines need none of a reader's care, and take a sixth of its time
 here. The moment a stretch holds anything else, whatever it is, nothing is said of it at all, and the reader reads it.
 So nothing here may be more tolerant than the reader; it may well be less.
 """
