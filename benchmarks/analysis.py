@@ -80,9 +80,8 @@ def run(
     for measured in runs:
         measured["differences"] = differences(mine, measured.pop("figures"))
     found = conditions(directory)
-    found["versions"] |= {
-        name: metadata.version(name) for name in VERSIONED if any(one["analyst"] == name for one in runs)
-    }
+    used = [name for name in VERSIONED if any(one["analyst"] == name for one in runs)]
+    found["versions"] |= {name: metadata.version(name) for name in ("msgspec", *used)}
     return {
         "benchmark": "analysis",
         "schema": 1,

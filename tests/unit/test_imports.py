@@ -204,7 +204,7 @@ def modules_after(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-LATER = frozenset({"aiofiles", "anyio", "asyncio", "click", "rich", "trio", "uvloop"})
+LATER = frozenset({"aiofiles", "anyio", "asyncio", "click", "msgspec", "rich", "trio", "uvloop"})
 
 
 @pytest.mark.parametrize(
@@ -231,6 +231,18 @@ def test_who_only_records_imports_nothing_that_reads() -> None:
     """Subscribers and readers bring it along; the start of a program pays for what it uses."""
     code = "from deia import AsyncSessionLogger, SessionLogger\nAsyncSessionLogger('agent')\nSessionLogger('agent')"
     assert not modules_after(code) & {"deia.bus.recorded", "deia.journal.decode", "deia.journal.records"}
+
+
+def test_only_the_analysis_of_a_long_log_imports_the_typed_parser(tmp_path: Path) -> None:
+    """To import it takes as long as to read a short log without it."""
+    line = '{"type":"FileEvent","path":"%s","operation":"read","size_bytes":1,"lines":null,"task_id":null,"seq":%d,'
+    line += '"timestamp":1.5,"agent_id":"a","session_id":"s","v":1}\n'
+    short, long = tmp_path / "a_s.jsonl", tmp_path / "b_s.jsonl"
+    short.write_text("".join(line % ("x", seq) for seq in range(1, 101)), encoding="utf-8")
+    long.write_text("".join(line % ("x" * 30_000, seq) for seq in range(1, 101)), encoding="utf-8")
+    code = "import deia, deia.analysis.analyze, deia.cli.app\ndeia.analyze_session({!r}, workers=1)"
+    assert "msgspec" not in modules_after(code.format(str(short)))
+    assert "msgspec" in modules_after(code.format(str(long)))
 
 
 def test_importing_deia_starts_no_thread_and_configures_no_logging() -> None:

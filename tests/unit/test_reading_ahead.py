@@ -178,7 +178,7 @@ def test_damage_is_read_by_the_reader_and_the_rest_is_not(journal: Path, lines: 
         pytest.param({"v": 2}, id="another version"),
         pytest.param({"v": None}, id="original format"),
         pytest.param({"type": "NewEvent"}, id="unknown type"),
-        pytest.param({"timestamp": 5}, id="time that is no float"),
+        pytest.param({"timestamp": "5"}, id="time that is no number"),
         pytest.param({"duration_ms": 1.5}, id="fraction of a millisecond"),
         pytest.param({"params": "x"}, id="params that are no object"),
         pytest.param({"name": 3}, id="name that is no text"),

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from io import FileIO
 
 from deia import system
-from deia.analysis.plain_lane import read_stretch
 from deia.analysis.session import SessionAccumulator
 from deia.analysis.stretch import Stretch
 from deia.analysis.workers import Workers, WorkersLostError
@@ -23,6 +22,9 @@ LONGEST_CHUNK_BYTES = 16 * 1024 * 1024
 
 _CHUNKS_PER_WORKER = 16
 """At least, where chunks may be so short: then all end at about the same time."""
+
+SHORT_BYTES = 2 * 1024 * 1024
+"""A journal up to which the reader is left alone with it: to import what reads ahead takes as long."""
 
 BYTES_PER_WORKER = 16 * 1024 * 1024
 """What a worker should have to do, at least: to start one costs as much as to read a third of that."""
@@ -70,6 +72,8 @@ class Chunks:
         here = system.fstat(self._file.fileno())
         if (here.st_dev, here.st_ino) != (status.st_dev, status.st_ino):
             return  # another file is there by now: the reader has the right one
+        if self._given_chunk_bytes is None and status.st_size - begin <= SHORT_BYTES:
+            return
         self._begin, self._size = begin, status.st_size
         self._start_workers()
         self._stretches = self._read()
@@ -131,6 +135,8 @@ class Chunks:
                 self._workers.close()
         assert self._file is not None
         fd = self._file.fileno()
+        from deia.analysis.plain_lane import read_stretch  # with msgspec, which only this needs
+
         for begin in range(self._begin + read * self._chunk_bytes, self._size, self._chunk_bytes):
             end = min(begin + self._chunk_bytes, self._size)
             try:

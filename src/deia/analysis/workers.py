@@ -8,15 +8,20 @@ processes, which is a surprise where that has no guard.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-
-import orjson
 
 from deia import system
 from deia.analysis.stretch import Stretch, unpack
 
 _CODE = "import sys; sys.path[:0] = sys.argv[4:]; from deia.analysis.worker import main; main(sys.argv[1:4])"
-PACKAGES = tuple(dict.fromkeys(str(Path(module.__file__ or "").parent.parent) for module in (system, orjson)))
+PACKAGES = tuple(
+    dict.fromkeys(
+        str(Path(spec.origin).parent.parent)
+        for spec in map(find_spec, ("deia", "orjson", "msgspec"))  # of which the last is not imported here
+        if spec is not None and spec.origin is not None
+    )
+)
 
 _PIPE_BYTES = 256 * 1024
 
