@@ -32,6 +32,8 @@ number that is none (infinite) is `null`.
 
 A reader that stops early (`deia analyze a.jsonl | head`) is no error. With several files, each is dealt with whatever
 happened to the others, and the highest code counts.
+
+`deia completion` has bash, zsh and fish complete commands, options and file names.
 """
 
 

@@ -13,6 +13,7 @@ from deia.cli.analyze import analyze
 from deia.cli.bench.command import bench
 from deia.cli.check import check
 from deia.cli.compare import compare_command
+from deia.cli.completion import answer, completion
 from deia.cli.demo.command import demo
 from deia.cli.export import export
 from deia.cli.import_ import import_
@@ -49,7 +50,7 @@ def commands(context: click.Context) -> None:
 
 for _command in (
     *(analyze, profile, report, summary, ls, compare_command, trend_command, tail, top),
-    *(query, export, import_, check, recover, prune_command, demo, bench),
+    *(query, export, import_, check, recover, prune_command, demo, bench, completion),
 ):
     commands.add_command(_command)
 
@@ -60,7 +61,8 @@ def run(arguments: Sequence[str]) -> int:
     click's own `main` is left out: it has other exit codes, and says in several lines what we say in one.
     """
     try:
-        return _run(arguments)
+        answered = answer(commands, PROGRAM)
+        return _run(arguments) if answered is None else answered
     except KeyboardInterrupt:
         return INTERRUPTED
 
