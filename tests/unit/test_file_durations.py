@@ -156,11 +156,11 @@ def test_opening_and_closing_count_as_writing_where_that_is_recorded_and_else_as
 
 @pytest.mark.parametrize("duration", [1, 0, None, -1, 2**64 - 1, 1.5, "1", True, [1]])
 def test_plain_lane_is_never_more_tolerant_than_the_reader(tmp_path: Path, duration: object) -> None:
-    """It counts the lines whose duration is what the logger writes, and leaves any other to the reader."""
+    """It counts lines whose duration is what a logger writes and a clock can say, and leaves others to the reader."""
     made = Lines()
     content = made.file(at=1, duration_ms=duration) + made.file(at=2)
     stretch = read_stretch(lambda count, at: content[at : at + count], 0, len(content), len(content))
-    regular = duration is None or type(duration) is int
+    regular = duration is None or (type(duration) is int and duration < 2**46)
     assert (stretch is not None) is regular
     path = tmp_path / "log.jsonl"
     path.write_bytes(content)
