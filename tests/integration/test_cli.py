@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import pytest
@@ -25,11 +25,12 @@ from deia import SessionLogger
 from deia.cli import analyze as analyze_module
 from deia.cli import main
 from deia.cli import reading as reading_module
-from deia.cli.app import PROGRAM, commands, run
+from deia.cli.app import PROGRAM, commands
 from deia.cli.output import Output, jsonable
 from deia.cli.text import moment
 from deia.journal.recovery import lock_session
 from deia.queue.layout import queue_path
+from support.command_line import Result, Run, runner
 from support.journals import Lines, encode, journal_path, write_queue
 from support.processes import TIMEOUT_S
 
@@ -37,35 +38,10 @@ ROOT = Path(__file__).parents[2]
 ESCAPE = "\x1b"
 
 
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Result]
-
-
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `deia` in this process; `terminal=True` makes it believe that it writes to one."""
-
-    def run_it(*arguments: object, terminal: bool = False) -> Result:
-        with monkeypatch.context() as patch:
-            patch.setenv("COLUMNS", "100")
-            patch.setenv("TERM", "xterm-256color")
-            patch.delenv("NO_COLOR", raising=False)
-            if terminal:
-                patch.setattr(sys.stdout, "isatty", lambda: True)
-            capsys.readouterr()
-            code = run([str(argument) for argument in arguments])
-        return Result(code, *capsys.readouterr())
-
-    return run_it
+    return runner(capsys, monkeypatch)
 
 
 def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:

@@ -4,43 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from deia import analyze_session
-from deia.cli.app import run
+from support.command_line import Run, runner
 from support.fleets import write_session
 from support.journals import Lines
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `deia` in this process; `terminal=True` makes it believe that it writes to one."""
-
-    def run_it(*arguments: object, terminal: bool = False) -> Result:
-        with monkeypatch.context() as patch:
-            patch.setenv("COLUMNS", "120")
-            patch.setenv("NO_COLOR", "1")
-            if terminal:
-                patch.setattr(sys.stdout, "isatty", lambda: True)
-            capsys.readouterr()
-            code = run([str(argument) for argument in arguments])
-        return Result(code, *capsys.readouterr())
-
-    return run_it
+    return runner(capsys, monkeypatch, width=120)
 
 
 @pytest.fixture

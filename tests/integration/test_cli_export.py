@@ -12,17 +12,17 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import pytest
 
 from deia.cli import extras
-from deia.cli.app import run
 from deia.export.chrome import chrome
 from deia.export.csv_table import csv_table
 from deia.export.otlp import otlp
 from deia.export.speedscope import speedscope
+from support.command_line import Run, runner
 from support.exports import sources_of
 from support.journals import Lines, journal_path
 
@@ -31,30 +31,10 @@ needs_duckdb = pytest.mark.skipif(
 )
 
 
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Result]
-
-
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `deia` in this process; `terminal=True` makes it believe that it writes to one."""
-
-    def run_it(*arguments: object, terminal: bool = False) -> Result:
-        with monkeypatch.context() as patch:
-            patch.setenv("COLUMNS", "100")
-            patch.setenv("NO_COLOR", "1")
-            if terminal:
-                patch.setattr(sys.stdout, "isatty", lambda: True)
-            capsys.readouterr()
-            code = run([str(argument) for argument in arguments])
-        return Result(code, *capsys.readouterr())
-
-    return run_it
+    return runner(capsys, monkeypatch)
 
 
 @pytest.fixture

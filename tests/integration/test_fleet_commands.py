@@ -6,33 +6,18 @@ import json
 import os
 import random
 import re
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
 from deia import ConversationLogger, SessionLogger
 from deia.cli.amounts import size
-from deia.cli.app import run
 from deia.cli.trend import bars
+from support.command_line import Run, runner
 from support.fleets import DAY_S, write_session
 from support.journals import START, write_queue
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
@@ -48,17 +33,7 @@ def utc() -> Iterator[None]:
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `deia` in this process; `terminal=True` makes it believe that it writes to one."""
-
-    def run_it(*arguments: object, terminal: bool = False) -> Result:
-        with monkeypatch.context() as patch:
-            patch.setenv("COLUMNS", "200")
-            if terminal:
-                patch.setattr(sys.stdout, "isatty", lambda: True)
-            capsys.readouterr()
-            code = run([str(argument) for argument in arguments])
-        return Result(code, *capsys.readouterr())
-
-    return run_it
+    return runner(capsys, monkeypatch, width=200)
 
 
 def calls(number: int, median: float, seed: int) -> list[int]:

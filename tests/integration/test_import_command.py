@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
 from deia import SessionLogger
-from deia.cli.app import run
 from deia.journal.check import check
+from support.command_line import Run, runner
 from support.transcripts import SESSION, Writer
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
@@ -34,13 +19,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     """Run `deia import` in this process, in an empty directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DEIA_SESSIONS_DIR", raising=False)
-
-    def run_it(*arguments: object) -> Result:
-        capsys.readouterr()
-        code = run(["import", *map(str, arguments)])
-        return Result(code, *capsys.readouterr())
-
-    return run_it
+    return runner(capsys, monkeypatch, "import")
 
 
 def transcript(path: Path, session_id: str = SESSION, name: str = "Go") -> Path:

@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from deia.cli.app import run
+from support.command_line import Run, runner
 from support.journals import Lines, journal_path
 
 ESCAPE = "\x1b"
 
 
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Result]
-
-
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `deia profile` in this process; `terminal=True` makes it believe that it writes to one."""
-
-    def run_it(*arguments: object, terminal: bool = False) -> Result:
-        with monkeypatch.context() as patch:
-            patch.setenv("COLUMNS", "200")
-            patch.setenv("TERM", "xterm-256color")
-            patch.delenv("NO_COLOR", raising=False)
-            if terminal:
-                patch.setattr(sys.stdout, "isatty", lambda: True)
-            capsys.readouterr()
-            code = run(["profile", *map(str, arguments)])
-        return Result(code, *capsys.readouterr())
-
-    return run_it
+    return runner(capsys, monkeypatch, "profile", width=200)
 
 
 @pytest.fixture

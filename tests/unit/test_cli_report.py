@@ -6,22 +6,16 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from deia import system
 from deia.cli import report as command
-from deia.cli.app import run
 from deia.report import library
 from deia.report import page as page_module
+from support.command_line import runner
 from support.journals import Lines, journal_path
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -30,12 +24,7 @@ def report(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
     for module in (command, page_module):
         monkeypatch.setattr(module, "charts_code", lambda: "/* charts */")
     monkeypatch.chdir(tmp_path)
-
-    def run_it(*arguments: object) -> Result:
-        code = run(["report", *map(str, arguments)])
-        return Result(code, *capsys.readouterr())
-
-    return run_it
+    return runner(capsys, monkeypatch, "report")
 
 
 @pytest.fixture

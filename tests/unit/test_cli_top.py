@@ -9,37 +9,21 @@ import re
 import select
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from deia import SessionLogger, system
-from deia.cli.app import run
+from support.command_line import Run, runner
 from support.journals import START, Lines, journal_path, write_queue
 from support.processes import TIMEOUT_S, watched
 
 
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Result]
-
-
 @pytest.fixture
-def top(capsys: pytest.CaptureFixture[str]) -> Run:
+def top(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `deia top` in this process, in a pipe."""
-
-    def run_it(*arguments: object) -> Result:
-        capsys.readouterr()
-        code = run(["top", *map(str, arguments)])
-        return Result(code, *capsys.readouterr())
-
-    return run_it
+    return runner(capsys, monkeypatch, "top")
 
 
 def interrupted(directory: Path) -> None:
