@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from deia.analysis.compare import Comparison
+from deia.analysis.compare import SMALLEST_CHANGE, Comparison
 from deia.analysis.conditions import (
     Condition,
     ConditionError,
@@ -18,6 +18,7 @@ from deia.analysis.conditions import (
     parse_condition,
     parse_target,
 )
+from deia.cli.amounts import part
 from deia.cli.output import Output
 from deia.cli.page import Page, Tone
 
@@ -43,6 +44,18 @@ def _figure_target(text: str) -> Target:
     if target.measure.kind is not None:
         raise click.BadParameter(f"{text!r}: only figures have targets here, such as tasks_per_hour.")
     return target
+
+
+def min_change_option(command: F) -> F:
+    """Give a command the option `--min-change`."""
+    return click.option(
+        "--min-change",
+        type=part,
+        default=f"{SMALLEST_CHANGE:.0%}",
+        show_default=True,
+        metavar="PERCENT",
+        help="What changes by less is not called slower or faster.",
+    )(command)
 
 
 def fail_if_option(command: F) -> F:

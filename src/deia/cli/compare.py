@@ -7,13 +7,20 @@ from typing import Literal
 
 import click
 
-from deia.analysis.compare import SMALLEST_CHANGE, Group, compare
+from deia.analysis.compare import Group, compare
 from deia.analysis.conditions import Condition, Target
 from deia.analysis.trend import Timeline
 from deia.cli import text
-from deia.cli.amounts import moment, part
+from deia.cli.amounts import moment
 from deia.cli.changes import document, show_changes, show_figures, show_names
-from deia.cli.checks import fail_if_option, judge_conditions, judge_targets, show_checks, target_option
+from deia.cli.checks import (
+    fail_if_option,
+    judge_conditions,
+    judge_targets,
+    min_change_option,
+    show_checks,
+    target_option,
+)
 from deia.cli.output import Output
 from deia.cli.selection import Selection, readable, selection_options
 from deia.cli.text import plural
@@ -27,14 +34,7 @@ Labels = tuple[str, str]
     "--before", type=moment, metavar="TIME", help="Of one directory: what began before, and what began later."
 )
 @click.option("--by", type=click.Choice(("day", "week")), help="Of one directory: its last two days, or weeks.")
-@click.option(
-    "--min-change",
-    type=part,
-    default=f"{SMALLEST_CHANGE:.0%}",
-    show_default=True,
-    metavar="PERCENT",
-    help="What changes by less is not called slower or faster.",
-)
+@min_change_option
 @fail_if_option
 @target_option()
 @selection_options

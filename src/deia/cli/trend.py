@@ -8,13 +8,18 @@ from typing import Literal
 
 import click
 
-from deia.analysis.compare import SMALLEST_CHANGE
 from deia.analysis.conditions import Condition, ConditionError, Measure, Target, parse_measure
 from deia.analysis.figures import METRICS
 from deia.analysis.trend import Trend, trend
-from deia.cli.amounts import part
 from deia.cli.changes import document, figure_text, show_changes
-from deia.cli.checks import fail_if_option, judge_conditions, judge_targets, show_checks, target_option
+from deia.cli.checks import (
+    fail_if_option,
+    judge_conditions,
+    judge_targets,
+    min_change_option,
+    show_checks,
+    target_option,
+)
 from deia.cli.output import Output
 from deia.cli.page import Column
 from deia.cli.paths import sessions_directory
@@ -52,14 +57,7 @@ def _measure(text: str) -> Measure:
     metavar="METRIC",
     help="What to show: a figure, or a statistic of a task or tool (tool:pytest p95). May be given several times.",
 )
-@click.option(
-    "--min-change",
-    type=part,
-    default=f"{SMALLEST_CHANGE:.0%}",
-    show_default=True,
-    metavar="PERCENT",
-    help="What changes by less is not called slower or faster.",
-)
+@min_change_option
 @fail_if_option
 @target_option()
 @selection_options
