@@ -70,6 +70,7 @@ _IMPORT_ORDER = (
     ("pruning",),
     ("services",),
     ("export", "report"),
+    ("serve",),
     ("cli", "testing"),
     ("pytest_plugin",),
 )

@@ -24,6 +24,7 @@ from deia.cli.prune import prune_command
 from deia.cli.query import query
 from deia.cli.recover import recover
 from deia.cli.report import report
+from deia.cli.serve import serve
 from deia.cli.status import INTERRUPTED, WRONG_USAGE
 from deia.cli.summary import summary
 from deia.cli.tail.command import tail
@@ -49,7 +50,7 @@ def commands(context: click.Context) -> None:
 
 
 for _command in (
-    *(analyze, profile, report, summary, ls, compare_command, trend_command, tail, top),
+    *(analyze, profile, report, serve, summary, ls, compare_command, trend_command, tail, top),
     *(query, export, import_, check, recover, prune_command, demo, bench, completion),
 ):
     commands.add_command(_command)

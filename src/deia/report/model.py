@@ -56,7 +56,7 @@ def make_report(path: str | os.PathLike[str], *, on_progress: OnProgress | None 
         OSError: It cannot be read.
     """
     made_at = system.now()
-    state = _state(Path(os.fspath(path)))
+    state = state_of(Path(os.fspath(path)))
     profile = profile_session(path, critical_path=True, on_progress=_half(on_progress, 0))
     analysis = profile.analysis
     selection = Selection(analysis.first_time, analysis.last_time)
@@ -66,7 +66,7 @@ def make_report(path: str | os.PathLike[str], *, on_progress: OnProgress | None 
     return Report(os.fspath(path), made_at, state, profile, advice, selection.finish())
 
 
-def _state(path: Path) -> State:
+def state_of(path: Path) -> State:
     """Tell what became of a session from its queue file, which closing it removes."""
     queue = queue_path(path)
     if queue_state(queue) == "open":

@@ -32,7 +32,7 @@ class Overview:
             [
                 tag("a", os.path.basename(report.path), href=f"./{quote(name)}"),
                 analysis.agent_id or sections.NONE,
-                sections.state(report),
+                sections.state(report.state),
                 sections.NONE if analysis.first_time is None else moment(analysis.first_time),
                 duration(profile.span_ms),
                 count(analysis.tasks_completed),

@@ -24,22 +24,26 @@ _FEWEST_ITEMS = 300
 """… and where none is, with fewer and fewer items, down to so many: those fit whatever their texts hold."""
 
 
-def page(report: Report) -> bytes:
+def page(report: Report, *, version: int | None = None) -> bytes:
     """Return the page of a session.
+
+    Args:
+        report: What it shows.
+        version: Its number, where it is served and told of later ones.
 
     Raises:
         ChartsMissingError: The package with the charts' code is not installed.
     """
     analysis = report.profile.analysis
     title = f"{analysis.agent_id or 'Session'} {analysis.session_id or os.path.basename(report.path)}"
-    body, scripts = _body(report), (charts_code(), own_script())
-    room = LARGEST_BYTES - len(document(title, body, data="", scripts=scripts))
+    body, scripts = _body(report), (charts_code(), own_script(is_served=version is not None))
+    room = LARGEST_BYTES - len(document(title, body, data="", scripts=scripts, version=version))
     data = ""
     for items, characters in _limits():
         data = island(report, items=items, characters=characters)
         if len(data.encode()) <= room:
             break
-    return document(title, body, data=data, scripts=scripts)
+    return document(title, body, data=data, scripts=scripts, version=version)
 
 
 def _limits() -> Iterator[tuple[int, int]]:

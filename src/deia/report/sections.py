@@ -9,7 +9,7 @@ from deia.analysis.profile import SessionProfile
 from deia.report.advice import Advice
 from deia.report.items import shown_name
 from deia.report.markup import Markup, join, tag
-from deia.report.model import Report
+from deia.report.model import Report, State
 from deia.text import count, duration, durations, moment, plural, rate, share, size
 
 ROWS = 50
@@ -41,16 +41,16 @@ def header(report: Report) -> Markup:
         facts.append(("Runs", count(analysis.runs)))
     return join(
         [
-            tag("h1", analysis.agent_id or "A session", " ", state(report)),
+            tag("h1", analysis.agent_id or "A session", " ", state(report.state)),
             tag("p", meaning, class_="quiet"),
             _facts((label, value) for label, value in facts if value is not None),
         ]
     )
 
 
-def state(report: Report) -> Markup:
+def state(became: State) -> Markup:
     """Return what became of a session, in a word."""
-    return tag("span", _STATES[report.state][0], class_=f"state {report.state}")
+    return tag("span", _STATES[became][0], class_=f"state {became}")
 
 
 def headline(report: Report) -> Markup:

@@ -43,6 +43,7 @@ function main() {
   addEventListener("afterprint", () => onPaper(false));
   matchMedia("print").addEventListener("change", (event) => onPaper(event.matches));
 
+  if (root.dataset.version) follow(timeline);
   root.dataset.ready = "yes";
 }
 
