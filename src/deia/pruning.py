@@ -139,14 +139,18 @@ def survey(journals: Iterable[Path]) -> list[Stored]:
     """Return the files of sessions, those first in which nothing was recorded for the longest time.
 
     Args:
-        journals: Their first files. One of which nothing is there any more is left out.
+        journals: Their first files. One of which nothing is there any more is left out; one that two names lead to, as
+            where a directory was given as a link as well, counts once.
 
     Raises:
         OSError: A directory cannot be read.
     """
     directories: defaultdict[Path, dict[str, Stored]] = defaultdict(dict)
+    spelled: dict[str, Path] = {}  # each directory as it was named first
     for journal in journals:
-        directories[journal.parent][journal.name] = Stored(journal)
+        parent = journal.parent
+        directory = spelled.setdefault(system.real_path(parent), parent)
+        directories[directory].setdefault(journal.name, Stored(directory / journal.name))
     for directory, sessions in directories.items():
         _attach(directory, sessions)
         for session in sessions.values():

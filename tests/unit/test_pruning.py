@@ -103,6 +103,18 @@ def test_session_goes_if_any_criterion_says_so(tmp_path: Path) -> None:
     assert len(run(tmp_path, Criteria(older_than_s=15 * DAY_S, keep=1), dry_run=True)) == 3
 
 
+def test_session_that_two_names_lead_to_counts_once(tmp_path: Path) -> None:
+    """Counted twice, two sessions would look like four, and `--keep 2` would leave one of them."""
+    directory, link = tmp_path / "sessions", tmp_path / "link"
+    directory.mkdir()
+    link.symlink_to(directory)
+    named = [session(directory, name, days) for name, days in (("a", 2), ("b", 1))]
+    found = survey([*named, *(link / path.name for path in named)])
+    assert [each.journal for each in found] == named
+    assert not list(prune(found, Criteria(keep=2)))
+    assert not list(prune(found, Criteria(max_bytes=sum(path.stat().st_size for path in named))))
+
+
 def test_what_cannot_go_does_not_save_the_next_one(tmp_path: Path) -> None:
     """Under a limit of size, the next oldest goes in its place."""
     old, newer, newest = (session(tmp_path, name, days) for name, days in (("a", 3), ("b", 2), ("c", 1)))
