@@ -111,9 +111,9 @@ def test_moment_beyond_the_calendar_has_no_time() -> None:
     assert time_of(-1.0) == "1969-12-31 23:59:59"
 
 
-def test_text_of_several_lines_stays_one_cell(journal: Path) -> None:
-    """With quotation marks and commas."""
-    said = 'a "b",\nc\r\nd'
+@pytest.mark.parametrize("said", ['a "b",\nc\r\nd', "progress 1 %\rprogress 2 %", "\r", "\r\n"])
+def test_text_of_several_lines_stays_one_cell(journal: Path, said: str) -> None:
+    """With quotation marks and commas, and where a carriage return stands alone."""
     journal.write_bytes(Lines().error(said))
     (row,) = table_of(journal)
     assert row["message"] == said

@@ -14,11 +14,21 @@ from deia.export.sources import Source
 _JSON = frozenset(column.name for column in COLUMNS if column.type == "JSON")
 _PIECE_CHARACTERS = 64 * 1024
 
+_ROW_END = "\r\n"
+"""Before Python 3.13 `csv` quotes a carriage return only if rows end in one; bare, it would end the row for readers."""
+
+
+class _Rows(io.StringIO):
+    """Takes rows that end in `_ROW_END`, one at a time, and ends them in a newline alone."""
+
+    def write(self, row: str, /) -> int:
+        return super().write(row.removesuffix(_ROW_END) + "\n")
+
 
 def csv_table(sources: Iterable[Source]) -> Iterator[bytes]:
     """Yield the pieces of a table: a row for each event. What is null is empty, and so is empty text."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    text = _Rows()
+    table = csv.writer(text, lineterminator=_ROW_END)
     table.writerow(column.name for column in COLUMNS)
     for source in sources:
         for row in rows(source.name, source.entries):
