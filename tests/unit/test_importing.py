@@ -495,6 +495,15 @@ def test_time_is_read_in_the_forms_that_are_met(text: object, seconds: float | N
     assert unix_seconds(text) == (None if seconds is None else pytest.approx(seconds, abs=1e-6))
 
 
+@pytest.mark.parametrize("before", ["x" * 40, "x" * 60, "x" * 78, "word\n" * 12, "key" + " " * 620])
+def test_title_ends_before_a_secret_that_does_not_fit_in_it(before: str) -> None:
+    """A part of a token would pass for none, and tell most of it."""
+    token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+    named = title(f"{before} {token} and so on", "x")
+    assert token in named or token[:4] not in named
+    assert named.startswith(before.split(maxsplit=1)[0])
+
+
 def test_title_is_one_short_line() -> None:
     """Of whatever was said."""
     assert title("  two\n\n lines\t", "x") == "two lines"

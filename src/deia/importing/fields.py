@@ -12,18 +12,33 @@ Fields = dict[str, Any]
 _TITLE_LENGTH = 80
 """Characters of a task's name that is made of a prompt: what fits one line of a table."""
 
+_TITLE_LOOKED_AT = 8 * _TITLE_LENGTH
+"""Characters of a prompt that such a name is made of."""
+
 
 def title(text: str, otherwise: str) -> str:
     """Return the beginning of a text in one line, as a name.
+
+    It ends before a secret that does not fit in it whole: no rule would know a part of it for one.
 
     Args:
         text: Any text.
         otherwise: The name where there is nothing in it.
     """
-    line = " ".join(text[: _TITLE_LENGTH * 8].split())
+    begun = text[:_TITLE_LOOKED_AT]
+    line = " ".join(begun.split())
     if len(line) > _TITLE_LENGTH:
-        line = line[: _TITLE_LENGTH - 1].rstrip() + "…"
+        line = line[: _before_secret(line, _TITLE_LENGTH - 1)].rstrip() + "…"
+    elif len(begun) < len(text):  # blanks, but for a few words, of which the last may go on
+        line = line[: _before_secret(" ".join(text[: 8 * _TITLE_LOOKED_AT].split()), len(line))]
     return line or otherwise
+
+
+def _before_secret(line: str, cut: int) -> int:
+    """Return where to cut a line: there, or before a secret that would be cut in two."""
+    from deia.redaction.text import find  # its rules take milliseconds to load, and most texts are short
+
+    return next((begin for begin, end, _ in find(line) if begin < cut < end), cut)
 
 
 def lines_in(text: str) -> int:
