@@ -41,6 +41,14 @@ def test_expression_holds(expression: str) -> None:
     assert parse(expression)(LINE) is True
 
 
+@pytest.mark.parametrize("word", ["or", "and"])
+def test_expression_may_be_as_long_as_one_likes(word: str) -> None:
+    """A program may have made it, of thousands of names."""
+    names = f" {word} ".join(f"name {'=' if word == 'or' else '!='} 'n{number}'" for number in range(5000))
+    assert parse(f"{names} {word} name = 'pytest'")(LINE) is True
+    assert parse(f"{names} {word} name = 'ruff'")(LINE) is False
+
+
 @pytest.mark.parametrize(
     "expression",
     [

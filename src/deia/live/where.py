@@ -91,16 +91,16 @@ class _Parser:
         return value
 
     def _either(self) -> _Value:
-        value = self._both()
+        values = [self._both()]
         while self._take("or"):
-            value = _or(value, self._both())
-        return value
+            values.append(self._both())
+        return values[0] if len(values) == 1 else _either_of(values)
 
     def _both(self) -> _Value:
-        value = self._unless()
+        values = [self._unless()]
         while self._take("and"):
-            value = _and(value, self._unless())
-        return value
+            values.append(self._unless())
+        return values[0] if len(values) == 1 else _all_of(values)
 
     def _unless(self) -> _Value:
         if not self._take("not"):
@@ -238,12 +238,13 @@ def _whole(text: str) -> int | float:
     return int(text) if len(text) <= 20 else float(text)
 
 
-def _or(left: _Value, right: _Value) -> _Value:
-    return lambda fields: _is_true(left(fields)) or _is_true(right(fields))
+def _either_of(values: list[_Value]) -> _Value:
+    """Join any number side by side: nested in each other, a thousand would be deeper than Python goes."""
+    return lambda fields: any(_is_true(value(fields)) for value in values)
 
 
-def _and(left: _Value, right: _Value) -> _Value:
-    return lambda fields: _is_true(left(fields)) and _is_true(right(fields))
+def _all_of(values: list[_Value]) -> _Value:
+    return lambda fields: all(_is_true(value(fields)) for value in values)
 
 
 def _in(left: _Value, right: _Value) -> _Value:
