@@ -29,6 +29,7 @@ NOT_RUN = frozenset(
         "python -m pip install '.[cli]' && deia demo",
         "python -m pip install tox && tox",
         "deia import claude-code ~/.claude/projects/*/*.jsonl",
+        "deia serve .deia/sessions/agent_tailed.jsonl",
         "deia top",
         "deia tail -f --type task,tool,error",
         "python -m pip install 'deia[report]'",
