@@ -199,6 +199,12 @@ def test_query_prints_a_table_in_a_terminal_and_csv_in_a_pipe(cli: Run, log: Pat
 
 
 @needs_duckdb
+def test_query_quotes_what_would_end_a_row_of_csv(cli: Run, log: Path) -> None:
+    """A carriage return alone, too, as in the output of a progress bar."""
+    assert cli("query", "SELECT 'a' || chr(13) || 'b' AS said, 'c' AS then", log).out == 'said,then\n"a\rb",c\n'
+
+
+@needs_duckdb
 def test_query_prints_json_with_the_types_of_json(cli: Run, log: Path) -> None:
     """What is JSON in the log is no text there; of two columns of one name each is there."""
     sql = "SELECT name, params, time, cancelled, 1.5 AS number, NULL AS nothing, [1, 2] AS list, 1 AS number FROM tools"

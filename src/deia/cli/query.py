@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 import json
 import math
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ from deia.cli.output import Output
 from deia.cli.page import Column
 from deia.cli.reading import reading
 from deia.cli.status import FINE, WRONG_USAGE
+from deia.export.csv_rows import CsvRows
 
 if TYPE_CHECKING:
     from deia.export.query import Result
@@ -88,15 +87,13 @@ def _first_lines(message: str) -> str:
 
 
 def _csv(result: Result) -> Iterator[bytes]:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(result.names)
+    table = CsvRows()
+    table.add(result.names)
     while rows := result.take(_BATCH_ROWS):
-        table.writerows([_cell(value) for value in row] for row in rows)
-        yield text.getvalue().encode()
-        text.seek(0)
-        text.truncate()
-    yield text.getvalue().encode()
+        for row in rows:
+            table.add(map(_cell, row))
+        yield table.take().encode()
+    yield table.take().encode()
 
 
 def _json(result: Result) -> Iterator[bytes]:
