@@ -400,6 +400,14 @@ def test_sizes_are_read_as_they_are_written(text: str, number: int) -> None:
     assert size(text) == number
 
 
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 300 + "TB"])
+def test_size_beyond_any_number_is_wrong_usage(cli: Run, tmp_path: Path, text: str) -> None:
+    """As any other text that is no size."""
+    code, _, err = cli("prune", tmp_path, "--max-size", text)
+    assert code == 2
+    assert "more than any size" in err
+
+
 def test_compare_says_what_fails_more_often_and_what_got_worse(cli: Run, tmp_path: Path) -> None:
     """And of how many names there is too little to tell, however many these are."""
     few = {f"rare-{number}": [5] for number in range(30)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime
 
@@ -54,7 +55,10 @@ def size(text: str) -> int:
     if found is None or (found["binary"] and not found["unit"]):
         raise click.BadParameter(f"{text!r} is no size such as 500MB, 1GB or 2GiB.")
     factor: int = (1024 if found["binary"] else 1000) ** ("", "K", "M", "G", "T").index(found["unit"].upper())
-    return int(float(found["number"]) * factor)
+    number = float(found["number"]) * factor
+    if math.isinf(number):
+        raise click.BadParameter(f"{text[:20]!r}… is more than any size.")
+    return int(number)
 
 
 def part(text: str) -> float:
