@@ -25,10 +25,10 @@ from deia.journal.check import queue_state
 from deia.journal.damage import DamageLog
 from deia.journal.reader import EventReader
 from deia.journal.recovery import lock_session, remove_if_empty
-from deia.journal.segments import first_journal
+from deia.journal.segments import first_journal, segment_path
 from deia.queue.layout import queue_path
 
-_LEFTOVER = re.compile(r"\.(?P<stem>.+)\.(?:queue\.(?:new|aside-\d+)|segment\.new)", re.DOTALL)
+_LEFTOVER = re.compile(r"\.(?P<stem>.+)\.(?:queue\.(?:new|aside-\d+)|segment\.new|importing)", re.DOTALL)
 _LOG_LEFTOVER = re.compile(r"\.(?P<mended>.+\.jsonl)\.mending|(?P<damaged>.+\.jsonl)\.damaged-\d+", re.DOTALL)
 _CONVERSATION = re.compile(
     rf"(?P<new>\.)?\d{{8}}-\d{{6}}-(?P<stem>.+){re.escape(SUFFIX)}(?P<kept>\.aside-\d+)?(?(new)\.new)", re.DOTALL
@@ -325,6 +325,12 @@ def _require_unchanged(session: Stored) -> None:
         raise _KeptError("changed") from None
     if marks != list(session.log.values()):
         raise _KeptError("changed")
+    # A logger that opened it may have gone on in a further file at once, and left those that we know as they were.
+    number = 1 + max((_in_order(path.name)[0] for path in session.log if path != session.journal), default=1)
+    while system.exists(path := segment_path(session.journal, number)):
+        if first_journal(path) == session.journal:
+            raise _KeptError("changed")
+        number += 1
 
 
 def _require_ours(session: Stored) -> None:

@@ -132,7 +132,7 @@ def test_everything_that_belongs_to_a_session_goes_and_nothing_else(tmp_path: Pa
     add_segment(journal)
     made = ConversationLogger.rebuild(journal)
     for name in (
-        *(".agent_s.queue.new", ".agent_s.queue.aside-1", ".agent_s.segment.new"),
+        *(".agent_s.queue.new", ".agent_s.queue.aside-1", ".agent_s.segment.new", ".agent_s.importing"),
         *("agent_s.jsonl.damaged-1", "agent_s.2.jsonl.damaged-2", ".agent_s.2.jsonl.mending"),
         *(f"{made.name}.aside-1", f".{made.name}.new"),
     ):
@@ -142,7 +142,7 @@ def test_everything_that_belongs_to_a_session_goes_and_nothing_else(tmp_path: Pa
         (tmp_path / name).write_text("mine")
     session(tmp_path, "s2", 1)
     (gone,) = run(tmp_path, Criteria(keep=1))
-    assert (gone.session.journal, gone.reason, gone.session.files) == (journal, None, 2 + 8 + 1)
+    assert (gone.session.journal, gone.reason, gone.session.files) == (journal, None, 2 + 9 + 1)
     assert set(files(tmp_path)) == stays | {"agent_s2.jsonl", "INDEX.md"}
 
 
@@ -331,6 +331,24 @@ def test_session_that_is_opened_meanwhile_stays(tmp_path: Path, monkeypatch: pyt
     (kept,) = run(tmp_path)
     assert kept.reason == "changed"
     assert files(tmp_path) == ["agent_s.jsonl"]
+
+
+def test_session_that_went_on_in_a_further_file_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the files that were there are what they were; a file of another session at such a name is no matter."""
+    journal = session(tmp_path, "s", 1)
+    other = session(tmp_path, "s.2", 1)
+    content = other.read_bytes()
+    other.unlink()
+    during(monkeypatch, lambda: add_segment(journal))
+    (kept,) = run(tmp_path)
+    assert kept.reason == "changed"
+    assert files(tmp_path) == ["agent_s.2.jsonl", "agent_s.jsonl"]
+    segment_path(journal, 2).unlink()
+    during(monkeypatch, lambda: segment_path(journal, 2).write_bytes(content))
+    assert names(run(tmp_path)) == ["agent_s.jsonl"]
+    assert files(tmp_path) == ["agent_s.2.jsonl"]
 
 
 def test_session_whose_process_dies_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
