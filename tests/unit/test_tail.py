@@ -224,6 +224,21 @@ def test_open_session_is_followed_from_now_on_where_none_of_its_past_is_asked_fo
         assert stream.new() == ["s:newer"]
 
 
+def test_log_that_comes_is_shown_though_its_lines_say_no_time(tmp_path: Path) -> None:
+    """As those of the original format; of one that was there only what comes."""
+    untimed = b'{"name":"%b","params":{},"duration_ms":5}\n'
+    (tmp_path / "old.jsonl").write_bytes(untimed % b"before")
+    os.utime(tmp_path / "old.jsonl", (START, START))
+    make(tmp_path, "open", 1)
+    stream = Stream(tmp_path)
+    assert stream.last(0) == []
+    (tmp_path / "new.jsonl").write_bytes(untimed % b"first" + untimed % b"second")
+    assert stream.new() == ["None:first", "None:second"]
+    with (tmp_path / "new.jsonl").open("ab") as file:
+        file.write(untimed % b"third")
+    assert "None:before" not in stream.new()
+
+
 def test_nothing_of_the_past_is_shown_where_none_is_asked_for(tmp_path: Path) -> None:
     """`-n 0 -f`: from now on."""
     path = make(tmp_path, "s", 1)

@@ -127,7 +127,7 @@ class Tail:
                 session = self._sessions.get(journal)
                 if session is None:
                     session = _Followed(os.fspath(journal), self._wants, self._note, in_directory=True)
-                    session.begin_later(self._began - _MARGIN_S)
+                    session.begin_later(self._began - _MARGIN_S, is_new=True)
                     self._sessions[journal] = session
                 session.awake = True
         awake = [session for session in self._sessions.values() if session.awake]
@@ -161,6 +161,7 @@ class _Followed:
         self._in_directory = in_directory  # which tells when something has happened to it
         self._follower: Follower | None = None
         self._later: float | None = None
+        self._takes_untimed = False
         self._depths = Depths()
         self._time = 0.0
 
@@ -187,9 +188,13 @@ class _Followed:
     def _is_open(self) -> bool:
         return system.exists(queue_path(Path(self.path)))
 
-    def begin_later(self, since: float) -> None:
-        """Read nothing until something happens to it, and then only what was logged from a moment on."""
+    def begin_later(self, since: float, *, is_new: bool = False) -> None:
+        """Read nothing until something happens to it, and then only what was logged from a moment on.
+
+        Of a log that is new that is all of which no line says when it was, too, as in the original format.
+        """
         self._later = since
+        self._takes_untimed = is_new
         self.awake = not self._in_directory or self._is_open
 
     def whole(self) -> Iterator[Line]:
@@ -205,8 +210,9 @@ class _Followed:
             kept: deque[Line] = deque(maxlen=most)
             first: float | None = None
             for line in self._lines(follower.new()):
-                first = line.time if first is None else first
-                if since is None or line.time >= since:
+                is_untimed = self._takes_untimed and not line.time
+                first = line.time if first is None and not is_untimed else first
+                if since is None or line.time >= since or is_untimed:
                     kept.append(line)
             is_enough = most is not None and len(kept) == most
             is_before = since is not None and first is not None and first < since
