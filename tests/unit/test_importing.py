@@ -495,6 +495,25 @@ def test_time_is_read_in_the_forms_that_are_met(text: object, seconds: float | N
     assert unix_seconds(text) == (None if seconds is None else pytest.approx(seconds, abs=1e-6))
 
 
+def test_activity_log_does_not_take_the_place_of_another_of_its_name(tmp_path: Path) -> None:
+    """Each project has a `hive-log.jsonl`, and one that was begun anew is another, too; one that has grown is not."""
+    record = '{"ts":"2026-0%d-01T00:00:00Z","agent_id":"QUEEN","event":"decision","decision":"%s"}\n'
+    one, other = tmp_path / "one" / "hive-log.jsonl", tmp_path / "other" / "hive-log.jsonl"
+    for path in (one, other):
+        path.parent.mkdir()
+    one.write_text(record % (1, "a"))
+    other.write_text(record % (2, "b") + record % (3, "c"))
+    report = import_activity_log(str(one), tmp_path / "out")
+    before = Path(report.path).read_bytes()
+    with pytest.raises(JournalError, match="import of another log"):
+        import_activity_log(str(other), tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["QUEEN_hive-log.jsonl"]
+    assert Path(report.path).read_bytes() == before
+    assert import_activity_log(str(other), tmp_path / "out", agent_id="OTHER").state == "new"
+    one.write_text(record % (1, "a") + record % (2, "b"))
+    assert import_activity_log(str(one), tmp_path / "out").state == "updated"
+
+
 @pytest.mark.parametrize("before", ["x" * 40, "x" * 60, "x" * 78, "word\n" * 12, "key" + " " * 620])
 def test_title_ends_before_a_secret_that_does_not_fit_in_it(before: str) -> None:
     """A part of a token would pass for none, and tell most of it."""

@@ -56,7 +56,7 @@ def import_activity_log(
     Raises:
         NotASessionLogError: The file is no activity log.
         SessionLockedError: A logger has a session of that name open; nothing was touched.
-        JournalError: A logger has recorded one; nothing was touched.
+        JournalError: A logger has recorded one, or it is the import of another log; nothing was touched.
         OSError: A file cannot be read or written.
     """
     log = DamageLog()
@@ -70,7 +70,7 @@ def import_activity_log(
         times = places[0].time, places[-1].time
         recording = Recording(agent_id, session_id, times[0], redact=redact)
         journal = journal_of(directory, agent_id, session_id)
-        state = write(journal, _lines(source, places, recording))
+        state = write(journal, _lines(source, places, recording), times[0])
     read = [(source.path, source.records)]
     return report(journal, state, (agent_id, session_id), read, recording.events, times, log)
 

@@ -10,8 +10,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
+import orjson
+
 from deia import system
 from deia.errors import ForeignJournalError, JournalError
+from deia.journal.decode import seconds_if_any
 from deia.journal.opener import make_directory
 from deia.journal.recovery import lock_session, remove_if_empty
 from deia.journal.segments import segments_of
@@ -32,7 +35,7 @@ _MARK = re.compile(rb"\[redacted:([a-z0-9-]+):[0-9a-f]{8}\]")
 """What stands in the place of a secret. Its hash is keyed anew by each import, so that it tells nothing of a change."""
 
 
-def write(journal: Path, lines: Iterable[bytes]) -> State:
+def write(journal: Path, lines: Iterable[bytes], began: float | None = None) -> State:
     """Have a journal hold these lines; where it does already, it is left untouched.
 
     It is written under a temporary name, synced and renamed: a reader sees what was there before, or all of the new.
@@ -41,6 +44,8 @@ def write(journal: Path, lines: Iterable[bytes]) -> State:
     Args:
         journal: The session's file; its directory is made if missing.
         lines: Whole lines, in pieces of any length.
+        began: When the session began, Unix seconds, where its name alone does not tell it from others: one that began
+            at another time is not replaced.
 
     Returns:
         What was done.
@@ -48,11 +53,17 @@ def write(journal: Path, lines: Iterable[bytes]) -> State:
     Raises:
         SessionLockedError: A logger has the session open; nothing was touched.
         JournalError: The file is not one that an import has written, or a logger went on in it, or it is a symbolic
-            link; nothing was touched.
+            link, or another session's by `began`; nothing was touched.
         OSError: A file cannot be written.
     """
     make_directory(journal.parent)
     with _locked(journal):
+        if began is not None and _began(journal) not in (None, began):
+            raise JournalError(
+                f"{journal} is the import of another log, which begins at another time; left alone: "
+                "choose another directory, or another agent",
+                path=journal,
+            )
         new = journal.with_name(f".{journal.name.removesuffix('.jsonl')}.importing")
         with contextlib.suppress(FileNotFoundError):
             system.unlink(new)  # of an import that died
@@ -104,6 +115,18 @@ def _is_ours(journal: Path) -> bool:
                 return False
             before = seen[-len(_CONTINUED) :]
     return True
+
+
+def _began(journal: Path) -> float | None:
+    """Return when an imported session began; None where there is none, or its first line is damaged."""
+    if not system.exists(journal):
+        return None
+    with _buffered(journal) as lines:
+        first = lines.readline()
+    try:
+        return seconds_if_any(orjson.loads(first), "session_start")
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _write_new(path: Path, lines: Iterable[bytes]) -> None:
