@@ -157,7 +157,8 @@ def survey(journals: Iterable[Path]) -> list[Stored]:
             if not session.log:  # an opener died, or the log was taken away: the lock tells when
                 with contextlib.suppress(FileNotFoundError):
                     session.last_change = system.lstat(queue_path(session.journal)).st_mtime
-    found = [session for sessions in directories.values() for session in sessions.values() if session.last_change]
+    found = [session for sessions in directories.values() for session in sessions.values()]
+    found = [session for session in found if session.log or session.last_change]
     return sorted(found, key=lambda session: (session.last_change, session.journal))
 
 

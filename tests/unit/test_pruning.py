@@ -103,6 +103,13 @@ def test_session_goes_if_any_criterion_says_so(tmp_path: Path) -> None:
     assert len(run(tmp_path, Criteria(older_than_s=15 * DAY_S, keep=1), dry_run=True)) == 3
 
 
+def test_session_whose_files_say_the_beginning_of_time_is_the_oldest(tmp_path: Path) -> None:
+    """An archive that keeps no times unpacks so."""
+    os.utime(session(tmp_path, "a", 1), (0, 0))
+    session(tmp_path, "b", 300)
+    assert names(run(tmp_path, Criteria(keep=1))) == ["agent_a.jsonl"]
+
+
 def test_session_that_two_names_lead_to_counts_once(tmp_path: Path) -> None:
     """Counted twice, two sessions would look like four, and `--keep 2` would leave one of them."""
     directory, link = tmp_path / "sessions", tmp_path / "link"
