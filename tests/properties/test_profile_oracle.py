@@ -182,7 +182,7 @@ def test_effort_by_name_equals_the_sums_of_the_lines(steps: list[tuple[str, Any,
         for path in {line["path"] for line in files}
     }
     for figures in (profile.tasks, profile.tools, profile.models):
-        efforts = [each.effort_ms for each in figures.values()]  # type: ignore[attr-defined]
+        efforts = [each.effort_ms for each in figures.values()]  # type: ignore[attr-defined]  # all have it
         assert efforts == sorted(efforts, reverse=True)
 
 

@@ -73,7 +73,7 @@ def test_log_that_a_logger_wrote_is_regular(tmp_path: Path) -> None:
     """Nearly all are."""
     with SessionLogger("agent", "written", output_dir=tmp_path) as log:
         with log.task("plan"), pytest.raises(ZeroDivisionError), log.tool("divide"):
-            1 / 0  # noqa: B018
+            1 / 0  # noqa: B018  # a tool that fails
         log.log_llm_call("anthropic", "opus", input_tokens=3)
         log.log_message("user", "hello")
     assert is_regular(str(log.path), Listings())
@@ -99,6 +99,13 @@ def test_log_that_needs_our_reader_gets_it(journal: Path, change: Callable[[Path
     change(journal, lines)
     assert not is_regular(str(journal), Listings())
     assert table_in(journal) == table_of(journal)
+
+
+def test_settings_of_the_database_are_locked_before_anything_is_asked(journal: Path) -> None:
+    """And with them what is closed: files, and whatever else lies outside."""
+    regular(journal)
+    settings = "SELECT current_setting('lock_configuration'), current_setting('enable_external_access')"
+    assert answer(settings, journal) == [(True, False)]
 
 
 def test_path_that_would_be_a_pattern_means_one_file(tmp_path: Path) -> None:

@@ -85,14 +85,14 @@ def test_duration_that_is_no_number_is_refused_and_nothing_recorded(logger: Sess
     with pytest.raises(ValueError, match="size_bytes must not be negative"):
         logger.log_file_write("/a", -1, duration_ms=1)
     with pytest.raises(TypeError, match="path must be str"):
-        logger.log_file_write(5, 1, duration_ms=1)  # type: ignore[arg-type]
+        logger.log_file_write(5, 1, duration_ms=1)  # type: ignore[arg-type]  # no path
     assert logger.events == []
 
 
 def test_odd_path_and_size_are_recorded_as_without_a_duration(logger: SessionLogger) -> None:
     """Bytes that are no text, a size beyond 64 bits."""
     for duration in ({}, {"duration_ms": 1}):
-        logger.log_file_write(b"/\xff", 2**70, 1, **duration)  # type: ignore[arg-type]
+        logger.log_file_write(b"/\xff", 2**70, 1, **duration)  # type: ignore[arg-type]  # odd data
     without, measured = lines(logger)
     assert measured.pop("duration_ms") == 1
     for line in (without, measured):
@@ -116,7 +116,7 @@ def test_secret_in_the_path_is_redacted(logger: SessionLogger) -> None:
 def test_disabled_logger_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even look at its arguments."""
     monkeypatch.setenv("DEIA_DISABLED", "1")
-    SessionLogger("agent", output_dir=tmp_path).log_file_read("", duration_ms="x")  # type: ignore[arg-type]
+    SessionLogger("agent", output_dir=tmp_path).log_file_read("", duration_ms="x")  # type: ignore[arg-type]  # a wrong call
     assert list(tmp_path.iterdir()) == []
 
 

@@ -197,8 +197,9 @@ def test_session_that_is_open_stays(tmp_path: Path) -> None:
     with SessionLogger("agent", "live", output_dir=tmp_path) as log:
         log.log_file_read("/a", 1)
         log.flush()
-        (kept,) = run(tmp_path)
-        assert kept.reason == "recording"
+        for dry_run in (True, False):
+            (kept,) = run(tmp_path, dry_run=dry_run)
+            assert kept.reason == "recording"
         log.log_file_read("/b", 1)
     assert log.path.read_bytes().count(b"\n") == 2
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from deia import system
 from deia.cli import views
 from deia.cli.output import Output, jsonable
 from deia.cli.page import Column
+from deia.cli.paths import sessions_directory
 from deia.cli.status import WRONG_USAGE
 from deia.cli.text import count, plural
 from deia.errors import DeiaError
@@ -135,7 +135,7 @@ def deia(
 
 def _directory(given: str | None) -> Path:
     """Return where session logs go: as for loggers."""
-    return Path(given or os.environ.get("DEIA_SESSIONS_DIR") or ".deia/sessions")
+    return Path(given or sessions_directory())
 
 
 def _run(

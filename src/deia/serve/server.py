@@ -208,5 +208,5 @@ class _Handler(BaseHTTPRequestHandler):
         """Return what the header `Server` says: no versions."""
         return "deia"
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class calls it so
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class calls it so
         """Log nothing: the address has the token in it."""
