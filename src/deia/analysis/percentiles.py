@@ -6,7 +6,6 @@ import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
-from functools import lru_cache
 from itertools import accumulate
 
 _EXACT_BELOW = 100
@@ -88,11 +87,19 @@ def buckets_of(values: Iterable[int]) -> Counter[int]:
     return Counter(map(_bucket, values))
 
 
-@lru_cache(_REMEMBERED)
-def _bucket(value: int) -> int:
-    if value <= _EXACT_BELOW:
-        return value
-    return _EXACT_BELOW + math.ceil(math.log(value / _EXACT_BELOW) / _LOG_GROWTH)
+class _Buckets(dict[int, int]):
+    """Duration, milliseconds, 0 or more → its bucket."""
+
+    def __missing__(self, value: int) -> int:
+        bucket = value
+        if value > _EXACT_BELOW:
+            bucket = _EXACT_BELOW + math.ceil(math.log(value / _EXACT_BELOW) / _LOG_GROWTH)
+        if len(self) < _REMEMBERED:
+            self[value] = bucket
+        return bucket
+
+
+_bucket = _Buckets().__getitem__
 
 
 def value_of(bucket: int) -> int:

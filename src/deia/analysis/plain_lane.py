@@ -9,6 +9,7 @@ So nothing here may be more tolerant than the reader; it may well be less.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from itertools import chain
 from typing import Any
 
@@ -92,13 +93,13 @@ class _Lines:
                     return
                 block = block[: block.find(b"\n") + 1] or block
             at += len(block)
-            lines = block.split(b"\n")
+            lines = BytesIO(block).readlines()  # a third of the time that `split` takes: it searches with memchr
             if rest:
                 lines[0] = rest + lines[0]
-            rest = lines.pop()
+            rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
             if lines:
                 self.end = at - len(rest)
-                self.last = self.end - len(lines[-1]) - 1
+                self.last = self.end - len(lines[-1])
                 yield lines
                 if at > self._to:
                     return
@@ -110,7 +111,8 @@ def _add_up(blocks: _Lines) -> Stretch:
     """Return what regular lines amount to.
 
     One function for what most lines are, and every check in its place: a call per line would cost as much as all that
-    is done for one.
+    is done for one. Each branch takes `seq` and `timestamp` from its events itself, because the interpreter is quick at
+    an attribute only where all objects are of one class.
 
     Raises:
         IrregularError: They are not all regular.
@@ -138,7 +140,7 @@ def _add_up(blocks: _Lines) -> Stretch:
     completions: list[Completion] = []
     closed: list[Closed] = []
     times: list[float] = []
-    orphans = dropped = odd = 0
+    tasks = orphans = dropped = odd = 0
     for lines in chain((block,), rest):
         before_block = seq
         remaining = iter(lines)
@@ -147,10 +149,11 @@ def _add_up(blocks: _Lines) -> Stretch:
             try:
                 for event in events:
                     seq += 1
-                    if event.seq != seq:
-                        raise IrregularError
-                    timestamp, kind = event.timestamp, type(event)
+                    kind = type(event)
                     if kind is tool_event:
+                        if event.seq != seq:
+                            raise IrregularError
+                        timestamp = event.timestamp
                         name, params = event.name, event.params
                         try:
                             durations[name].append(event.duration_ms)
@@ -160,6 +163,9 @@ def _add_up(blocks: _Lines) -> Stretch:
                         if "error" in params or event.error is not None:  # most have none
                             errors[name] = errors.get(name, 0) + bool(params.get("error") or event.error)
                     elif kind is file_event:
+                        if event.seq != seq:
+                            raise IrregularError
+                        timestamp = event.timestamp
                         operation = event.operation
                         try:
                             operations[operation] += 1
@@ -167,16 +173,19 @@ def _add_up(blocks: _Lines) -> Stretch:
                             types.setdefault("FileEvent", 0)
                             operations[operation] = 1
                     elif kind is task_event:
+                        if event.seq != seq:
+                            raise IrregularError
+                        timestamp = event.timestamp
                         began, ended, task_id = event.start_time, event.end_time, event.task_id
-                        try:
-                            types["TaskEvent"] += 1
-                        except KeyError:
-                            types["TaskEvent"] = 1
+                        if not tasks:
+                            types["TaskEvent"] = 0
+                        tasks += 1
                         if ended is None:
                             if task_id != seq or event.duration_ms is not None or event.orphan is True:
                                 raise IrregularError
                             open_here[seq] = event
-                            times.append(began)
+                            if began != timestamp:
+                                times.append(began)
                         elif event.orphan is True:
                             if event.duration_ms is None:
                                 raise IrregularError
@@ -185,8 +194,8 @@ def _add_up(blocks: _Lines) -> Stretch:
                             duration_ms, name, top_level = event.duration_ms, event.name, event.parent_id is None
                             if duration_ms is None or task_id is None:
                                 raise IrregularError
-                            if task_id in open_here:
-                                start = open_here.pop(task_id)
+                            start = open_here.pop(task_id, None)
+                            if start is not None:
                                 if start.start_time != began or (start.parent_id is None) is not top_level:
                                     raise IrregularError
                             elif task_id < first_seq:
@@ -203,8 +212,12 @@ def _add_up(blocks: _Lines) -> Stretch:
                                 failed_tasks[name] = failed_tasks.get(name, 0) + 1
                             if top_level:
                                 completions.append((began, ended, duration_ms, task_id, seq))
-                            times.append(ended)
+                            if ended != timestamp:
+                                times.append(ended)
                     else:
+                        if event.seq != seq:
+                            raise IrregularError
+                        timestamp = event.timestamp
                         types[kind.__name__] = types.get(kind.__name__, 0) + 1
                         if kind is session_event:
                             dropped += event.dropped or 0
@@ -231,6 +244,8 @@ def _add_up(blocks: _Lines) -> Stretch:
     runs.append((run_start, run_first, timestamp))
     if "ToolEvent" in types:
         types["ToolEvent"] = sum(map(len, durations.values()))
+    if tasks:
+        types["TaskEvent"] = tasks
     if "FileEvent" in types:
         types["FileEvent"] = sum(operations.values())
     return Stretch(
