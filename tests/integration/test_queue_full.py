@@ -541,3 +541,27 @@ def test_call_inside_a_waiting_call_hardly_waits(tmp_path: Path, held_writer: He
     assert inner == [1]
     assert told_as_dropped(logger.path) == 1
     assert_sound(logger.path)
+
+
+def test_queue_that_fills_while_it_is_relieved_is_relieved_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fills the queue during the very write that relieves it does not wait for the next flush."""
+    real = os.pwrite
+    writes: list[int] = []
+    most_of_it = {"pad": "x" * (RING_BYTES * 5 // 8)}
+
+    def write_and_log(fd: int, data: bytes | memoryview, offset: int) -> int:
+        written = real(fd, data, offset)
+        if not writes and os.path.samestat(os.fstat(fd), os.stat(logger.path)):
+            writes.append(written)
+            logger.log_tool_call("meanwhile", most_of_it, 2)
+        return written
+
+    monkeypatch.setattr("deia.bus.loop.Background.consume", lambda *_: None)  # the next flush never comes
+    monkeypatch.setattr("deia.system.pwrite", write_and_log)
+    logger = SessionLogger("agent", "s", output_dir=tmp_path, queue_bytes=RING_BYTES)
+    logger.log_tool_call("first", most_of_it, 1)
+    eventually(lambda: writes and logger.statistics().pending_bytes == 0, "what was logged meanwhile to be written")
+    logger.close()
+    assert_gapless(logger.path)

@@ -100,6 +100,7 @@ class Session:
         self.joins = {} if parent is None else {"trace_id": parent.trace_id, "parent_span_id": parent.span_id}
         self.first_fields.update(self.joins)
         self.urgent = False
+        self._is_relieving = False
         self.parked = False
         self.bell: Bell | None = None
         self.retry_at = 0.0
@@ -274,8 +275,9 @@ class Session:
         """
         if self.parked and self.bell is not None:
             self.bell.ring()
-        if not is_exiting() and (self._relief is None or self._relief.done()):
-            self._relief = self.submit(self._relieve)
+        if not is_exiting() and not self._is_relieving:
+            self._is_relieving = True
+            self.submit(self._relieve)
 
     @cached_property
     def handlers(self) -> Handlers:
@@ -284,12 +286,17 @@ class Session:
 
         return Handlers(self)
 
-    _relief: Future[object] | None = None
-
     def _relieve(self) -> None:
-        """Write what waits now; what comes meanwhile is too little to be worth a write."""
-        self.urgent = False
-        self.writer.try_to_drain()
+        """Write what waits now; what comes meanwhile is too little to be worth a write, unless it is urgent, too."""
+        while True:
+            self.urgent = False
+            try:
+                self.writer.try_to_drain()
+            finally:
+                self._is_relieving = False  # and only then look: who finds it urgent later starts another one
+            if not self.urgent or self.writer.error is not None:
+                break
+            self._is_relieving = True
         if self.segments.is_due and self.bell is not None:
             self.bell.ring()
 
