@@ -86,12 +86,15 @@ def _without_some(draw: st.DrawFn, line: bytes) -> bytes:
 
 
 @settings(max_examples=200, deadline=None)
-@given(changed_lines(), st.sampled_from([50, 1000, 65536]), st.sampled_from([1, 32]))
-def test_whatever_the_plain_lane_says_is_what_the_reader_says(content: bytes, block_bytes: int, most_odd: int) -> None:
+@given(changed_lines(), st.sampled_from([50, 1000, 65536]), st.sampled_from([1, 32]), st.sampled_from([-1, 2**24]))
+def test_whatever_the_plain_lane_says_is_what_the_reader_says(
+    content: bytes, block_bytes: int, most_odd: int, many_bytes: int
+) -> None:
     """Every figure, for every line in which a byte, a value or a field was changed, added or left out."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plain_lane, "_BLOCK_BYTES", block_bytes)
         patch.setattr(plain_lane, "_MOST_ODD_LINES", most_odd)
+        patch.setattr(plain_lane, "_MANY_BYTES", many_bytes)
         found = read_stretch(lambda size, at: content[at : at + size], 0, len(content), len(content))
     if found is None:
         return

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from deia import SessionLogger, analyze_session
-from deia.export.columns import COLUMNS
+from deia.export.columns import ALL, COLUMNS
 from deia.export.regular import is_regular
+from deia.export.views import VIEWS
 from deia.journal.segments import Listings
 from support.exports import sources_of, table_in, table_of
 from support.journals import START, Lines, encode, journal_path, write_queue
@@ -19,6 +20,7 @@ from support.journals import START, Lines, encode, journal_path, write_queue
 duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed: queries and Parquet are not tested")
 database = pytest.importorskip("deia.export.database")
 query = pytest.importorskip("deia.export.query")
+needed = pytest.importorskip("deia.export.needed")
 
 
 @pytest.fixture
@@ -316,3 +318,47 @@ def test_table_without_a_log_has_its_columns(tmp_path: Path) -> None:
     """A directory may be empty."""
     assert answer("SELECT count(*) FROM events") == [(0,)]
     assert answer("SELECT * FROM sessions") == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM events",
+        "SELECT count(*) FROM events WHERE type = 'ToolEvent' AND duration_ms > 1",
+        "SELECT * FROM events",
+        "FROM tools",
+        "SELECT columns('t.*') FROM events",
+        "SELECT name, sum(duration_ms) FROM tools GROUP BY name HAVING count(*) FILTER (failed) < 3",
+        "SELECT seq FROM events ORDER BY timestamp DESC, path",
+        "SELECT a.seq FROM events AS a WHERE EXISTS (FROM events AS b WHERE b.seq = a.seq + 1 AND b.path > '')",
+        "WITH x AS MATERIALIZED (SELECT name, run FROM events) SELECT DISTINCT p.name FROM x AS p JOIN x USING (run)",
+        "SELECT name, row_number() OVER (PARTITION BY operation ORDER BY size_bytes) FROM events",
+        "SELECT e.params ->> '$.path', e['name'] FROM (SELECT events AS e FROM events)",
+        "SELECT name FROM events UNION ALL SELECT path FROM files UNION SELECT state FROM tasks",
+        "SELECT rowid, line FROM events WHERE metadata IS NOT NULL",
+        "SUMMARIZE SELECT name, lines FROM events",
+        "DESCRIBE events",
+        "SELECT 1",
+        *(f"SELECT * FROM {view}" for view in VIEWS),
+    ],
+)
+def test_answer_is_the_same_as_if_all_columns_were_read(
+    journal: Path, sql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the columns that a question looks at are read; of a log that is regular, and of one that is not."""
+    odd = journal.with_name("odd.jsonl")
+    regular(journal)
+    odd.write_bytes(b"#\n" + journal.read_bytes())
+    found = answer(sql, journal, odd)
+    monkeypatch.setattr(query, "needed_columns", lambda _sql: ALL)
+    assert sorted(map(repr, found)) == sorted(map(repr, answer(sql, journal, odd)))
+
+
+def test_question_reads_only_the_columns_that_it_looks_at() -> None:
+    """Those of its conditions, its order and its views included."""
+    assert needed.needed_columns("SELECT count(*) FROM events") == frozenset()
+    assert needed.needed_columns("SELECT name FROM tools WHERE duration_ms > 1") == {"name", "duration_ms", "type"}
+    assert needed.needed_columns("SELECT seq FROM events ORDER BY path") == {"seq", "path"}
+    assert needed.needed_columns("SELECT * FROM events") == ALL
+    assert needed.needed_columns("SELECT events FROM events") == ALL
+    assert needed.needed_columns("EXPLAIN SELECT name FROM tools") == ALL

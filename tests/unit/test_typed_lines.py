@@ -12,13 +12,19 @@ from deia.analysis.analyze import analyze_session, read_log
 from deia.analysis.plain_lane import read_stretch
 from deia.analysis.session import SessionAccumulator, SessionAnalysis
 from deia.analysis.stretch import Stretch
-from deia.analysis.typed_lines import PARSING_ERRORS, typed_lines
+from deia.analysis.typed_lines import PARSING_ERRORS, IrregularError, TypedLines
 from support.journals import AGENT, SESSION, Lines, journal_path
 
 
 def stretch(content: bytes) -> Stretch | None:
-    """Return what the plain lane makes of some bytes."""
-    return read_stretch(lambda size, at: content[at : at + size], 0, len(content), len(content))
+    """Return what the plain lane makes of some bytes, the same with types for all sessions and with types for one."""
+    found = []
+    for many_bytes in (len(content), len(content) - 1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(plain_lane, "_MANY_BYTES", many_bytes)
+            found.append(read_stretch(lambda size, at: content[at : at + size], 0, len(content), len(content)))
+    assert found[0] == found[1]
+    return found[0]
 
 
 def both(tmp_path: Path, content: bytes) -> tuple[SessionAnalysis, SessionAnalysis]:
@@ -143,11 +149,12 @@ def test_line_that_is_written_oddly_is_what_the_reader_says(tmp_path: Path, chan
     assert repr(found) == repr(alone)
 
 
-def test_every_line_that_the_loggers_write_is_parsed_at_once() -> None:
+@pytest.mark.parametrize("many", [True, False])
+def test_every_line_that_the_loggers_write_is_parsed_at_once(many: bool) -> None:
     """Nothing in them is unexpected, in a failed call or a cancelled task either."""
     lines = Lines()
     lines.seq = 1
-    parse = typed_lines(AGENT, SESSION).parse
+    parse = TypedLines(AGENT, SESSION, many=many).parse
     outcome = {"error_type": "ValueError", "error": "boom"}
     for line in [
         *(lines.begin(), lines.complete(2), lines.complete(2, **outcome), lines.complete(2, cancelled=True)),
@@ -158,10 +165,11 @@ def test_every_line_that_the_loggers_write_is_parsed_at_once() -> None:
         assert parse(line).seq == orjson.loads(line)["seq"]
 
 
-def test_lines_of_another_session_are_not_parsed() -> None:
+@pytest.mark.parametrize("many", [True, False])
+def test_lines_of_another_session_are_not_parsed(many: bool) -> None:
     """Whose they are is part of what is expected."""
-    parse = typed_lines(None, SESSION).parse
-    with pytest.raises(PARSING_ERRORS):
+    parse = TypedLines(None, SESSION, many=many).parse
+    with pytest.raises((*PARSING_ERRORS, IrregularError)):
         parse(Lines(AGENT).tool())
 
 

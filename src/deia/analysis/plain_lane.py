@@ -17,13 +17,16 @@ import orjson
 
 from deia.analysis.percentiles import buckets_of
 from deia.analysis.stretch import Closed, Completion, RunTimes, Stretch, ToolFigures
-from deia.analysis.typed_lines import PARSING_ERRORS, IrregularError, typed_lines
+from deia.analysis.typed_lines import PARSING_ERRORS, IrregularError, TypedLines
 
 _BLOCK_BYTES = 64 * 1024
 """Lines of one block, and what they are parsed into, stay in a core's cache."""
 
 _LONGEST_LINE_BYTES = 4 * 1024 * 1024
 """A longer one is the reader's: it keeps the parts of a line, and joins them once."""
+
+_MANY_BYTES = 16 * 1024 * 1024
+"""Some 50,000 lines: what makes each a little faster may take some milliseconds."""
 
 _MOST_ODD_LINES = 32
 """With something that is not expected: they cost an exception each. From so many on the lines behind are parsed so that
@@ -70,12 +73,14 @@ class _Lines:
 
     Attributes:
         begin: Where the first line begins.
+        are_many: Whether the journal has very many.
         end: After the iteration: where the last one ends.
         last: After the iteration: where it begins.
     """
 
     def __init__(self, read: Read, begin: int, end: int, size: int) -> None:
         self.begin = self.end = self.last = begin
+        self.are_many = size > _MANY_BYTES
         self._read = read
         self._to = end
         self._size = size
@@ -122,7 +127,7 @@ def _add_up(blocks: _Lines) -> Stretch:
     if block is None:
         raise IrregularError
     agent_id, session_id = _whose(block[0])
-    typed = typed_lines(agent_id, session_id)
+    typed = TypedLines(agent_id, session_id, many=blocks.are_many)
     tool_event, file_event, task_event, session_event = typed.counted
     parse = typed.parse
     first, _ = typed.parse_with_care(block[0])
@@ -229,7 +234,7 @@ def _add_up(blocks: _Lines) -> Stretch:
             except PARSING_ERRORS:
                 odd += 1
                 if odd == _MOST_ODD_LINES:
-                    typed = typed_lines(agent_id, session_id, loose=True)
+                    typed = TypedLines(agent_id, session_id, many=blocks.are_many, loose=True)
                     tool_event, file_event, task_event, session_event = typed.counted
                     parse = typed.parse
                 event, session_start = typed.parse_with_care(lines[seq - before_block])

@@ -101,6 +101,9 @@ COLUMNS = (
     Column(UNKNOWN, "JSON", (), "the whole line, where its type is none of this package's: a class of your own, say"),
 )
 
+ALL = frozenset(column.name for column in COLUMNS)
+"""Their names."""
+
 FIELD_OF = {"raised_at": "where"}
 """What a column is called on the line, where that is a word of SQL."""
 

@@ -8,7 +8,7 @@ log took does not show in the table. `docs/explanation/fleets.md` says what that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import duckdb
 import orjson
 
 from deia import system
-from deia.export.columns import COLUMNS, FIELD_OF, PLACE, UNKNOWN, Column, rows
+from deia.export.columns import ALL, COLUMNS, FIELD_OF, PLACE, UNKNOWN, Column, rows
 from deia.export.json_text import dumps
 from deia.export.regular import is_regular
 from deia.export.sources import Source, Sources
@@ -61,10 +61,17 @@ def limit_memory(connection: duckdb.DuckDBPyConnection, memory: str) -> None:
 
 
 @contextmanager
-def events_of(sources: Sources, memory: str = DEFAULT_MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
+def events_of(
+    sources: Sources, columns: Collection[str] = ALL, memory: str = DEFAULT_MEMORY
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a database with the events of session logs, and the views of `deia.export.views`, and nothing else.
 
     A statement that is executed in it reads and writes no file, and cannot change that.
+
+    Args:
+        sources: The logs.
+        columns: Those of the table that will be looked at; the others are null.
+        memory: How much it may take.
 
     Raises:
         duckdb.Error: The events do not fit on the disk, say.
@@ -72,7 +79,7 @@ def events_of(sources: Sources, memory: str = DEFAULT_MEMORY) -> Iterator[duckdb
     with system.temporary_directory() as directory:
         connection = connect(Path(directory), memory)
         try:
-            with closing(_Logs(sources, Path(directory))) as logs:
+            with closing(_Logs(sources, columns, Path(directory))) as logs:
                 logs.look()
                 logs.execute(connection, lambda select: f"CREATE TABLE events AS {select}")
             make_views(connection)
@@ -113,7 +120,7 @@ def parquet(sources: Sources, target: Path, memory: str = DEFAULT_MEMORY) -> Non
     with system.temporary_directory() as directory:
         connection = connect(Path(directory), memory)
         try:
-            with closing(_Logs(sources, Path(directory))) as logs:
+            with closing(_Logs(sources, ALL, Path(directory))) as logs:
                 logs.look()
                 logs.execute(connection, lambda select: f"COPY ({select}) TO {_text(str(target))} ({options})")
         finally:
@@ -123,9 +130,10 @@ def parquet(sources: Sources, target: Path, memory: str = DEFAULT_MEMORY) -> Non
 class _Logs:
     """Session logs, as DuckDB is to read them."""
 
-    def __init__(self, sources: Sources, directory: Path) -> None:
-        """Have logs read; what our reader makes of some of them goes to a directory, which is empty."""
+    def __init__(self, sources: Sources, columns: Collection[str], directory: Path) -> None:
+        """Have some columns of logs read; what our reader makes of some logs goes to a directory, which is empty."""
         self._sources = sources
+        self._columns = columns
         self._directory = directory
         self._regular: list[str] = []
         self._copies: list[Path] = []
@@ -182,9 +190,14 @@ class _Logs:
 
     def _read(self, paths: list[str], types: dict[str, str], instead: dict[str, str]) -> str:
         """Return the statement that reads files."""
-        values = ", ".join(f"CAST({_value(column, instead)} AS {column.type}) AS {column.name}" for column in COLUMNS)
+        values = ", ".join(
+            f"CAST({value} AS {column.type}) AS {column.name}"
+            for column in COLUMNS
+            for value in [_value(column, instead) if column.name in self._columns else "NULL"]
+        )
         files = ", ".join(map(_text, paths))
-        columns = ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in types.items())
+        fields = {*_ALWAYS_READ, *self._columns, *(FIELD_OF[name] for name in self._columns if name in FIELD_OF)}
+        columns = ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in types.items() if name in fields)
         options = (
             f"columns = {{{columns}}}, format = 'newline_delimited', compression = 'uncompressed', filename = true, "
             f"hive_partitioning = false, maximum_object_size = {self._longest + 1024}"
@@ -219,6 +232,9 @@ def _read_types(*, copy: bool) -> dict[str, str]:
 
 _READ_PLAIN = _read_types(copy=False)
 _READ_COPY = _read_types(copy=True)
+
+_ALWAYS_READ = ("type", "seq", "timestamp")
+"""Fields that other columns are made from."""
 
 _NOTHING = f"SELECT {', '.join(f'CAST(NULL AS {column.type}) AS {column.name}' for column in COLUMNS)} WHERE false"
 """The columns alone."""

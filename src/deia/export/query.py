@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from deia.export.database import DEFAULT_MEMORY, events_of, limit_memory, lock, make_views, no_events
+from deia.export.needed import needed_columns
 from deia.export.sources import Sources
 
 _KINDS = frozenset({"SELECT", "EXPLAIN"})
@@ -62,8 +63,9 @@ def asked(sources: Sources, sql: str, memory: str = DEFAULT_MEMORY) -> Iterator[
         NotAQueryError: As `check`.
         duckdb.Error: As `check`; or the answer does not fit on the disk, say.
     """
-    with events_of(sources, memory) as connection:
+    with closing(duckdb.connect()) as connection:
         _statement(connection, sql)
+    with events_of(sources, needed_columns(sql), memory) as connection:
         connection.execute(sql)
         description = connection.description or []
         names = [str(column[0]) for column in description]
