@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from io import FileIO
 
@@ -23,11 +24,19 @@ LONGEST_CHUNK_BYTES = 16 * 1024 * 1024
 _CHUNKS_PER_WORKER = 16
 """At least, where chunks may be so short: then all end at about the same time."""
 
+_LANE = "deia.analysis.plain_lane"
+
 SHORT_BYTES = 2 * 1024 * 1024
-"""A journal up to which the reader is left alone with it: to import what reads ahead takes as long."""
+"""A journal up to which the reader is left alone with it: to import what reads ahead takes as long, where that has not
+been imported yet."""
 
 BYTES_PER_WORKER = 16 * 1024 * 1024
 """What a worker should have to do, at least: to start one costs as much as to read a third of that."""
+
+
+def import_lane() -> None:
+    """Import what reads ahead, which is worth it where many logs are read, however short each of them is."""
+    import deia.analysis.plain_lane  # noqa: F401
 
 
 def fitting_workers(size: int) -> int:
@@ -72,7 +81,7 @@ class Chunks:
         here = system.fstat(self._file.fileno())
         if (here.st_dev, here.st_ino) != (status.st_dev, status.st_ino):
             return  # another file is there by now: the reader has the right one
-        if self._given_chunk_bytes is None and status.st_size - begin <= SHORT_BYTES:
+        if self._given_chunk_bytes is None and status.st_size - begin <= SHORT_BYTES and _LANE not in sys.modules:
             return
         self._begin, self._size = begin, status.st_size
         self._start_workers()

@@ -16,7 +16,7 @@ from pathlib import Path
 import orjson
 
 from deia import system
-from deia.analysis.chunks import fitting_workers
+from deia.analysis.chunks import SHORT_BYTES, fitting_workers, import_lane
 from deia.analysis.figures import Figures
 from deia.analysis.sessions import Durations, SessionFigures, look_at
 from deia.analysis.workers import PACKAGES
@@ -50,6 +50,8 @@ def look_at_all(
     total = sum(sizes)
     count = _fitting(sizes) if workers is None else workers
     if count < 2 or len(journals) < 2:
+        if total > SHORT_BYTES:
+            import_lane()
         listings = Listings()
         done = 0
         for journal, size in zip(journals, sizes, strict=True):
@@ -141,6 +143,7 @@ def work() -> None:
     """Look at sessions until none is left, and say what there is to say of each: what one of the processes does."""
     import sys
 
+    import_lane()
     size = system.fstat(_LIST).st_size
     journals = [Path(os.fsdecode(path)) for path in system.pread(_LIST, size, 0).split(b"\0")]
     answer = sys.stdout.buffer
