@@ -79,6 +79,13 @@ def size(number: int) -> str:
     return f"{value / 1000:.1f} TB"
 
 
+def dollars(amount: float) -> str:
+    """Return US dollars, of less than one the ten-thousandths as well: `$12.30`, `$0.0123`."""
+    if not math.isfinite(amount):
+        return "-"
+    return f"${amount:,.2f}" if abs(amount) >= 1 else f"${amount:.4f}"
+
+
 def share(part: float, whole: float) -> str:
     """Return `part` of `whole` in per cent: `31.4 %`; a dash where there is no whole."""
     return f"{100 * part / whole:.1f} %" if whole > 0 and math.isfinite(part) and math.isfinite(whole) else "-"

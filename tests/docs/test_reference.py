@@ -10,7 +10,7 @@ from typing import get_args
 
 import deia
 from deia import errors, options, pytest_plugin, testing
-from deia.analysis.conditions import STATISTICS
+from deia.analysis.conditions import PAID, STATISTICS
 from deia.analysis.figures import METRICS
 from deia.analysis.sessions import State
 from deia.redaction import names, rules
@@ -76,9 +76,9 @@ def test_comparing_page_has_every_figure_statistic_and_state() -> None:
     page = REFERENCE["comparing.md"]
     table = [(row[0].strip("`"), row[2]) for row in rows("comparing.md") if len(row) == 3]
     assert table == [(name, metric.better or "neither") for name, metric in METRICS.items()]
-    assert set(re.findall(r"`(\w+)`", page.split("Of a task and of a tool there are")[1].split("\n\n")[0])) == set(
-        STATISTICS
-    )
+    of_names, of_models = page.split("Of a task and of a tool there are")[1].split("\n\n")[0].split("Of a model")
+    assert set(re.findall(r"`(\w+)`", of_names)) == set(STATISTICS)
+    assert re.findall(r"`(\w+)`", of_models) == list(PAID)
     states = page.split("## States")[1]
     assert re.findall(r"^\| `([\w ]+)` \|", states, re.MULTILINE) == list(get_args(State))
 

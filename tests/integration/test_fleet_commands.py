@@ -87,6 +87,30 @@ def test_ls_shows_each_session_once_with_its_key_figures(cli: Run, tmp_path: Pat
     assert out.splitlines()[-1].startswith("3 sessions, ")
 
 
+def test_ls_shows_tokens_and_cost_where_there_are_any(cli: Run, tmp_path: Path) -> None:
+    """Of each session, to sort by, and by model where there are several; a session without has a dash."""
+    write_session(tmp_path, "a", day=2, models={"large": (1000, 0.5), "small": (200, None)})
+    write_session(tmp_path, "b", day=1, models={"large": (5000, 2.25)})
+    write_session(tmp_path, "none")
+    rows = [re.split(r"  +", line) for line in cli("ls", tmp_path, "--sort", "tokens").out.splitlines()]
+    assert rows[0][8:11] == ["Calls", "Tokens", "Cost", "Errors"][:3]
+    assert [[row[3], *row[9:11]] for row in rows[1:4]] == [
+        ["b", "5,500", "$2.25"],
+        ["a", "1,320", "$0.5000"],
+        ["none", "-", "-"],
+    ]
+    at = rows.index(["Models"])
+    assert rows[at + 2 : at + 4] == [
+        ["p/large", "2", "6,000", "600", "$2.75", "0.0 %"],
+        ["p/small", "1", "200", "20", "-", "0.0 %"],
+    ]
+    found = cli("ls", tmp_path, "--sort", "cost", "--json").json
+    assert [(each["session_id"], each["cost_usd"]) for each in found] == [("b", 2.25), ("a", 0.5), ("none", None)]
+    assert found[1]["models"]["p/large"]["input_tokens"] == 1000
+    assert "Models" not in cli("ls", tmp_path / "agent_b.jsonl").out
+    assert "Tokens" in cli("ls", tmp_path, terminal=True).out
+
+
 def test_ls_without_a_path_lists_where_loggers_record(
     cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +288,30 @@ def test_compare_says_what_it_could_not_read(cli: Run, weeks: Path, tmp_path: Pa
     assert code == 1
     assert "empty: no session there that can be read" in err
     assert cli("compare", tmp_path / "missing", weeks).code == 2
+
+
+def test_compare_and_trend_show_what_was_paid_by_model(cli: Run, tmp_path: Path) -> None:
+    """Side by side where there are several; figures, and conditions on them, in any case."""
+    one = write_session(tmp_path, "a", models={"large": (1000, 0.5), "small": (200, None)})
+    other = write_session(tmp_path, "b", day=8, models={"large": (3000, 1.5)})
+    found = cli("compare", one, other, "--fail-if", "model:p/large cost_usd > 50%", "--fail-if", "cost_usd > 2 USD")
+    assert found.code == 1
+    assert re.search(r"^Cost +\$0\.5000 +\$1\.50 +\+200\.0 % +-$", found.out, re.MULTILINE)
+    assert re.search(r"^p/large +1 +1 +1,000 +3,000 +100 +300 +\$0\.5000 +\$1\.50$", found.out, re.MULTILINE)
+    assert re.search(r"^p/small +1 +- +200 +- +20 +- +- +-$", found.out, re.MULTILINE)
+    assert "FAILED: model:p/large cost_usd > 50%" in found.out and "passed: cost_usd > 2 USD" in found.out
+    models = cli("compare", one, other, "--json").json["models"]
+    assert [(each["name"], each["after"] is None) for each in models] == [("p/large", False), ("p/small", True)]
+    out = cli("trend", tmp_path).out
+    assert out.splitlines()[0].endswith("Input tokens  Output tokens     Cost")
+    assert "\nModels\n" in out
+    out = cli("trend", tmp_path, "--metric", "model:p/small calls", "--metric", "cost_per_session").out
+    assert [re.split("  +", line)[1:] for line in out.splitlines()[:3]] == [
+        ["p/small calls", "Cost / session"],
+        ["1", "$0.5000"],
+        ["-", "$1.50"],
+    ]
+    assert cli("compare", one, other, "--fail-if", "model:p/larg calls > 5").code == 2
 
 
 # trend

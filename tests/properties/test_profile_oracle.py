@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deia.analysis import SessionProfile, analyze_session, profile_session
+from deia.analysis import ModelUsage, SessionProfile, analyze_session, profile_session
 from deia.analysis.profile import cover as cover_module
 from deia.analysis.profile import timeline as timeline_module
 from deia.analysis.profile.cover import Cover
@@ -25,6 +25,7 @@ from support.any_session import logs
 from support.journals import START, Lines, encode, journal_path
 from support.profile_oracle import Oracle, longest_chain_ms, percentile
 
+USAGE = [field.name for field in dataclasses.fields(ModelUsage)]
 NAMES = st.sampled_from(["plan", "build", "test"])
 DURATIONS = st.integers(0, 12).map(lambda quarters: quarters * 250) | st.integers(0, 4000)
 FORWARD = st.one_of(
@@ -206,6 +207,9 @@ def test_tokens_and_costs_count_once_for_each_response(steps: list[tuple[str, An
         for name, figures in expected.items()
     }
     assert profile.effort.model_ms == sum(figures["duration_ms"] for figures in expected.values())
+    assert {
+        name: tuple(getattr(model, field) for field in USAGE) for name, model in profile.analysis.models.items()
+    } == {name: tuple(getattr(model, field) for field in USAGE) for name, model in profile.models.items()}
 
 
 @settings(max_examples=100)

@@ -18,7 +18,8 @@ STEPS = st.one_of(
     st.tuples(st.just("orphan"), NAMES, DURATIONS),
     st.tuples(st.just("tool"), NAMES, DURATIONS),
     st.tuples(st.just("file"), st.sampled_from(["read", "write", "delete"]), st.none() | DURATIONS),
-    st.tuples(st.sampled_from(["llm", "message", "error", "decision", "action_item"]), NAMES, st.none()),
+    st.tuples(st.just("llm"), NAMES, st.tuples(st.none() | st.sampled_from("xyz"), st.none() | DURATIONS)),
+    st.tuples(st.sampled_from(["message", "error", "decision", "action_item"]), NAMES, st.none()),
     st.tuples(st.just("wait"), st.integers(0, 40), st.none()),
     st.tuples(st.just("set back"), st.integers(1, 12), st.none()),
     st.tuples(st.just("continue"), st.none(), st.none()),
@@ -52,7 +53,11 @@ def lines_of(steps: list[tuple[str, Any, Any]], *, start: float = START) -> list
             content.append(lines.tool(what, more, at=at))
         elif step == "file":
             content.append(lines.file(what, at=at, **({} if more is None else {"duration_ms": more})))
-        elif step in ("llm", "message", "error", "decision", "action_item"):
+        elif step == "llm":
+            response, tokens = more
+            cost = None if tokens is None else tokens / 1000
+            content.append(lines.llm(what, at=at, response_id=response, input_tokens=tokens, cost_usd=cost))
+        elif step in ("message", "error", "decision", "action_item"):
             content.append(getattr(lines, step)(what, at=at))
         elif step == "continue":
             runs += 1

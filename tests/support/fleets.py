@@ -23,6 +23,7 @@ def write_session(
     tools: Mapping[str, Iterable[int]] | None = None,
     errors: int = 0,
     tasks: int = 1,
+    models: Mapping[str, tuple[int, float | None]] | None = None,
 ) -> Path:
     """Write the log of a finished session, an hour long, with tasks of a minute each; return its path.
 
@@ -34,6 +35,7 @@ def write_session(
         tools: Name → milliseconds of each call.
         errors: How many calls of the first tool failed.
         tasks: How many tasks were completed.
+        models: Name → tokens of the input, and cost, of a call, whose output has a tenth of the tokens.
     """
     directory.mkdir(parents=True, exist_ok=True)
     lines = Lines(agent_id, session_id, start=START + day * DAY_S)
@@ -45,6 +47,8 @@ def write_session(
         for duration_ms in calls:
             content += lines.tool(name, duration_ms, params={"error": "boom"} if errors > 0 else {}, at=3000)
             errors -= 1
+    for name, (tokens, cost_usd) in (models or {}).items():
+        content += lines.llm(name, at=3300, input_tokens=tokens, output_tokens=tokens // 10, cost_usd=cost_usd)
     content += lines.file("read", at=3600)
     path = journal_path(directory, agent_id, session_id)
     path.write_bytes(content)

@@ -6,9 +6,10 @@ import random
 
 import pytest
 
-from deia.analysis.compare import FEWEST_VALUES, Group, compare
+from deia.analysis.compare import FEWEST_VALUES, Group, ModelChange, compare
 from deia.analysis.figures import METRICS, SUMS, Figures
 from deia.analysis.sessions import SessionFigures
+from deia.analysis.usage import ModelUsage, together
 from support.fleets import durations, group
 from support.journals import START
 
@@ -17,6 +18,16 @@ GENERATOR = random.Random(5)
 
 def calls(number: int, median: float, spread: float = 0.3) -> list[int]:
     return [round(median * GENERATOR.lognormvariate(0, spread)) for _ in range(number)]
+
+
+def paid(models: dict[str, tuple[int, float | None]]) -> SessionFigures:
+    """Return a session that completed ten tasks with a call of each model: tokens of its input, and cost."""
+    usage = {name: ModelUsage(1, tokens, cost_usd=cost_usd) for name, (tokens, cost_usd) in models.items()}
+    whole = together(usage.values())
+    figures = Figures(
+        sessions=1, session_ms=1, tasks=10, model_calls=1, input_tokens=whole.tokens, cost_usd=whole.cost_usd
+    )
+    return SessionFigures("s", "agent", "s", "finished", START, START, figures, models=usage)
 
 
 def test_slower_tool_is_named_with_how_much_and_how_sure() -> None:
@@ -107,8 +118,28 @@ def test_memory_of_a_group_does_not_grow_with_its_sessions() -> None:
 
 
 def test_every_figure_can_be_computed_and_none_is_of_nothing() -> None:
-    """Rates and means of no time and no calls are None, and not 0."""
+    """Rates and means of no time and no calls are None, and not 0; so is a cost that no line tells of."""
     for name, metric in METRICS.items():
-        assert (metric.of(Figures()) is None) is (name not in SUMS), name
+        assert (metric.of(Figures()) is None) is (name not in SUMS or name == "cost_usd"), name
         ones = Figures(*[1] * len(Figures.__dataclass_fields__))
         assert metric.of(ones) is not None, name
+
+
+def test_models_are_side_by_side_with_what_was_paid() -> None:
+    """The one with the most tokens in both groups first; one that a group did not call is not there."""
+    before, after = Group([paid({"a": (10, 1.0), "b": (5, None)})]), Group([paid({"a": (20, 2.0)})] * 2)
+    comparison = compare(before, after)
+    assert comparison.models == [
+        ModelChange("a", ModelUsage(1, 10, cost_usd=1.0), ModelUsage(2, 40, cost_usd=4.0)),
+        ModelChange("b", ModelUsage(1, 5), None),
+    ]
+
+
+def test_sessions_that_cost_more_got_worse() -> None:
+    """Beyond noise, from session to session: what is paid for a session, and for a task."""
+    before = Group(paid({"a": (1000 + number, 1 + number / 100)}) for number in range(12))
+    after = Group(paid({"a": (1500 + number, 1.5 + number / 100)}) for number in range(12))
+    worse = {figure.name: figure.ratio for figure in compare(before, after).worse}
+    assert worse.keys() == {"tokens_per_session", "tokens_per_task", "cost_per_session", "cost_per_task"}
+    assert worse["cost_per_task"] == pytest.approx(1.47, rel=0.01)
+    assert compare(after, before).worse == []

@@ -6,10 +6,19 @@ import pytest
 
 from deia.analysis.compare import compare
 from deia.analysis.conditions import ConditionError, missing, parse_condition, parse_measure, parse_target
+from deia.analysis.usage import ModelUsage, together
 from support.fleets import group
 
 BEFORE = group({"pytest": [1000] * 50, "git diff": [10] * 50}, hours=[1])
 AFTER = group({"pytest": [1500] * 50, "git diff": [10] * 50}, hours=[2])
+for side, models in (
+    (BEFORE, {"p/large": ModelUsage(3, 1000, 50, cost_usd=1.0), "p/small": ModelUsage(1, 10)}),
+    (AFTER, {"p/large": ModelUsage(3, 2000, 50, cost_usd=2.5)}),
+):
+    side.models.update(models)
+    usage = together(models.values())
+    side.figures.model_calls, side.figures.cost_usd = usage.calls, usage.cost_usd
+    side.figures.input_tokens = usage.input_tokens
 COMPARISON = compare(BEFORE, AFTER)
 
 
@@ -43,6 +52,16 @@ COMPARISON = compare(BEFORE, AFTER)
         ("tool_error_share > 1%", "cannot be told"),
         ("size_bytes > 1MB", "not met"),
         ("errors > 10%", "not met"),
+        ("cost_usd > 2 USD", "met"),
+        ("cost_usd > 50%", "met"),
+        ("cost_per_task > 1", "not met"),
+        ("tokens_per_session > 1000", "met"),
+        ("cached_share < 10%", "met"),
+        ("model:p/large cost_usd > 2USD", "met"),
+        ("model:p/large input_tokens > 20%", "met"),
+        ("model:p/small cost_usd > 1", "cannot be told"),
+        ("model:p/small calls < 1", "cannot be told"),
+        ("model:* output_tokens > 1000", "not met"),
     ],
 )
 def test_condition_is_judged_as_the_reference_says(text: str, judgement: str) -> None:
@@ -56,12 +75,15 @@ def test_outcome_says_by_which_values() -> None:
     says = parse_condition("tool:* p50 > 20%").judge(COMPARISON, BEFORE, AFTER).says
     assert says == "pytest: 1.00 s → 1.50 s (+50.0%)"
     assert parse_condition("tasks_per_hour < 8").judge(COMPARISON, BEFORE, AFTER).says == "tasks_per_hour: 5"
+    says = parse_condition("model:* cost_usd > 10%").judge(COMPARISON, BEFORE, AFTER).says
+    assert says == "p/large: 1.00 USD → 2.50 USD (+150.0%)"
+    assert parse_condition("cost_per_task > 0").judge(COMPARISON, BEFORE, AFTER).says == "cost_per_task: 0.25 USD"
 
 
 @pytest.mark.parametrize(
     ("text", "position", "expected"),
     [
-        ("", 1, "a figure, task:NAME or tool:NAME is expected, not the end at character 1"),
+        ("", 1, "a figure, task:NAME, tool:NAME or model:NAME is expected, not the end at character 1"),
         ("tool:pytest p50 > x", 19, "a number is expected, not 'x' at character 19"),
         ("tool:pytest p50 20%", 17, "> or >= or < or <= is expected, not '20%' at character 17"),
         ("tool:pytest p49 > 20%", 13, "is expected, not 'p49' at character 13"),
@@ -77,6 +99,9 @@ def test_outcome_says_by_which_values() -> None:
         ("tasks_per_hour slower", 16, "is expected, not 'slower' at character 16"),
         ("tasks_per_hour < 8 and slower", 20, "is expected"),
         ("__import__('os')", 1, "is expected"),
+        ("model:a > 5", 9, "calls, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd is"),
+        ("model:a slower", 9, "is expected, not 'slower'"),
+        ("cost_usd > 5 EUR", 14, "USD, % or nothing is expected behind the number"),
     ],
 )
 def test_condition_that_cannot_be_read_is_pointed_at(text: str, position: int, expected: str) -> None:
@@ -97,6 +122,8 @@ def test_condition_that_cannot_be_read_is_pointed_at(text: str, position: int, e
         ("tool:* p50=1s", "not met"),
         ("tool_error_share=5%", "cannot be told"),
         ("errors=0", "met"),
+        ("cost_usd=2", "not met"),
+        ("model:* cost_usd=3 USD", "met"),
     ],
 )
 def test_target_is_reached_from_the_side_that_is_better(text: str, judgement: str) -> None:
@@ -104,7 +131,9 @@ def test_target_is_reached_from_the_side_that_is_better(text: str, judgement: st
     assert parse_target(text).judge(AFTER).judgement == judgement
 
 
-@pytest.mark.parametrize("text", ["tool_calls=5", "tool:a count=5", "tasks_per_hour", "tasks_per_hour=8%", "slower"])
+@pytest.mark.parametrize(
+    "text", ["tool_calls=5", "tool:a count=5", "model:a calls=5", "tasks_per_hour", "tasks_per_hour=8%", "slower"]
+)
 def test_target_that_cannot_be_one_is_refused(text: str) -> None:
     """A change has no target, nor has what is neither better nor worse."""
     with pytest.raises(ConditionError):
@@ -124,4 +153,6 @@ def test_name_that_is_nowhere_is_told() -> None:
     """A condition on it would never be met, and check nothing."""
     assert missing(parse_measure("tool:pytset"), BEFORE, AFTER) == "there is no tool 'pytset'"
     assert missing(parse_measure("tool:pytest"), BEFORE, AFTER) is None
+    assert missing(parse_measure("model:p/smal calls"), BEFORE, AFTER) == "there is no model 'p/smal'"
+    assert missing(parse_measure("model:p/small calls"), BEFORE, AFTER) is None
     assert missing(None, BEFORE, AFTER) is None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deia.analysis import Gap, PathStep, SessionProfile, TimeShares, analyze_session, profile_session
+from deia.analysis import Gap, PathStep, SessionProfile, TimeShares, analyze_session, profile_session, usage
 from deia.analysis.profile import errors, files, models, repeated, work
 from deia.analysis.profile import timeline as timeline_module
 from deia.analysis.profile.shown import PATH_SHOWN
@@ -510,7 +510,13 @@ def test_memory_does_not_grow_with_the_log(journal: Path, monkeypatch: pytest.Mo
     """Every call, path, response and error is another one; past the bounds, twice as many take no more."""
     for module, name in (
         *((timeline_module, "ENTRIES_KEPT"), (files, "PATHS_KEPT"), (repeated, "CALLS_KEPT"), (errors, "KINDS_KEPT")),
-        *((models, "RESPONSES_KEPT"), (work, "PIECES_KEPT"), (work, "_NAMES_KEPT"), (timeline_module, "NAMES_KEPT")),
+        *(
+            (models, "RESPONSES_KEPT"),
+            (usage, "RESPONSES_KEPT"),
+            (work, "PIECES_KEPT"),
+            (work, "_NAMES_KEPT"),
+            (timeline_module, "NAMES_KEPT"),
+        ),
     ):
         monkeypatch.setattr(module, name, 100)
 

@@ -14,6 +14,7 @@ from deia.analysis import fleet
 from deia.analysis.figures import Figures
 from deia.analysis.fleet import look_at_all
 from deia.analysis.sessions import look_at
+from deia.analysis.usage import ModelUsage
 from deia.queue.layout import queue_path
 from support.fleets import write_session
 from support.journals import START, Lines, journal_path, write_queue
@@ -43,6 +44,20 @@ def test_finished_session_has_its_figures(tmp_path: Path) -> None:
     assert {name: of.total_ms for name, of in found.durations["tool"].items()} == {"pytest": 400, "git": 5}
     build = found.durations["task"]["build"]
     assert (build.count, build.smallest_ms, build.largest_ms, build.total_ms) == (3, 60_000, 60_000, 180_000)
+
+
+def test_tokens_and_cost_are_among_the_figures(tmp_path: Path) -> None:
+    """In all, and by model; through another process as well."""
+    paths = [write_session(tmp_path, name, models={"a": (1000, 0.5), "b": (20, None)}) for name in ("s", "t")]
+    found = look_at(paths[0])
+    of = found.figures
+    assert (of.model_calls, of.input_tokens, of.output_tokens, of.tokens, of.cost_usd) == (2, 1020, 102, 1122, 0.5)
+    assert found.models == {"p/a": ModelUsage(1, 1000, 100, cost_usd=0.5), "p/b": ModelUsage(1, 20, 2)}
+    assert [each.models for each in look_at_all(paths, workers=2)] == [found.models] * 2
+    of.add(look_at(paths[1]).figures)
+    assert (of.tokens, of.cost_usd) == (2244, 1.0)
+    of.add(Figures())
+    assert of.cost_usd == 1.0
 
 
 def test_durations_are_the_same_read_ahead_as_line_by_line(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from deia.analysis.summary import summarize_session
     from deia.analysis.tasks import OpenTask
     from deia.analysis.tools import ToolStatistics
+    from deia.analysis.usage import ModelUsage
 
 _HOME_OF = {
     "AnalysisCache": "deia.analysis.cache",
@@ -37,6 +38,7 @@ _HOME_OF = {
     "FileProfile": "deia.analysis.profile",
     "Gap": "deia.analysis.profile",
     "ModelProfile": "deia.analysis.profile",
+    "ModelUsage": "deia.analysis.usage",
     "OpenTask": "deia.analysis.tasks",
     "PathStep": "deia.analysis.profile",
     "RepeatedCall": "deia.analysis.profile",
@@ -58,6 +60,7 @@ __all__ = [
     "FileProfile",
     "Gap",
     "ModelProfile",
+    "ModelUsage",
     "OpenTask",
     "PathStep",
     "RepeatedCall",

@@ -29,8 +29,8 @@ class AnalysisCache:
     """Keeps what logs amounted to, so that `analyze_session` goes on from there when it is given the same cache again.
 
     One for each log, or one for many; also for use from several threads. It lies in memory, and takes less than 100 KB
-    a log, or what its open tasks and distinct names take. It never changes a result: where a log is not what was read
-    before with something behind it, it is read in full.
+    a log, or what its open tasks, distinct names and model calls take. It never changes a result: where a log is not
+    what was read before with something behind it, it is read in full.
     """
 
     def __init__(self) -> None:

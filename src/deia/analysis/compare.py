@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from deia.analysis.figures import METRICS, SUMS, Figures
 from deia.analysis.percentiles import Percentiles, value_of
 from deia.analysis.ranksum import RankSum, holm, rank_sum, ratio
 from deia.analysis.sessions import Durations, Kind, SessionFigures
+from deia.analysis.usage import ModelUsage, added
 
 NOISE = 0.01
 """How likely one comparison may take noise for a change, all that is looked at together."""
@@ -135,6 +136,21 @@ class FigureChange:
 
 
 @dataclass(frozen=True)
+class ModelChange:
+    """What the calls of one model took in both groups.
+
+    Attributes:
+        name: `provider/model`.
+        before: In the first group; None where it was not called.
+        after: In the second.
+    """
+
+    name: str
+    before: ModelUsage | None
+    after: ModelUsage | None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Two groups of sessions side by side.
 
@@ -145,6 +161,7 @@ class Comparison:
         changes: What became of tasks and tools, what took the most additional time first.
         by_session: Whether there were enough sessions to tell what differs between them from what differs within; else
             each run and call was taken by itself.
+        models: What was paid for models, the one with the most tokens in both groups together first.
     """
 
     before: Figures
@@ -152,6 +169,7 @@ class Comparison:
     figures: list[FigureChange]
     changes: list[Change]
     by_session: bool
+    models: list[ModelChange] = field(default_factory=list)
 
     def of(self, kind: Kind) -> list[Change]:
         """Return what became of tasks, or of tools."""
@@ -183,10 +201,12 @@ class Group:
 
     Attributes:
         figures: Their key figures.
+        models: `"provider/model"` → the tokens and the cost of its calls.
     """
 
     def __init__(self, sessions: Iterable[SessionFigures] = ()) -> None:
         self.figures = Figures()
+        self.models: dict[str, ModelUsage] = {}
         self._samples: dict[tuple[Kind, str], _Sample] = {}
         self._values: dict[str, Counter[float]] = {name: Counter() for name in METRICS.keys() - SUMS}
         for session in sessions:
@@ -202,6 +222,8 @@ class Group:
                 if sample is None:
                     sample = self._samples[kind, name] = _Sample()
                 sample.add(cluster, durations)
+        for name, usage in session.models.items():
+            self.models.setdefault(name, ModelUsage()).add(usage)
         for name, values in self._values.items():
             value = METRICS[name].of(session.figures)
             if value is not None:
@@ -269,6 +291,10 @@ def compare(before: Group, after: Group, *, smallest_change: float = SMALLEST_CH
         [draft() for draft in figures],
         sorted(changes, key=lambda change: (-change.extra_ms, change.kind, change.name)),
         tests.by_session,
+        [
+            ModelChange(name, before.models.get(name), after.models.get(name))
+            for name in added((before.models, after.models))
+        ],
     )
 
 

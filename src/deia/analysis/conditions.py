@@ -1,10 +1,13 @@
 """What a comparison, or a figure, is held against: `--fail-if` and `--target`, a grammar of a few lines.
 
-    condition = verdict | subject verdict | subject [statistic] operator value
-    target    = subject [statistic] "=" value
-    subject   = FIGURE | ("task" | "tool") ":" (NAME | '"' NAME '"' | "*")
+    condition = verdict | subject verdict | measure operator value
+    target    = measure "=" value
+    measure   = subject [statistic] | "model" ":" name paid
+    subject   = FIGURE | ("task" | "tool") ":" name
+    name      = NAME | '"' NAME '"' | "*"
     verdict   = "slower" | "failing" | "worse"
     statistic = "p50" | "p95" | "mean" | "max" | "total" | "count" | "error_share"
+    paid      = "calls" | "input_tokens" | "output_tokens" | "cache_read_tokens" | "cache_write_tokens" | "cost_usd"
     operator  = ">" | ">=" | "<" | "<="
     value     = NUMBER [UNIT]
 
@@ -16,13 +19,14 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from deia.analysis.compare import Comparison, Spread
 from deia.analysis.figures import METRICS, Figures, Unit
 from deia.analysis.sessions import Kind
+from deia.analysis.usage import ModelUsage
 
 ANY = "*"
 """A name that stands for each."""
@@ -44,18 +48,30 @@ STATISTICS: dict[str, tuple[Unit, Callable[[Spread], float]]] = {
     "error_share": ("share", lambda of: of.error_share),
 }
 """What can be asked of the durations of a task or a tool: what it is counted in, and how it is computed."""
-_KINDS: dict[str, Kind] = {"task": "task", "tool": "tool"}
+PAID: dict[str, tuple[Unit, Literal["lower"] | None, Callable[[ModelUsage], float | None]]] = {
+    "calls": ("count", None, lambda of: of.calls),
+    "input_tokens": ("count", "lower", lambda of: of.input_tokens),
+    "output_tokens": ("count", "lower", lambda of: of.output_tokens),
+    "cache_read_tokens": ("count", None, lambda of: of.cache_read_tokens),
+    "cache_write_tokens": ("count", None, lambda of: of.cache_write_tokens),
+    "cost_usd": ("usd", "lower", lambda of: of.cost_usd),
+}
+"""What can be asked of a model: what it is counted in, whether less is better, and how it is computed."""
+_KINDS: dict[str, Kind | Literal["model"]] = {"task": "task", "tool": "tool", "model": "model"}
 _UNITS: dict[Unit, dict[str, float]] = {
     "ms": {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000},
     "bytes": {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9},
     "share": {"%": 0.01},
+    "usd": {"USD": 1},
     "count": {},
     "per_hour": {},
 }
 _TOKEN = re.compile(
     r"\s*(?:(?P<operator>[<>]=?|=)|(?P<number>[+-]?(?:\d+(?:\.\d+)?|\.\d+))(?:\s*(?P<unit>%|[A-Za-z]+))?(?![\w.])"
-    r'|(?P<word>(?:(?:task|tool):(?:"[^"]*"|[^\s<>="]+))|\w+))'
+    r'|(?P<word>(?:(?:task|tool|model):(?:"[^"]*"|[^\s<>="]+))|\w+))'
 )
+
+_NAMED = "task:NAME, tool:NAME or model:NAME"
 
 Judgement = Literal["met", "not met", "cannot be told"]
 
@@ -77,6 +93,7 @@ class Side(Protocol):
     """One of the groups that are compared, or a session."""
 
     figures: Figures
+    models: dict[str, ModelUsage]
 
     def names(self, kind: Kind) -> list[str]: ...
 
@@ -85,30 +102,34 @@ class Side(Protocol):
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure, or a statistic of tasks or tools.
+    """A figure, a statistic of tasks or tools, or what was paid for models.
 
     Attributes:
         text: As it was written.
-        kind: Whether it is of tasks or of tools; None for a figure.
+        kind: What it is of; None for a figure.
         name: The figure, or the name; `ANY` for each.
         statistic: Which; None for a figure.
     """
 
     text: str
-    kind: Kind | None
+    kind: Kind | Literal["model"] | None
     name: str
     statistic: str | None
 
     @property
     def unit(self) -> Unit:
         """What it is counted in."""
-        return METRICS[self.name].unit if self.statistic is None else STATISTICS[self.statistic][0]
+        if self.statistic is None:
+            return METRICS[self.name].unit
+        return PAID[self.statistic][0] if self.kind == "model" else STATISTICS[self.statistic][0]
 
     @property
     def better(self) -> Literal["higher", "lower"] | None:
         """Which direction is the better one; None where that depends."""
         if self.statistic is None:
             return METRICS[self.name].better
+        if self.kind == "model":
+            return PAID[self.statistic][1]
         return None if self.statistic == "count" else "lower"
 
     def of(self, side: Side, name: str | None = None) -> float | None:
@@ -116,10 +137,13 @@ class Measure:
 
         Args:
             side: Of which group.
-            name: Of which task or tool, where it is of each.
+            name: Of which task, tool or model, where it is of each.
         """
         if self.kind is None or self.statistic is None:
             return METRICS[self.name].of(side.figures)
+        if self.kind == "model":
+            usage = side.models.get(name or self.name)
+            return None if usage is None else PAID[self.statistic][2](usage)
         spread = side.spread(self.kind, name or self.name)
         return None if spread is None else STATISTICS[self.statistic][1](spread)
 
@@ -306,6 +330,8 @@ def shown(value: float, unit: Unit) -> str:
         return f"{100 * value:.1f} %"
     if unit == "ms":
         return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.2f} s"
+    if unit == "usd":
+        return f"{value:.4g} USD" if value < 1 else f"{value:,.2f} USD"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
 
 
@@ -336,11 +362,11 @@ class _Tokens:
         """Take what a condition is about."""
         found = self._peek()
         if found is None or found["word"] is None:
-            raise ConditionError(self.text, self.start(), "a figure, task:NAME or tool:NAME is expected")
+            raise ConditionError(self.text, self.start(), f"a figure, {_NAMED} is expected")
         word = found["word"]
         if ":" not in word and word not in METRICS:
             known = ", ".join(METRICS)
-            raise ConditionError(self.text, self.start(), f"a figure ({known}), task:NAME or tool:NAME is expected")
+            raise ConditionError(self.text, self.start(), f"a figure ({known}), {_NAMED} is expected")
         self.at = found.end()
         return word
 
@@ -373,6 +399,11 @@ def _measure(tokens: _Tokens) -> tuple[Measure, bool]:
     kind, colon, name = subject.partition(":")
     if not colon:
         return _figure(subject), False
+    if kind == "model":
+        paid = tokens.word(tuple(PAID))
+        if paid is None:
+            raise ConditionError(tokens.text, tokens.start(), f"{', '.join(PAID)} is expected")
+        return Measure(tokens.text[begin : tokens.at], "model", name.strip('"'), paid), True
     statistic = tokens.word(tuple(STATISTICS))
     text = tokens.text[begin : tokens.at]
     return Measure(text, _KINDS[kind], name.strip('"'), statistic or "p50"), statistic is not None
@@ -398,17 +429,22 @@ def _value(tokens: _Tokens, measure: Measure, *, may_be_relative: bool) -> tuple
 
 
 def _names(measure: Measure, *sides: Side) -> Iterator[str | None]:
-    """Yield the names that a measure is of; None for a figure, and for one task or tool."""
+    """Yield the names that a measure is of; None for a figure, and for one task, tool or model."""
     if measure.kind is None or measure.name != ANY:
         yield None
         return
-    yield from sorted({name for side in sides for name in side.names(measure.kind)})
+    yield from sorted({name for side in sides for name in _known(side, measure.kind)})
 
 
 def missing(measure: Measure | None, *sides: Side) -> str | None:
     """Return what a measure is of if it is on no side at all: a name that is written wrong, most likely."""
     if measure is None or measure.kind is None or measure.name == ANY:
         return None
-    if any(measure.name in side.names(measure.kind) for side in sides):
+    if any(measure.name in _known(side, measure.kind) for side in sides):
         return None
     return f"there is no {measure.kind} {measure.name!r}"
+
+
+def _known(side: Side, kind: Kind | Literal["model"]) -> Collection[str]:
+    """Return the names of one kind on one side."""
+    return side.models if kind == "model" else side.names(kind)

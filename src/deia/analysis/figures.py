@@ -8,8 +8,9 @@ from typing import Literal
 
 from deia.analysis.session import per_hour
 
-Unit = Literal["count", "ms", "per_hour", "share", "bytes"]
-"""What a figure is counted in: a number, milliseconds, a number per hour, a part of a whole (0 to 1), bytes."""
+Unit = Literal["count", "ms", "per_hour", "share", "bytes", "usd"]
+"""What a figure is counted in: a number, milliseconds, a number per hour, a part of a whole (0 to 1), bytes, US
+dollars."""
 
 
 @dataclass
@@ -32,6 +33,13 @@ class Figures:
         errors: What went wrong: failed tool calls, and recorded errors.
         dropped: Events dropped on purpose because the queue was full.
         size_bytes: Size of the sessions' files.
+        model_calls: Model calls, each response once.
+        input_tokens: Tokens of their whole input, cached ones included.
+        output_tokens: Of their whole output, reasoning included.
+        cache_read_tokens: Of the input, those from the provider's cache.
+        cache_write_tokens: Of the input, those that went into it.
+        reasoning_tokens: Of the output, reasoning.
+        cost_usd: US dollars, of the calls that say; None where none does.
     """
 
     sessions: int = 0
@@ -49,11 +57,25 @@ class Figures:
     errors: int = 0
     dropped: int = 0
     size_bytes: int = 0
+    model_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = None
 
     def add(self, other: Figures) -> None:
         """Add the figures of other sessions."""
         for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+            more = getattr(other, field.name)
+            if more is not None:
+                setattr(self, field.name, (getattr(self, field.name) or 0) + more)
+
+    @property
+    def tokens(self) -> int:
+        """Those of the input and of the output."""
+        return self.input_tokens + self.output_tokens
 
 
 @dataclass(frozen=True)
@@ -75,12 +97,20 @@ class Metric:
     of: Callable[[Figures], float | None]
 
 
-def _mean(part: float, number: int) -> float | None:
-    return part / number if number else None
+def _mean(part: float | None, number: int) -> float | None:
+    return part / number if number and part is not None else None
 
 
 def _rate(number: int, figures: Figures) -> float | None:
     return per_hour(number, figures.session_ms) if figures.session_ms else None
+
+
+def _tokens(figures: Figures) -> int | None:
+    return figures.tokens if figures.model_calls else None
+
+
+def _cached(figures: Figures) -> float | None:
+    return _mean(figures.cache_read_tokens, figures.input_tokens)
 
 
 METRICS = {
@@ -102,6 +132,15 @@ METRICS = {
         Metric("errors_per_hour", "Errors / h", "per_hour", "lower", lambda of: _rate(of.errors, of)),
         Metric("files_read_per_hour", "Files read / h", "per_hour", None, lambda of: _rate(of.files_read, of)),
         Metric("files_written_per_hour", "Files written / h", "per_hour", None, lambda of: _rate(of.files_written, of)),
+        Metric("model_calls", "Model calls", "count", None, lambda of: of.model_calls),
+        Metric("input_tokens", "Input tokens", "count", "lower", lambda of: of.input_tokens),
+        Metric("output_tokens", "Output tokens", "count", "lower", lambda of: of.output_tokens),
+        Metric("cached_share", "Input from cache", "share", "higher", _cached),
+        Metric("tokens_per_session", "Tokens / session", "count", "lower", lambda of: _mean(_tokens(of), of.sessions)),
+        Metric("tokens_per_task", "Tokens / task", "count", "lower", lambda of: _mean(_tokens(of), of.tasks)),
+        Metric("cost_usd", "Cost", "usd", "lower", lambda of: of.cost_usd),
+        Metric("cost_per_session", "Cost / session", "usd", "lower", lambda of: _mean(of.cost_usd, of.sessions)),
+        Metric("cost_per_task", "Cost / task", "usd", "lower", lambda of: _mean(of.cost_usd, of.tasks)),
         Metric("dropped", "Dropped events", "count", "lower", lambda of: of.dropped),
         Metric("size_bytes", "Size", "bytes", None, lambda of: of.size_bytes),
     )
@@ -109,4 +148,9 @@ METRICS = {
 """By name, in the order in which they are shown. Those of `SUMS` grow with how much was recorded, and say nothing of
 how well it went; the others can be compared whatever the number of sessions."""
 
-SUMS = frozenset({"sessions", "events", "tasks", "open_tasks", "tool_calls", "errors", "dropped", "size_bytes"})
+SUMS = frozenset(
+    {
+        *("sessions", "events", "tasks", "open_tasks", "tool_calls", "errors", "dropped", "size_bytes"),
+        *("model_calls", "input_tokens", "output_tokens", "cost_usd"),
+    }
+)

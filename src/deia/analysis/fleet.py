@@ -19,6 +19,7 @@ from deia import system
 from deia.analysis.chunks import SHORT_BYTES, fitting_workers, import_lane
 from deia.analysis.figures import Figures
 from deia.analysis.sessions import Durations, SessionFigures, look_at
+from deia.analysis.usage import ModelUsage
 from deia.analysis.workers import PACKAGES
 from deia.journal.progress import OnProgress
 from deia.journal.segments import Listings
@@ -156,13 +157,15 @@ def work() -> None:
 def _pack(number: int, found: SessionFigures) -> bytes:
     """Return the line by which a worker tells of a session; its path the other side knows, and it may be no text."""
     problem = None if found.problem is None else found.problem.encode(errors="backslashreplace").decode()
-    rest = (found.agent_id, found.session_id, found.state, found.began, found.ended, found.figures, found.durations)
-    return orjson.dumps([number, *rest, problem], None, orjson.OPT_APPEND_NEWLINE)
+    whose = (found.agent_id, found.session_id, found.state, found.began, found.ended)
+    rest = (found.figures, found.durations, found.models, problem)
+    return orjson.dumps([number, *whose, *rest], None, orjson.OPT_APPEND_NEWLINE)
 
 
 def _unpack(line: bytes, journals: Sequence[Path]) -> tuple[int, SessionFigures]:
-    number, agent_id, session_id, state, began, ended, figures, durations, problem = orjson.loads(line)
+    number, agent_id, session_id, state, began, ended, figures, durations, models, problem = orjson.loads(line)
     named = {kind: {name: Durations(**each) for name, each in names.items()} for kind, names in durations.items()}
+    usage = {name: ModelUsage(**each) for name, each in models.items()}
     path = os.fspath(journals[number])
-    found = SessionFigures(path, agent_id, session_id, state, began, ended, Figures(**figures), named, problem)
+    found = SessionFigures(path, agent_id, session_id, state, began, ended, Figures(**figures), named, usage, problem)
     return number, found

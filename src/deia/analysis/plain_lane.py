@@ -16,8 +16,9 @@ from typing import Any
 import orjson
 
 from deia.analysis.percentiles import buckets_of
-from deia.analysis.stretch import Closed, Completion, RunTimes, Stretch, ToolFigures
+from deia.analysis.stretch import Closed, Completion, ModelCall, RunTimes, Stretch, ToolFigures
 from deia.analysis.typed_lines import PARSING_ERRORS, IrregularError, TypedLines
+from deia.analysis.usage import call_of
 
 _BLOCK_BYTES = 64 * 1024
 """Lines of one block, and what they are parsed into, stay in a core's cache."""
@@ -128,7 +129,7 @@ def _add_up(blocks: _Lines) -> Stretch:
         raise IrregularError
     agent_id, session_id = _whose(block[0])
     typed = TypedLines(agent_id, session_id, many=blocks.are_many)
-    tool_event, file_event, task_event, session_event = typed.counted
+    tool_event, file_event, task_event, llm_event, session_event = typed.counted
     parse = typed.parse
     first, _ = typed.parse_with_care(block[0])
     first_seq, seq = first.seq, first.seq - 1
@@ -144,6 +145,7 @@ def _add_up(blocks: _Lines) -> Stretch:
     open_here: dict[int, Any] = {}
     completions: list[Completion] = []
     closed: list[Closed] = []
+    model_calls: list[ModelCall] = []
     times: list[float] = []
     tasks = orphans = dropped = odd = 0
     for lines in chain((block,), rest):
@@ -224,7 +226,9 @@ def _add_up(blocks: _Lines) -> Stretch:
                             raise IrregularError
                         timestamp = event.timestamp
                         types[kind.__name__] = types.get(kind.__name__, 0) + 1
-                        if kind is session_event:
+                        if kind is llm_event:
+                            model_calls.append(call_of(event))
+                        elif kind is session_event:
                             dropped += event.dropped or 0
                     if timestamp > latest:
                         latest = timestamp
@@ -235,7 +239,7 @@ def _add_up(blocks: _Lines) -> Stretch:
                 odd += 1
                 if odd == _MOST_ODD_LINES:
                     typed = TypedLines(agent_id, session_id, many=blocks.are_many, loose=True)
-                    tool_event, file_event, task_event, session_event = typed.counted
+                    tool_event, file_event, task_event, llm_event, session_event = typed.counted
                     parse = typed.parse
                 event, session_start = typed.parse_with_care(lines[seq - before_block])
                 if session_start is not None:
@@ -275,6 +279,7 @@ def _add_up(blocks: _Lines) -> Stretch:
         ],
         closed=closed,
         dropped=dropped,
+        model_calls=model_calls,
     )
 
 

@@ -9,7 +9,8 @@ from deia.analysis.clock import Clock
 from deia.analysis.stretch import Stretch
 from deia.analysis.tasks import OpenTask, TaskAccumulator
 from deia.analysis.tools import ToolAccumulator, ToolStatistics
-from deia.events import FileEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
+from deia.analysis.usage import ModelUsage, UsageAccumulator, call_of
+from deia.events import FileEvent, LLMEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
 from deia.journal.damage import Damage, DamageLog
 from deia.journal.reader import Entry
 
@@ -52,6 +53,7 @@ class SessionAnalysis:
         damage_count: How many there are.
         damages_capped: Whether there are more than are listed.
         unreadable_lines: How many of them are lines that cannot be read.
+        models: `"provider/model"` → the tokens and the cost of its calls, the one with the most tokens first.
     """
 
     task_breakdown: dict[str, int]
@@ -80,6 +82,7 @@ class SessionAnalysis:
     damage_count: int = 0
     damages_capped: bool = False
     unreadable_lines: int = 0
+    models: dict[str, ModelUsage] = field(default_factory=dict)
 
 
 class SessionAccumulator:
@@ -88,6 +91,7 @@ class SessionAccumulator:
     def __init__(self) -> None:
         self.tasks = TaskAccumulator()
         self.tools = ToolAccumulator()
+        self.usage = UsageAccumulator()
         self.clock = Clock()
         self.operations: Counter[str] = Counter()
         self.types: Counter[str] = Counter()
@@ -110,6 +114,8 @@ class SessionAccumulator:
             self.operations[event.operation] += 1
         elif isinstance(event, TaskEvent):
             self.tasks.feed(event, original=original, failed=bool(entry.record.fields.get("error")))
+        elif isinstance(event, LLMEvent):
+            self.usage.feed(call_of(event))
         elif isinstance(event, SessionEvent):
             self.dropped += event.dropped or 0
         elif isinstance(event, UnknownEvent):
@@ -128,6 +134,8 @@ class SessionAccumulator:
         self.clock.add(stretch.session_id, stretch.earliest, stretch.latest, stretch.runs)
         self.tasks.add(stretch)
         self.tools.add(stretch.tools)
+        for call in stretch.model_calls:
+            self.usage.feed(call)
         self.dropped += stretch.dropped
 
     def finish(self, *, bottleneck_share: float, end: float | None, damages: DamageLog) -> SessionAnalysis:
@@ -169,6 +177,7 @@ class SessionAccumulator:
             damage_count=damages.count,
             damages_capped=damages.capped,
             unreadable_lines=damages.by_kind["unreadable"],
+            models=self.usage.finish(),
         )
 
     def _open_tasks(self, end: float | None) -> list[OpenTask]:

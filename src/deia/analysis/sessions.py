@@ -12,6 +12,7 @@ from deia import system
 from deia.analysis.analyze import accumulate
 from deia.analysis.figures import Figures
 from deia.analysis.session import SessionAnalysis
+from deia.analysis.usage import ModelUsage, together
 from deia.errors import DeiaError, NotASessionLogError
 from deia.journal.check import QueueState, queue_state
 from deia.journal.progress import OnProgress
@@ -68,6 +69,7 @@ class SessionFigures:
         ended: Its last one so far.
         figures: Its key figures; all 0 where it cannot be read.
         durations: Of its tasks and of its tools, by name.
+        models: `"provider/model"` → the tokens and the cost of its calls.
         problem: Why it cannot be read.
     """
 
@@ -79,6 +81,7 @@ class SessionFigures:
     ended: float | None
     figures: Figures
     durations: dict[Kind, dict[str, Durations]] = field(default_factory=dict)
+    models: dict[str, ModelUsage] = field(default_factory=dict)
     problem: str | None = None
 
     @property
@@ -138,6 +141,7 @@ def look_at(
             },
             "tool": {name: Durations(*each) for name, each in tools.figures().items()},
         },
+        analysis.models,
     )
 
 
@@ -150,6 +154,7 @@ def figures_of(analysis: SessionAnalysis, size_bytes: int) -> Figures:
     """
     tools = analysis.tools.values()
     tool_errors = sum(tool.errors for tool in tools)
+    usage = together(analysis.models.values())
     return Figures(
         sessions=1,
         session_ms=analysis.session_time_ms,
@@ -166,6 +171,13 @@ def figures_of(analysis: SessionAnalysis, size_bytes: int) -> Figures:
         errors=tool_errors + analysis.events_by_type.get("ErrorEvent", 0),
         dropped=analysis.dropped,
         size_bytes=size_bytes,
+        model_calls=usage.calls,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        cost_usd=usage.cost_usd,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -27,6 +28,14 @@ each bucket, with how many durations fell into it."""
 
 TaskFigures = ToolFigures
 """The completed runs of one name, likewise."""
+
+CallFigures = tuple[Any, ...]
+"""What a model call took, None where its line does not say: tokens of the input, of the output, read from the cache,
+written to it, of reasoning, five whole numbers; and US dollars."""
+
+ModelCall = tuple[str, str | None, CallFigures]
+"""What a line says of a model call: `provider/model`; the response, if it has a name; its figures. Which lines tell of
+the same response only the whole log shows, so all are kept."""
 
 
 @dataclass(slots=True)
@@ -55,6 +64,7 @@ class Stretch:
         opened: Tasks that began in it and did not complete in it.
         closed: Tasks that completed in it and did not begin in it.
         dropped: Events dropped on purpose.
+        model_calls: Lines that tell of a model call, in their order.
     """
 
     begin: int
@@ -76,6 +86,7 @@ class Stretch:
     opened: list[Opened] = field(default_factory=list)
     closed: list[Closed] = field(default_factory=list)
     dropped: int = 0
+    model_calls: list[ModelCall] = field(default_factory=list)
 
     @property
     def last_seq(self) -> int:

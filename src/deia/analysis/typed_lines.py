@@ -99,6 +99,8 @@ _FIELDS: dict[str, tuple[tuple[Any, ...], ...]] = {
 """Type of event → its fields, in the order in which they are written, which is the order in which they are looked up:
 name, type, and the default of one that may be missing. Nothing is taken here that the reader would not take."""
 
+_COUNTED = ("ToolEvent", "FileEvent", "TaskEvent", "LLMEvent", "SessionEvent")
+
 _LAST_FIELDS = {"ToolEvent": _OUTCOME, "TaskEvent": _OUTCOME}
 """Of the fields that few lines have, the commonest: they come last, where the search for the others does not pass."""
 
@@ -138,7 +140,7 @@ class _Types:
         )
         all_fields = {kind: (*fields, *logged, *_LAST_FIELDS.get(kind, ())) for kind, fields in _FIELDS.items()}
         kinds = {kind: _struct(kind, fields, loose=loose) for kind, fields in all_fields.items()}
-        self.counted = tuple(map(kinds.__getitem__, ("ToolEvent", "FileEvent", "TaskEvent", "SessionEvent")))
+        self.counted = tuple(map(kinds.__getitem__, _COUNTED))
         self.all: Any = reduce(or_, kinds.values())
         self.decode: Callable[[bytes], Any] = Decoder(self.all).decode
         self.names = {kind: struct.__struct_fields__ for kind, struct in kinds.items()}
@@ -164,7 +166,7 @@ class TypedLines:
 
     Attributes:
         counted: The classes of the lines that more is done with than to count them: ToolEvent, FileEvent, TaskEvent,
-            SessionEvent.
+            LLMEvent, SessionEvent.
         parse: Returns a line, if everything in it is expected; raises one of `PARSING_ERRORS` where not, and where it
             has a `session_start`; or an `IrregularError`.
     """

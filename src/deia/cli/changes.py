@@ -11,7 +11,7 @@ from deia.analysis.ranksum import FEWEST_CLUSTERS
 from deia.cli import views
 from deia.cli.output import jsonable
 from deia.cli.page import Column, Page
-from deia.cli.text import count, duration, durations, plural, share, size
+from deia.cli.text import count, dollars, duration, durations, plural, share, size
 
 _CALLS = {"task": "run", "tool": "call"}
 
@@ -101,6 +101,7 @@ def document(
             {**jsonable(figure), "ratio": figure.ratio, "is_worse": figure.is_worse} for figure in comparison.figures
         ],
         "changes": [{**jsonable(change), "extra_ms": change.extra_ms} for change in comparison.changes],
+        "models": jsonable(comparison.models),
         "fail_if": [jsonable(outcome) for outcome in conditions],
         "targets": [jsonable(outcome) for outcome in targets],
     }
@@ -116,6 +117,8 @@ def figure_text(value: float | None, unit: Unit) -> str:
         return share(value, 1)
     if unit == "bytes":
         return size(round(value))
+    if unit == "usd":
+        return dollars(value)
     return count(round(value)) if float(value).is_integer() else f"{value:,.1f}"
 
 

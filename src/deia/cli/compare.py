@@ -24,6 +24,7 @@ from deia.cli.checks import (
 from deia.cli.output import Output
 from deia.cli.selection import Selection, readable, selection_options
 from deia.cli.text import plural
+from deia.cli.usage import show_model_changes
 
 Labels = tuple[str, str]
 
@@ -85,6 +86,7 @@ def compare_command(
     show_figures(page, comparison.figures)
     show_names(page, "Tasks", comparison.of("task"), output.limit)
     show_names(page, "Tools", comparison.of("tool"), output.limit)
+    show_model_changes(page, comparison.models, output.limit)
     show_checks(output, failures, reached)
     if as_json:
         output.document(document(comparison, labels, failures, reached))

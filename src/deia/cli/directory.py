@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from deia.analysis.compare import Group, Spread
 from deia.analysis.figures import METRICS
 from deia.analysis.sessions import Kind, SessionFigures
+from deia.analysis.usage import by_tokens, together
 from deia.cli import views
 from deia.cli.output import Output, jsonable
 from deia.cli.page import Column, Page
 from deia.cli.paths import all_sessions
 from deia.cli.selection import Selection, look
 from deia.cli.text import count, duration, durations, rate, share, size
+from deia.cli.usage import in_short, show_usage
 
 _BAD = frozenset({"damaged", "unreadable", "no log"})
 
@@ -55,6 +57,7 @@ def object_of(many: Many) -> dict[str, object]:
         "figures": {name: metric.of(many.together.figures) for name, metric in METRICS.items()},
         "tasks": _spreads(many, "task"),
         "tools": _spreads(many, "tool"),
+        "models": by_tokens(many.together.models),
         "sessions": [
             {
                 **{name: value for name, value in jsonable(session).items() if name not in ("figures", "durations")},
@@ -71,6 +74,7 @@ def show_many(page: Page, many: Many, limit: int | None) -> None:
         page.line("No session log there.", "quiet")
         return
     figures = many.together.figures
+    models = by_tokens(many.together.models)
     page.facts(
         [
             ("Sessions", _states(many.sessions)),
@@ -80,12 +84,14 @@ def show_many(page: Page, many: Many, limit: int | None) -> None:
             ("Files read", _counted(many, "files_read")),
             ("Files written", _counted(many, "files_written")),
             ("Tool calls", _counted(many, "tool_calls")),
+            *([("Model calls", in_short(together(models.values())))] if models else []),
             ("Errors", count(figures.errors)),
             ("Size", size(figures.size_bytes)),
         ]
     )
     _show_spreads(page, many, "task", "Where the time went", "Task", "Runs", limit)
     _show_spreads(page, many, "tool", "Tools", "Tool", "Calls", limit)
+    show_usage(page, models, limit)
     _show_sessions(page, many, limit)
 
 

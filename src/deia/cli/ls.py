@@ -10,6 +10,7 @@ import click
 
 from deia.analysis.figures import METRICS
 from deia.analysis.sessions import SessionFigures
+from deia.analysis.usage import added
 from deia.cli import text, views
 from deia.cli.output import Output, jsonable
 from deia.cli.page import Column
@@ -17,6 +18,7 @@ from deia.cli.paths import all_sessions, sessions_directory
 from deia.cli.selection import Selection, look, selection_options
 from deia.cli.status import FINE
 from deia.cli.text import count, duration, plural, size
+from deia.cli.usage import cost_text, show_usage
 
 _Key = Callable[[SessionFigures], "float | str | None"]
 
@@ -35,6 +37,8 @@ _NUMBERS: dict[str, _Key] = {
     "tasks": lambda session: session.figures.tasks,
     "tasks-per-hour": lambda session: METRICS["tasks_per_hour"].of(session.figures),
     "tool-calls": lambda session: session.figures.tool_calls,
+    "tokens": lambda session: session.figures.tokens,
+    "cost": lambda session: session.figures.cost_usd,
     "errors": lambda session: session.figures.errors,
     "size": lambda session: session.figures.size_bytes,
 }
@@ -52,11 +56,16 @@ _WIDE = (
     "Tasks",
     "Tasks / h",
     "Tool calls",
+    "Tokens",
+    "Cost",
     "Errors",
     "Size",
 )
-_NARROW = ("State", "Since", "Log", "Duration", "Tasks", "Tasks / h", "Tool calls", "Errors", "Size")
+_NARROW = ("State", "Since", "Log", "Duration", "Tasks", "Tasks / h", "Tool calls", "Tokens", "Cost", "Errors", "Size")
 """In a terminal, which is seldom wide enough for all: the log's name has agent and session in it."""
+
+_PAID = frozenset({"Tokens", "Cost"})
+"""Shown where a session has any."""
 
 _COLUMNS = {
     "State": Column("State", whole=True),
@@ -101,7 +110,8 @@ def ls(
 
     States: recording (a logger has it open), finished, interrupted (its process died, or it ended in a task), damaged,
     unreadable, no log; unknown where nothing tells whether it is open. Errors are failed tool calls and recorded
-    errors. The newest come first; what is sorted by numbers begins with the highest.
+    errors. Tokens (input and output) and cost are those of model calls, as far as the log tells: shown where there are
+    any, and by model where there are several. The newest come first; what is sorted by numbers begins with the highest.
 
     The exit code is 1 where a session is damaged, unreadable or no log.
     """
@@ -138,12 +148,16 @@ def _show(output: Output, found: Sequence[SessionFigures]) -> None:
             page.line("No session there.", "quiet")
         return
     shown = [_row(session) for session in found[: output.limit]]
-    columns = _WIDE if output.limit is None else _NARROW  # a pipe is as wide as it takes
+    columns: tuple[str, ...] = _WIDE if output.limit is None else _NARROW  # a pipe is as wide as it takes
+    models = added(session.models for session in found)
+    if not models:
+        columns = tuple(name for name in columns if name not in _PAID)
     page.table([_COLUMNS[name] for name in columns], [[row[name] for name in columns] for row in shown])
     views.say_more(page, len(found), output.limit, "session")
     for session in found:
         if session.problem is not None:
             page.line(f"{session.path}: {session.problem}", "bad")
+    show_usage(page, models, output.limit)
     page.gap()
     total = sum(session.figures.size_bytes for session in found)
     page.line(f"{plural(len(found), 'session')}, {size(total)}", "quiet")
@@ -164,6 +178,8 @@ def _row(session: SessionFigures) -> dict[str, str]:
             "Tasks": count(figures.tasks),
             "Tasks / h": "-" if per_hour is None else f"{per_hour:,.1f}",
             "Tool calls": count(figures.tool_calls),
+            "Tokens": count(figures.tokens) if figures.model_calls else "-",
+            "Cost": cost_text(figures.cost_usd),
             "Errors": count(figures.errors),
             "Size": size(figures.size_bytes),
         }

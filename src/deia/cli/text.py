@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from deia.text import clean, count, duration, durations, moment, plural, rate, share, size
+from deia.text import clean, count, dollars, duration, durations, moment, plural, rate, share, size
 
-__all__ = ["clean", "count", "duration", "durations", "moment", "plural", "rate", "share", "size"]
+__all__ = ["clean", "count", "dollars", "duration", "durations", "moment", "plural", "rate", "share", "size"]

@@ -25,9 +25,12 @@ from deia.cli.page import Column
 from deia.cli.paths import sessions_directory
 from deia.cli.selection import Selection, readable, selection_options
 from deia.cli.text import plural
+from deia.cli.usage import show_model_changes
 
 _SHOWN = ("sessions", "session_ms", "tasks", "tasks_per_hour", "tool_ms", "tool_error_share")
 """Figures that are shown where none is asked for."""
+_PAID = ("input_tokens", "output_tokens", "cost_usd")
+"""Likewise, if any period has them."""
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ASCII_BARS = "_.:-=+*#"
@@ -89,12 +92,12 @@ def trend_command(
 
     The exit code is 1 where an EXPR is so, or a target is not reached; 2 where one cannot be read.
     """
-    shown = measures or tuple(parse_measure(name) for name in _SHOWN)
+    shown = measures or tuple(parse_measure(name) for name in (*_SHOWN, *_PAID))
     sessions = readable(output, paths or (sessions_directory(),), Selection(agents, since, until))
     found = trend(sessions, shown, by=by, smallest_change=min_change)
     failures = judge_conditions(conditions, found.comparison, found.before, found.after)
     reached = judge_targets(targets, found.last)
-    _show(output, found, shown, by)
+    _show(output, found, shown, by, hidden=() if measures else _PAID)
     show_checks(output, failures, reached)
     if as_json:
         labels = f"first half of the {by}s", f"last half of the {by}s"
@@ -116,13 +119,19 @@ def trend_command(
         )
 
 
-def _show(output: Output, found: Trend, measures: Sequence[Measure], by: str) -> None:
+def _show(output: Output, found: Trend, asked: Sequence[Measure], by: str, *, hidden: Sequence[str]) -> None:
+    """Show the periods and what changed between them; a figure that is `hidden` only where any of them has it."""
     page = output.page
     points = found.points
     if not points:
         page.line("No session there.", "quiet")
         return
-    labels = [_label(measure) for measure in measures]
+    kept = [
+        at
+        for at, measure in enumerate(asked)
+        if measure.name not in hidden or any(point.values[at] for point in points)
+    ]
+    labels = [_label(asked[at]) for at in kept]
     shown = points[-output.limit :] if output.limit is not None else points
     if len(shown) < len(points):
         page.line(f"… {plural(len(points) - len(shown), f'earlier {by}')}; --json has them all", "quiet")
@@ -131,7 +140,7 @@ def _show(output: Output, found: Trend, measures: Sequence[Measure], by: str) ->
         [
             [
                 os.path.basename(point.label).removesuffix(".jsonl") if by == "session" else point.label,
-                *(figure_text(value, measure.unit) for value, measure in zip(point.values, measures, strict=True)),
+                *(figure_text(point.values[at], asked[at].unit) for at in kept),
             ]
             for point in shown
         ],
@@ -144,12 +153,13 @@ def _show(output: Output, found: Trend, measures: Sequence[Measure], by: str) ->
     page.facts(
         [
             (label, bars([point.values[at] for point in points], ascii_only=output.ascii_only))
-            for at, label in enumerate(labels)
+            for at, label in zip(kept, labels, strict=True)
         ]
     )
     half = len(points) // 2
     page.heading(f"From the first {plural(half, by)} (A) to the last {half:,} (B)")
     show_changes(page, found.comparison, output.limit)
+    show_model_changes(page, found.comparison.models, output.limit)
 
 
 def _label(measure: Measure) -> str:

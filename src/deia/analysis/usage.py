@@ -1,0 +1,136 @@
+"""What users pay for: the tokens and the cost of model calls, by model, each response counted once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deia.analysis.stretch import CallFigures, ModelCall
+
+if TYPE_CHECKING:
+    from deia.events import LLMEvent
+
+RESPONSES_KEPT = 64 * 1024
+"""How many responses are remembered, the newest, each by a hash of 64 bits, in case another line tells of one. As many
+as in a profile, so that both say the same; they take some 25 MB."""
+
+
+@dataclass
+class ModelUsage:
+    """The calls of one model, or of several together. Lines that tell of the same response are one call.
+
+    Attributes:
+        calls: How many there were.
+        input_tokens: Tokens of the whole input, cached ones included.
+        output_tokens: Of the whole output, reasoning included.
+        cache_read_tokens: Of the input, those from the provider's cache.
+        cache_write_tokens: Of the input, those that went into it.
+        reasoning_tokens: Of the output, reasoning.
+        cost_usd: US dollars, of the calls that say; None where none does.
+    """
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Those of the input and of the output."""
+        return self.input_tokens + self.output_tokens
+
+    def add(self, other: ModelUsage) -> None:
+        """Add other calls."""
+        self.calls += other.calls
+        self.count(
+            (
+                *(other.input_tokens, other.output_tokens, other.cache_read_tokens, other.cache_write_tokens),
+                *(other.reasoning_tokens, other.cost_usd),
+            )
+        )
+
+    def count(self, figures: CallFigures) -> None:
+        """Add what a call took; what its lines do not say counts as nothing."""
+        input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd = figures
+        self.input_tokens += input_tokens or 0
+        self.output_tokens += output_tokens or 0
+        self.cache_read_tokens += cache_read_tokens or 0
+        self.cache_write_tokens += cache_write_tokens or 0
+        self.reasoning_tokens += reasoning_tokens or 0
+        if cost_usd is not None:
+            self.cost_usd = (self.cost_usd or 0.0) + cost_usd
+
+
+def together(usages: Iterable[ModelUsage]) -> ModelUsage:
+    """Return what several models took together."""
+    whole = ModelUsage()
+    for usage in usages:
+        whole.add(usage)
+    return whole
+
+
+def added(groups: Iterable[dict[str, ModelUsage]]) -> dict[str, ModelUsage]:
+    """Return what each model took in several sessions, or groups of them, together; most tokens first."""
+    models: dict[str, ModelUsage] = {}
+    for group in groups:
+        for name, usage in group.items():
+            models.setdefault(name, ModelUsage()).add(usage)
+    return by_tokens(models)
+
+
+def by_tokens(models: dict[str, ModelUsage]) -> dict[str, ModelUsage]:
+    """Return models in the order in which they are shown: the one with the most tokens first."""
+    return dict(sorted(models.items(), key=lambda item: (-item[1].tokens, item[0])))
+
+
+def call_of(event: LLMEvent) -> ModelCall:
+    """Return what a line says of a model call."""
+    return (
+        f"{event.provider}/{event.model}",
+        event.response_id,
+        (
+            *(event.input_tokens, event.output_tokens, event.cache_read_tokens, event.cache_write_tokens),
+            *(event.reasoning_tokens, event.cost_usd),
+        ),
+    )
+
+
+class UsageAccumulator:
+    """Takes model calls in the order of the file."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, ModelUsage] = {}
+        self._responses: dict[int, tuple[str, CallFigures]] = {}
+
+    def feed(self, call: ModelCall) -> None:
+        """Take what one line says of a call."""
+        model, response_id, figures = call
+        if response_id is None:
+            _count(self._models, model, figures)
+            return
+        response = hash(response_id)
+        before = self._responses.pop(response, None)
+        if before is not None:  # the last line has the last word, as far as it says anything
+            figures = tuple(b if a is None else a for a, b in zip(figures, before[1], strict=True))
+        elif len(self._responses) >= RESPONSES_KEPT:
+            _count(self._models, *self._responses.pop(next(iter(self._responses))))
+        self._responses[response] = model, figures
+
+    def finish(self) -> dict[str, ModelUsage]:
+        """Return what each model took, the one with the most tokens first."""
+        models = {name: ModelUsage(**vars(usage)) for name, usage in self._models.items()}
+        for model, figures in self._responses.values():
+            _count(models, model, figures)
+        return by_tokens(models)
+
+
+def _count(models: dict[str, ModelUsage], model: str, figures: CallFigures) -> None:
+    usage = models.get(model)
+    if usage is None:
+        usage = models[model] = ModelUsage()
+    usage.calls += 1
+    usage.count(figures)

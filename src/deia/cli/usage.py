@@ -1,0 +1,66 @@
+"""What was paid for models, tokens and cost, on a page of `deia ls`, `analyze`, `compare` and `trend`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from deia.analysis.compare import ModelChange
+from deia.analysis.usage import ModelUsage
+from deia.cli import views
+from deia.cli.page import Column, Page
+from deia.cli.text import count, dollars, plural, share
+
+_PAID: dict[str, Callable[[ModelUsage], str]] = {
+    "Calls": lambda usage: count(usage.calls),
+    "Input": lambda usage: count(usage.input_tokens),
+    "Output": lambda usage: count(usage.output_tokens),
+    "Cost": lambda usage: cost_text(usage.cost_usd),
+}
+
+
+def cost_text(cost_usd: float | None) -> str:
+    """Return a cost; a dash where no line tells of one."""
+    return "-" if cost_usd is None else dollars(cost_usd)
+
+
+def in_short(usage: ModelUsage) -> str:
+    """Return what models took in one line."""
+    said = f"{plural(usage.calls, 'call')}: {count(usage.input_tokens)} tokens in, {count(usage.output_tokens)} out"
+    return said if usage.cost_usd is None else f"{said}, {dollars(usage.cost_usd)}"
+
+
+def show_usage(page: Page, models: Mapping[str, ModelUsage], limit: int | None) -> None:
+    """Show what each of several models took; what a single one took stands elsewhere already."""
+    if len(models) < 2:
+        return
+    page.heading("Models")
+    names = list(models)[:limit]
+    shown = [models[name] for name in names]
+    columns = {label: [text(usage) for usage in shown] for label, text in _PAID.items()}
+    cached = [share(usage.cache_read_tokens, usage.input_tokens) for usage in shown]
+    columns = {**columns, "Input from cache": cached}
+    page.table(
+        [Column("Model"), *(Column(label, number=True) for label in columns)],
+        zip(names, *columns.values(), strict=True),
+    )
+    views.say_more(page, len(models), limit, "model")
+
+
+def show_model_changes(page: Page, changes: Sequence[ModelChange], limit: int | None) -> None:
+    """Show what each of several models took, side by side; what a single one took are the figures."""
+    if len(changes) < 2:
+        return
+    page.heading("Models")
+    columns: dict[str, list[str]] = {}
+    for number, (label, text) in enumerate(_PAID.items()):
+        columns[f"{label} A"] = [_text(change.before, text) for change in changes[:limit]]
+        columns["B" + " " * number] = [_text(change.after, text) for change in changes[:limit]]  # each another key
+    page.table(
+        [Column("Model"), *(Column(label, number=True) for label in columns)],
+        zip([change.name for change in changes[:limit]], *columns.values(), strict=True),
+    )
+    views.say_more(page, len(changes), limit, "model")
+
+
+def _text(usage: ModelUsage | None, text: Callable[[ModelUsage], str]) -> str:
+    return "-" if usage is None else text(usage)
