@@ -1,9 +1,9 @@
 """Chrome's Trace Event Format, which Perfetto opens, and Chromium's older chrome://tracing.
 
 The format is https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU: an object whose
-`traceEvents` may come in any order; complete events (`ph` "X") have their begin and duration in microseconds; of those
-of one thread each pair must be nested or apart, which Perfetto insists on (https://perfetto.dev/docs/faq); of those that
-begin and end together the first in the file holds the others.
+`traceEvents` may come in any order; complete events (`ph` "X") have their begin and duration in microseconds. Of one
+thread each pair must be nested or apart, which Perfetto insists on (https://perfetto.dev/docs/faq); where two begin and
+end together, the first in the file holds the other.
 """
 
 from __future__ import annotations
