@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -35,6 +36,28 @@ def exported(write: Callable[[Iterable[Source]], Iterator[bytes]], *paths: Path)
 def exported_json(write: Callable[[Iterable[Source]], Iterator[bytes]], *paths: Path) -> Any:
     """The same, where it is one JSON document."""
     return orjson.loads(exported(write, *paths))
+
+
+def parsed_otlp(content: bytes) -> list[Any]:
+    """Return the requests that OpenTelemetry's own messages make of lines; what these do not know is an error."""
+    from google.protobuf.json_format import ParseDict  # opentelemetry-proto may be missing
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    return [ParseDict(_with_bytes(json.loads(line)), ExportTraceServiceRequest()) for line in content.splitlines()]
+
+
+def _with_bytes(value: Any) -> Any:
+    """Return JSON with its ids in base64, as protobuf has bytes; OTLP says that they are hexadecimal."""
+    if isinstance(value, list):
+        return [_with_bytes(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: base64.b64encode(bytes.fromhex(item)).decode()
+        if name in ("traceId", "spanId", "parentSpanId")
+        else _with_bytes(item)
+        for name, item in value.items()
+    }
 
 
 def table_in(journal: Path) -> list[dict[str, Any]]:

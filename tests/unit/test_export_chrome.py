@@ -93,12 +93,35 @@ def test_open_task_lasts_to_the_last_moment_of_its_session(journal: Path) -> Non
     lines = Lines()
     journal.write_bytes(lines.begin("outer") + lines.begin("inner", parent_id=1, at=1) + lines.file(at=9, task_id=2))
     spans = [seconds(event) for event in events_of(journal) if event["cat"] == "task"]
-    assert spans == [("inner", 1.0, 9.0), ("outer", 0.0, 9.0)]
+    assert spans == [("outer", 0.0, 9.0), ("inner", 1.0, 9.0)]
     assert all(event["args"]["open"] for event in events_of(journal) if event["cat"] == "task")
 
 
+def test_task_comes_before_what_lasts_as_long_as_it_does(journal: Path) -> None:
+    """So it holds that: of what begins and ends together Perfetto takes the first for the outermost."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.begin("outer")
+        + lines.begin("inner", parent_id=1)
+        + lines.tool("call", 5000, at=5, task_id=2)
+        + lines.complete(2, "inner", at=5, parent_id=1)
+        + lines.complete(1, "outer", at=5)
+        + lines.tool("later", 1000, at=7)
+    )
+    assert [event["name"] for event in events_of(journal)] == ["outer", "inner", "call", "later"]
+
+
+def test_any_number_of_events_of_one_moment_is_not_held_in_memory(journal: Path) -> None:
+    """A thousand of them are put in order; calls of the original format may all have one moment."""
+    lines = [encode({"name": str(number), "params": {}, "duration_ms": 0}) for number in range(2500)]
+    task = encode({"name": "task", "start_time": START, "end_time": START, "metadata": {}})
+    journal.write_bytes(b"".join([task, *lines]))
+    names = [event["name"] for event in events_of(journal)]
+    assert names == ["task", *map(str, range(2500))]
+
+
 def test_messages_errors_and_the_rest_are_instants_in_the_lane_of_their_task(journal: Path) -> None:
-    """Of long messages the beginning is their name, and all of them is in the arguments."""
+    """Of no task, they are the session's. Of long messages the beginning is their name, and all is in the arguments."""
     lines = Lines()
     long = "x" * 1000
     journal.write_bytes(
@@ -112,7 +135,7 @@ def test_messages_errors_and_the_rest_are_instants_in_the_lane_of_their_task(jou
     )
     events = events_of(journal, phase="i")
     assert [event["cat"] for event in events] == ["message", "error", "decision", "event", "session"]
-    assert [event["tid"] for event in events] == [2, 1, 1, 1, 1]
+    assert [(event["tid"], event["s"]) for event in events] == [(2, "t"), *[(1, "p")] * 4]
     assert events[0]["name"].startswith("user: xxx") and len(events[0]["name"]) < 100
     assert events[0]["args"]["content"] == long
     assert events[1]["name"] == "ValueError: no space"
@@ -150,8 +173,8 @@ def test_log_of_the_original_format_is_a_trace_too(journal: Path) -> None:
         + encode({"name": "late", "params": {}, "duration_ms": 2000})
     )
     assert [seconds(event) for event in events_of(journal)] == [
-        ("early", 10.0, 10.0),
         ("task", 0.0, 10.0),
+        ("early", 10.0, 10.0),
         ("late", 8.0, 10.0),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 
 from deia import SessionLogger, analyze_session
 from deia.export.columns import ALL, COLUMNS
+from deia.export.csv_table import csv_table
 from deia.export.regular import is_regular
 from deia.export.views import VIEWS
 from deia.journal.segments import Listings
-from support.exports import sources_of, table_in, table_of
+from support.exports import exported, sources_of, table_in, table_of
+from support.hostile import HOSTILE, hostile_lines
 from support.journals import START, Lines, encode, journal_path, write_queue
 
 duckdb = pytest.importorskip("duckdb", reason="DuckDB is not installed: queries and Parquet are not tested")
@@ -312,6 +315,24 @@ def test_parquet_is_the_same_table(journal: Path, tmp_path: Path) -> None:
         assert connection.execute(f"SELECT params ->> '$.a' FROM '{target}' WHERE file = '{odd}'").fetchall() == [
             ("1",)
         ]
+
+
+def test_hostile_values_come_back_from_parquet_and_from_csv(journal: Path, tmp_path: Path) -> None:
+    """Quotes, separators, control characters, markup: none of them is another cell or row."""
+    lines = Lines("agent", "odd")
+    odd = ["a,b", 'a"b', "a\rb", "a\r\nb", "'", "NULL", "\\N", "1e5", "true", " ", "\ufeffx", "\x00", "=cmd()|'/C'!A0"]
+    journal.write_bytes(hostile_lines() + b"".join(lines.tool(text, params={text: text}) for text in odd))
+    table, cells = tmp_path / "events.parquet", tmp_path / "events.csv"
+    table.touch()
+    database.parquet(sources_of(journal), table)
+    cells.write_bytes(exported(csv_table, journal))
+    expected = [(row["line"], row.get("name"), row.get("params")) for row in table_of(journal)]
+    assert {name for _, name, _ in expected} >= {*odd, *HOSTILE}
+    with duckdb.connect() as connection:
+        for source in (f"'{table}'", f"read_csv('{cells}', nullstr='')"):
+            rows = connection.execute(f"SELECT line, name, params FROM {source} ORDER BY line").fetchall()
+            found = [(line, name, None if params is None else json.loads(params)) for line, name, params in rows]
+            assert found == expected
 
 
 def test_table_without_a_log_has_its_columns(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from deia import trace
 from deia.export.otlp import BATCH_SPANS, EVENTS_KEPT, LONGEST_TEXT, otlp
-from support.exports import exported
+from support.exports import exported, parsed_otlp
+from support.hostile import HOSTILE, hostile_lines
 from support.journals import AGENT, SESSION, START, Lines, encode, journal_path
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -195,3 +196,21 @@ def test_number_that_no_64_bit_integer_holds_is_text(journal: Path) -> None:
     journal.write_bytes(Lines().file(size_bytes=2**64 - 1))
     file, _ = spans_of(journal)
     assert file["attributes"]["file.size"] == str(2**64 - 1)
+
+
+def test_line_is_a_request_by_opentelemetrys_own_messages(journal: Path) -> None:
+    """Whatever a session names: markup, control characters, numbers beyond 64 bits, failures."""
+    pytest.importorskip("opentelemetry.proto", reason="opentelemetry-proto is not installed")
+    lines = Lines(AGENT, "another")
+    odd = lines.file(size_bytes=2**64 - 1) + lines.tool(params={"huge": 10**30, "nan": [None, 1e300]})
+    journal.write_bytes(hostile_lines() + odd)
+    spans = [
+        span
+        for request in parsed_otlp(exported(otlp, journal))
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+    assert {span.name for span in spans} >= {f"execute_tool {text}" for text in HOSTILE}
+    assert len({(span.trace_id, span.span_id) for span in spans}) == len(spans)
+    assert {span.status.code for span in spans} == {0, 2}

@@ -1,8 +1,9 @@
-"""Chrome's Trace Event Format, which chrome://tracing, Perfetto and speedscope open.
+"""Chrome's Trace Event Format, which Perfetto opens, and Chromium's older chrome://tracing.
 
 The format is https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU: an object whose
-`traceEvents` may come in any order; complete events (`ph` "X") have their begin and duration in microseconds; of those
-of one thread each pair must be nested or apart, which Perfetto insists on (https://perfetto.dev/docs/faq).
+`traceEvents` may come in any order; complete events (`ph` "X") have their begin and duration in microseconds. Of one
+thread each pair must be nested or apart, which Perfetto insists on (https://perfetto.dev/docs/faq); where two begin and
+end together, the first in the file holds the other.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from deia.export.timeline import Begun, Item, Mark, Opened, Session, Span, detai
 
 _HEAD = b'{"displayTimeUnit":"ms","traceEvents":['
 _TAIL = b"\n]}\n"
+
+_MOST_AT_ONCE = 1000
+"""How many events that end at one moment are put in order; a log whose calls have no time may have any number."""
 
 
 def chrome(sources: Iterable[Source]) -> Iterator[bytes]:
@@ -46,6 +50,9 @@ class _Process:
         self._path = path
         self._lanes = Lanes()
         self._named = 0
+        self._end_us: int | None = None
+        self._tasks: list[dict[str, Any]] = []
+        self._others: list[dict[str, Any]] = []
 
     def take(self, item: Item) -> Iterator[dict[str, Any]]:
         if isinstance(item, Opened):
@@ -62,10 +69,31 @@ class _Process:
             else:
                 lane = self._lanes.add(item.start_us, item.end_us, item.parent)
             yield from self._names()
-            yield self._complete(item, lane)
+            yield from self._until(item.end_us)
+            (self._tasks if item.kind == "task" else self._others).append(self._complete(item, lane))
         elif isinstance(item, Mark):
-            lane = self._lanes.lane_of(item.parent) or 0
-            yield self._event("i", item.kind, item.name, item.at_us, lane, details(item.event), s="t")
+            yield from self._until(item.at_us)
+            self._others.append(self._instant(item))
+        else:
+            yield from self._ended()
+
+    def _until(self, end_us: int) -> Iterator[dict[str, Any]]:
+        """Yield what ended, where something that ends at another moment follows."""
+        if end_us != self._end_us or len(self._tasks) + len(self._others) >= _MOST_AT_ONCE:
+            yield from self._ended()
+            self._end_us = end_us
+
+    def _ended(self) -> Iterator[dict[str, Any]]:
+        """Yield what ended at one moment: tasks before what they hold, of which the log tells first."""
+        yield from reversed(self._tasks)
+        yield from self._others
+        self._tasks, self._others = [], []
+
+    def _instant(self, mark: Mark) -> dict[str, Any]:
+        """Return a mark in the lane of its task; one of none is the process's, and is not drawn beneath a task."""
+        lane = self._lanes.lane_of(mark.parent)
+        scope = "p" if lane is None else "t"
+        return self._event("i", mark.kind, mark.name, mark.at_us, lane or 0, details(mark.event), s=scope)
 
     def _complete(self, span: Span, lane: int) -> dict[str, Any]:
         args = details(span.event)

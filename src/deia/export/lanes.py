@@ -6,6 +6,9 @@ it. So a task keeps the place that it got when it began, and only what belongs t
 
 Spans come in the order of the log, that is as they end, and nothing that ended is kept but how far its lane is taken:
 memory grows with what is open at the same time.
+
+The report lays out its timeline in its own way (`deia.report.lanes`): it has all of its few thousand items at hand, and
+so can put parallel parts of one task right beneath it, as a stream that cannot look ahead does not.
 """
 
 from __future__ import annotations

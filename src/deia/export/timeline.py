@@ -1,4 +1,9 @@
-"""A session as spans and marks in time, in the order of its log: what all timelines and traces are made from."""
+"""A session as spans and marks in time, in the order of its log: what all exported timelines and traces are made from.
+
+The report's items (`deia.report.items`) are texts to be shown, of a selection, and those without a time stand in its
+table alone; here each event comes whole, and has a place in time whatever its line says. One form for both would make
+texts of a million events for nobody, or guess times on the page.
+"""
 
 from __future__ import annotations
 

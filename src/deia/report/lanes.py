@@ -1,4 +1,9 @@
-"""Where an item is drawn: parallel work in lanes of its own, what is nested below what it is nested in."""
+"""Where an item is drawn: parallel work in lanes of its own, what is nested below what it is nested in.
+
+It takes all items at once, by their start, and a parent is as high as what is in it. Exports lay out a stream that ends
+nowhere near memory (`deia.export.lanes`), for viewers in which a lane is one stack: what is right there scatters the
+parts of a task here, and what is right here needs every span of a log.
+"""
 
 from __future__ import annotations
 
