@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deia.analysis.profile import (
+    ConcurrencyOverTime,
     Effort,
     ModelProfile,
     SessionProfile,
@@ -65,6 +66,7 @@ def profile(span_ms: int = 100_000, *, wall: dict[str, int] | None = None, **fur
         **{name: {} for name in ("tasks", "tools", "models", "files", "concurrency")},
         **{name: [] for name in ("repeated", "errors", "gaps", "capped")},
         **dict.fromkeys(("repeated_ms", "retries", "error_count", "gap_count"), 0),
+        "concurrency_over_time": ConcurrencyOverTime(0.0, span_ms / 1000, span_ms, [0], [0], [0]),
         "critical_path": None,
         "exact": True,
     }

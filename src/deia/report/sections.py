@@ -362,6 +362,32 @@ def concurrency(profile: SessionProfile) -> Markup:
     )
 
 
+def concurrency_over_time(profile: SessionProfile) -> Markup:
+    """Return the figures of those steps of the time in which a call was at work, folded away."""
+    found = profile.concurrency_over_time
+    offsets = found.offsets_ms
+    rows = [
+        [duration(start), duration(to - start), count(most), _average(tools), _average(models)]
+        for start, to, most, tools, models in zip(
+            offsets, offsets[1:], found.most, found.tools, found.models, strict=False
+        )
+        if most
+    ]
+    return tag(
+        "details",
+        tag("summary", f"The figures of {plural(len(rows), 'step')} in which a call was at work"),
+        table(
+            "Calls at the same time, over time",
+            ["Began after|", "Lasted|", "Most at once|", "Tool calls, on average|", "Model calls, on average|"],
+            rows,
+        ),
+    )
+
+
+def _average(number: float) -> str:
+    return f"{number:.2f}" if number else NONE
+
+
 def critical_path(profile: SessionProfile) -> Markup:
     """Return the longest steps of the longest chain of work."""
     steps = sorted(profile.critical_path or (), key=lambda step: step.start - step.end)[:FEW_ROWS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from deia.analysis.session import SessionAnalysis
@@ -16,6 +17,9 @@ GAPS_KEPT = 50
 
 STEPS_KEPT = 1000
 """Steps of a critical path, the longest: a drawing shows no more."""
+
+STEPS_OF_CONCURRENCY = 256
+"""At most: with half as many at least, and a few pixels for each, a chart is fine enough."""
 
 GapKind = Literal["human", "unattributed", "idle", "between_runs"]
 StepKind = Literal["task", "tool", "model", "file", "wait"]
@@ -241,6 +245,48 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class ConcurrencyOverTime:
+    """How many tool and model calls ran at once, in steps of equal length from the first moment of the log to its last.
+
+    A step is as many milliseconds as the smallest power of two with which there are at most `STEPS_OF_CONCURRENCY`.
+
+    Attributes:
+        start: When the first step begins, Unix seconds.
+        end: When the last one ends, which may be shorter than the others.
+        step_ms: Milliseconds of a step.
+        tool_ms: Of each step, the milliseconds of tool calls in it, parallel ones counted in full.
+        model_ms: Likewise of model calls.
+        most: Of each step, how many calls ran at once when most did.
+    """
+
+    start: float
+    end: float
+    step_ms: int
+    tool_ms: list[int]
+    model_ms: list[int]
+    most: list[int]
+
+    @property
+    def tools(self) -> list[float]:
+        """Of each step, how many tool calls ran at once on average."""
+        return self._averages(self.tool_ms)
+
+    @property
+    def models(self) -> list[float]:
+        """Likewise of model calls."""
+        return self._averages(self.model_ms)
+
+    @property
+    def offsets_ms(self) -> list[int]:
+        """When each step begins, and at last when the last one ends, milliseconds after the first begins."""
+        return [number * self.step_ms for number in range(len(self.most))] + [round((self.end - self.start) * 1000)]
+
+    def _averages(self, spent: list[int]) -> list[float]:
+        steps = pairwise(self.offsets_ms)
+        return [spent_ms / max(1, to - start) for spent_ms, (start, to) in zip(spent, steps, strict=True)]
+
+
+@dataclass(frozen=True)
 class PathStep:
     """A step of the critical path.
 
@@ -280,6 +326,7 @@ class SessionProfile:
         gaps: The longest gaps, the longest first; at most `GAPS_KEPT`.
         gap_count: How many there are.
         concurrency: How many tool and model calls ran at once → milliseconds; it adds up to the span.
+        concurrency_over_time: The same, step by step over the time of the log.
         critical_path: The chain of work, each piece begun after the one before it ended, than which there is no longer
             one, with the waits between its pieces; None unless asked for. The `STEPS_KEPT` longest steps, in order.
         exact: False where a bound on memory was reached, or clocks were set back, so that a figure may be off.
@@ -303,6 +350,7 @@ class SessionProfile:
     gaps: list[Gap]
     gap_count: int
     concurrency: dict[int, int]
+    concurrency_over_time: ConcurrencyOverTime
     critical_path: list[PathStep] | None
     exact: bool
     capped: list[str]
