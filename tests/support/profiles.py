@@ -13,6 +13,7 @@ from deia.analysis.profile import (
     TimeShares,
     ToolProfile,
 )
+from deia.analysis.profile.models import usage_of
 from deia.analysis.session import SessionAnalysis
 
 _NO_VELOCITY = dict.fromkeys(
@@ -70,4 +71,5 @@ def profile(span_ms: int = 100_000, *, wall: dict[str, int] | None = None, **fur
         "critical_path": None,
         "exact": True,
     }
-    return SessionProfile(**fields | further)
+    fields |= further
+    return SessionProfile(usage=usage_of(fields["models"].values()), **fields)

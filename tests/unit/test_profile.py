@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deia.analysis import Gap, PathStep, SessionProfile, TimeShares, analyze_session, profile_session
+from deia.analysis import Gap, ModelUsage, PathStep, SessionProfile, TimeShares, analyze_session, profile_session
 from deia.analysis.profile import errors, files, models, over_time, repeated, work
 from deia.analysis.profile import timeline as timeline_module
 from deia.analysis.profile.shown import PATH_SHOWN
@@ -285,6 +285,29 @@ def test_response_told_of_in_several_lines_is_one_call(journal: Path, lines: Lin
     assert (figures.cache_read_tokens, figures.cost_usd) == (5, 2.0)
     assert (figures.effort_ms, figures.wall_ms, figures.max_ms) == (4000, 4000, 3000)
     assert profile.concurrency == {0: 4000, 1: 4000}
+
+
+def test_usage_is_that_of_all_models_together(journal: Path, lines: Lines) -> None:
+    """Calls, failures, attempts, tokens and costs, whatever the model."""
+    tokens = {"output_tokens": 10, "cache_read_tokens": 30, "cache_write_tokens": 5, "reasoning_tokens": 2}
+    profile = profiled(
+        journal,
+        lines.llm("a", input_tokens=100, **tokens)
+        + lines.llm("b", input_tokens=40, cost_usd=None, attempt=2, **tokens)
+        + lines.llm("b", cost_usd=0.5, error="no", error_type="E"),
+    )
+    assert profile.usage == ModelUsage(
+        calls=3,
+        errors=1,
+        retries=1,
+        input_tokens=140,
+        output_tokens=20,
+        cache_read_tokens=60,
+        cache_write_tokens=10,
+        reasoning_tokens=4,
+        cost_usd=0.75,
+    )
+    assert profiled(journal, Lines().llm(cost_usd=None)).usage.cost_usd is None
 
 
 def test_model_without_costs_or_first_tokens_says_none(journal: Path, lines: Lines) -> None:

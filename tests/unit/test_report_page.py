@@ -197,7 +197,7 @@ def test_nothing_in_a_log_becomes_an_element_an_attribute_or_a_script(journal: P
         *("section", "footer", "fieldset", "legend", "label", "input", "select", "option", "form", "button", "a"),
         *("h1", "h2", "h3", "p", "ul", "ol", "li", "dl", "dt", "dd", "div", "span", "code", "kbd"),
         *("table", "caption", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "canvas", "svg", "rect"),
-            *("details", "summary"),
+        *("details", "summary"),
     }
     attributes = {(name, value) for _, attrs in seen.elements for name, value in attrs.items()}
     assert not [name for name, _ in attributes if name.startswith("on") or name in ("style", "srcdoc", "src", "action")]

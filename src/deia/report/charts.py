@@ -100,9 +100,9 @@ def _over_time(profile: SessionProfile) -> Chart:
 
 
 def _tasks(profile: SessionProfile) -> Chart:
-    most = sorted(profile.tasks.items(), key=lambda entry: -entry[1].own_ms)[:BARS]
+    most = profile.tasks_by_own_time[:BARS]
     own = Series("Own time", "task", [float(task.own_ms) for _, task in most])
-    inside = Series("Tasks inside", "nested", [float(task.effort_ms - task.own_ms) for _, task in most])
+    inside = Series("Tasks inside", "nested", [float(task.inside_ms) for _, task in most])
     return Chart("task-times", "bars", "ms", _labels([name for name, _ in most]), [own, inside])
 
 
@@ -123,7 +123,7 @@ def _tokens(profile: SessionProfile) -> Chart:
     most = list(profile.models.items())[:BARS]
     series = [
         Series("From the cache", "cached", [float(model.cache_read_tokens) for _, model in most]),
-        Series("Other input", "input", [float(model.input_tokens - model.cache_read_tokens) for _, model in most]),
+        Series("Other input", "input", [float(model.uncached_tokens) for _, model in most]),
         Series("Output", "output", [float(model.output_tokens) for _, model in most]),
     ]
     return Chart("token-counts", "bars", "tokens", _labels([name for name, _ in most]), series)

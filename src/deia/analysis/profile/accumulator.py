@@ -7,7 +7,7 @@ from typing import Any
 
 from deia.analysis.profile.errors import ErrorTable
 from deia.analysis.profile.files import FileTable
-from deia.analysis.profile.models import ModelTable
+from deia.analysis.profile.models import ModelTable, usage_of
 from deia.analysis.profile.repeated import RepeatedCalls
 from deia.analysis.profile.result import Effort, PathStep, SessionProfile, ToolProfile
 from deia.analysis.profile.runs import Runs
@@ -129,6 +129,7 @@ class ProfileAccumulator(SessionAccumulator):
             tasks=self._task_table.finish(),
             tools=tools,
             models=models,
+            usage=usage_of(models.values()),
             files=files,
             repeated=repeated,
             repeated_ms=self._repeated.wasted_ms,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
+
 from deia.analysis.percentiles import Percentiles
-from deia.analysis.profile.result import ModelProfile
+from deia.analysis.profile.result import ModelProfile, ModelUsage
 from deia.analysis.profile.timeline import LONGEST_MS, MODEL, Timeline
 from deia.analysis.profile.work import Work
 from deia.events import LLMEvent
@@ -89,6 +92,22 @@ class ModelTable:
         if model is None:
             model = self._models[call.model] = _Model()
         model.count(call)
+
+
+def usage_of(models: Collection[ModelProfile]) -> ModelUsage:
+    """Return what some models' calls amount to together."""
+    costs = [model.cost_usd for model in models if model.cost_usd is not None]
+    return ModelUsage(
+        calls=sum(model.calls for model in models),
+        errors=sum(model.errors for model in models),
+        retries=sum(model.retries for model in models),
+        input_tokens=sum(model.input_tokens for model in models),
+        output_tokens=sum(model.output_tokens for model in models),
+        cache_read_tokens=sum(model.cache_read_tokens for model in models),
+        cache_write_tokens=sum(model.cache_write_tokens for model in models),
+        reasoning_tokens=sum(model.reasoning_tokens for model in models),
+        cost_usd=math.fsum(costs) if costs else None,
+    )
 
 
 class _Call:

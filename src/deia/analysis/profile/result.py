@@ -95,6 +95,11 @@ class TaskProfile:
     max_ms: int
     open: int
 
+    @property
+    def inside_ms(self) -> int:
+        """Milliseconds of the effort in which tasks ran that were started inside them."""
+        return self.effort_ms - self.own_ms
+
 
 @dataclass(frozen=True)
 class ToolProfile:
@@ -160,6 +165,38 @@ class ModelProfile:
     p95_ms: int
     max_ms: int
     first_token_p50_ms: int | None
+
+    @property
+    def uncached_tokens(self) -> int:
+        """Tokens of the input that came from no cache; 0 where the lines claim more cached ones than there were."""
+        return max(0, self.input_tokens - self.cache_read_tokens)
+
+
+@dataclass(frozen=True)
+class ModelUsage:
+    """What the calls of all models amount to.
+
+    Attributes:
+        calls: How many there were.
+        errors: How many of them failed.
+        retries: How many were a second or later attempt at the same request.
+        input_tokens: Tokens of all inputs, cached ones included.
+        output_tokens: Of all outputs, reasoning included.
+        cache_read_tokens: Of the inputs, those from a provider's cache.
+        cache_write_tokens: Of the inputs, those that went into one.
+        reasoning_tokens: Of the outputs, reasoning.
+        cost_usd: US dollars; None where no line says.
+    """
+
+    calls: int
+    errors: int
+    retries: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    cost_usd: float | None
 
 
 @dataclass(frozen=True)
@@ -243,6 +280,11 @@ class Gap:
     after: str
     before: str
 
+    @property
+    def duration_ms(self) -> int:
+        """Milliseconds from its beginning to its end."""
+        return _duration_ms(self.start, self.end)
+
 
 @dataclass(frozen=True)
 class ConcurrencyOverTime:
@@ -279,7 +321,7 @@ class ConcurrencyOverTime:
     @property
     def offsets_ms(self) -> list[int]:
         """When each step begins, and at last when the last one ends, milliseconds after the first begins."""
-        return [number * self.step_ms for number in range(len(self.most))] + [round((self.end - self.start) * 1000)]
+        return [number * self.step_ms for number in range(len(self.most))] + [_duration_ms(self.start, self.end)]
 
     def _averages(self, spent: list[int]) -> list[float]:
         steps = pairwise(self.offsets_ms)
@@ -304,6 +346,11 @@ class PathStep:
     end: float
     seq: int | None
 
+    @property
+    def duration_ms(self) -> int:
+        """Milliseconds from its beginning to its end."""
+        return _duration_ms(self.start, self.end)
+
 
 @dataclass(frozen=True)
 class SessionProfile:
@@ -317,6 +364,7 @@ class SessionProfile:
         tasks: Task name → its figures; here and in the next two the one with the most effort comes first.
         tools: Tool → its calls.
         models: `"provider/model"` → its calls.
+        usage: The calls of all models together.
         files: Path, shortened → its operations, the most bytes first; the first `FILES_KEPT`.
         repeated: Calls that were made again with the same parameters, the most waste first; the first `REPEATED_KEPT`.
         repeated_ms: Milliseconds wasted by all of these.
@@ -341,6 +389,7 @@ class SessionProfile:
     tasks: dict[str, TaskProfile]
     tools: dict[str, ToolProfile]
     models: dict[str, ModelProfile]
+    usage: ModelUsage
     files: dict[str, FileProfile]
     repeated: list[RepeatedCall]
     repeated_ms: int
@@ -356,6 +405,15 @@ class SessionProfile:
     capped: list[str]
 
     @property
+    def tasks_by_own_time(self) -> list[tuple[str, TaskProfile]]:
+        """The tasks, the one with the most time of its own first."""
+        return sorted(self.tasks.items(), key=lambda entry: -entry[1].own_ms)
+
+    @property
     def files_capped(self) -> bool:
         """Whether there are more files than are listed."""
         return "files" in self.capped
+
+
+def _duration_ms(start: float, end: float) -> int:
+    return round((end - start) * 1000)
