@@ -46,7 +46,14 @@ def test_page_opens_from_disk_and_paints_what_it_has(show: Viewer, usual: Path) 
     page = show(usual)
     assert page.evaluate(READY)
     assert page.evaluate("document.compatMode") == "CSS1Compat"
-    for canvas in ("#chart-shares", "#chart-tool-times", "#chart-task-times", "#chart-at-once", ".lanes-canvas"):
+    for canvas in (
+        "#chart-shares",
+        "#chart-tool-times",
+        "#chart-task-times",
+        "#chart-over-time",
+        "#chart-at-once",
+        ".lanes-canvas",
+    ):
         assert any(pixels(page, canvas)), canvas
     assert page.locator(".events tbody tr").count() == 98
     assert page.locator(".found").inner_text() == "98 of 98 events."
@@ -200,6 +207,16 @@ def test_what_helps_those_who_cannot_see_is_there(show: Viewer, usual: Path) -> 
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
+def test_figures_of_the_chart_over_time_are_unfolded_by_the_keyboard(show: Viewer, usual: Path) -> None:
+    """What the chart shows is there as a table, too, for whoever does not see the chart."""
+    page = show(usual)
+    table = page.get_by_role("region", name="Calls at the same time, over time, table")
+    assert table.count() == 0
+    page.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert table.locator("tbody tr").count() > 20
+
+
 # Mouse
 
 
@@ -291,9 +308,10 @@ def test_page_is_printed_in_light_colours_without_what_only_a_screen_needs(show:
     page = show(usual, color_scheme="dark")
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    for hidden in ("nav", ".theme", ".controls >> nth=0", ".keys", ".events form"):
+    for hidden in ("nav", ".theme", ".controls >> nth=0", ".keys", ".events form", "details"):
         assert not page.locator(hidden).is_visible()
     assert page.get_by_role("heading", name="Timeline").is_visible()
+    assert page.locator("#chart-over-time").is_visible()
     assert page.evaluate(
         "[...document.querySelectorAll('table')].every((t) => t.offsetWidth <= document.body.offsetWidth)"
     )

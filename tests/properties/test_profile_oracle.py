@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from deia.analysis import ModelUsage, SessionProfile, analyze_session, profile_session
 from deia.analysis.profile import cover as cover_module
+from deia.analysis.profile import over_time as over_time_module
 from deia.analysis.profile import timeline as timeline_module
 from deia.analysis.profile.cover import Cover
 from deia.analysis.profile.result import GAPS_KEPT
@@ -144,6 +145,27 @@ def test_wall_time_equals_that_of_each_elementary_stretch(steps: list[tuple[str,
 
 
 @settings(max_examples=100)
+@given(st.lists(ANY, max_size=30), st.sampled_from([2, 7, 256]), st.integers(4, 1000))
+def test_concurrency_over_time_equals_that_of_each_step_by_itself(
+    steps: list[tuple[str, Any, Any]], most_steps: int, kept: int
+) -> None:
+    """However long a step has to be, and however often the timeline was summed up on the way."""
+    content = b"".join(lines_of(steps))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(over_time_module, "STEPS_OF_CONCURRENCY", most_steps)
+        patch.setattr(timeline_module, "ENTRIES_KEPT", kept)
+        profile, lines = profiled(content)
+    found = profile.concurrency_over_time
+    assert len(found.most) == len(found.tool_ms) == len(found.model_ms) <= most_steps
+    at_work_ms = sum(calls * spent for calls, spent in profile.concurrency.items())
+    assert sum(found.tool_ms) + sum(found.model_ms) == at_work_ms
+    if profile.exact:
+        oracle = Oracle(lines)
+        assert (found.step_ms, found.tool_ms, found.model_ms, found.most) == oracle.over_time(most_steps)
+        assert round((found.end - found.start) * 1000) == found.offsets_ms[-1] == profile.span_ms
+
+
+@settings(max_examples=100)
 @given(st.lists(ANY, max_size=30))
 def test_effort_by_name_equals_the_sums_of_the_lines(steps: list[tuple[str, Any, Any]]) -> None:
     """Runs, failures, effort, own time, percentiles to 1 %; open tasks as far as they came."""
@@ -210,6 +232,9 @@ def test_tokens_and_costs_count_once_for_each_response(steps: list[tuple[str, An
     assert {
         name: tuple(getattr(model, field) for field in USAGE) for name, model in profile.analysis.models.items()
     } == {name: tuple(getattr(model, field) for field in USAGE) for name, model in profile.models.items()}
+    for name in ("calls", "input_tokens", "output_tokens"):
+        assert getattr(profile.usage, name) == sum(figures[name] for figures in expected.values())
+    assert profile.usage.cost_usd == (sum(figures["cost_usd"] for figures in expected.values()) if expected else None)
 
 
 @settings(max_examples=100)

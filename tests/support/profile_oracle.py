@@ -201,6 +201,25 @@ class Oracle:
             result[self.at_work(busy, stretch)] += stretch[1] - stretch[0]
         return dict(sorted(result.items()))
 
+    def over_time(self, most_steps: int) -> tuple[int, list[int], list[int], list[int]]:
+        """How long a step is, and of each one the tools' and the models' milliseconds and the most at once."""
+        step_ms = 1
+        while math.ceil((self.last - self.first) / step_ms) > most_steps:
+            step_ms *= 2
+        tools = [interval for _, interval in self.tools]
+        models = [interval for _, interval in self.models]
+        sums: list[list[int]] = [[], [], []]
+        for begin in range(self.first, self.last, step_ms):
+            inside = [
+                (stretch, min(stretch[1], begin + step_ms) - max(stretch[0], begin))
+                for stretch in self.stretches
+                if stretch[0] < begin + step_ms and begin < stretch[1]
+            ]
+            sums[0].append(sum(self.at_work(tools, stretch) * ms for stretch, ms in inside))
+            sums[1].append(sum(self.at_work(models, stretch) * ms for stretch, ms in inside))
+            sums[2].append(max(self.at_work(tools + models, stretch) for stretch, _ in inside))
+        return step_ms, sums[0], sums[1], sums[2]
+
     def union(self, intervals: list[Interval]) -> int:
         """The milliseconds in which there is at least one of some intervals."""
         return sum(stretch[1] - stretch[0] for stretch in self.stretches if self.at_work(intervals, stretch))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deia.analysis.profile import (
+    ConcurrencyOverTime,
     Effort,
     ModelProfile,
     SessionProfile,
@@ -13,6 +14,7 @@ from deia.analysis.profile import (
     ToolProfile,
 )
 from deia.analysis.session import SessionAnalysis
+from deia.analysis.usage import ModelUsage, together
 
 _NO_VELOCITY = dict.fromkeys(
     ("tasks_per_hour", "files_read_per_hour", "files_written_per_hour", "tool_calls_per_hour"), 0.0
@@ -55,7 +57,7 @@ def profile(span_ms: int = 100_000, *, wall: dict[str, int] | None = None, **fur
     shares = dict.fromkeys(names, 0) | (wall or {})
     shares["idle_ms"] += span_ms - sum(shares.values())
     analysis = SessionAnalysis({}, [], _NO_VELOCITY, {}, first_time=0.0, last_time=span_ms / 1000)
-    for name in [name for name in further if hasattr(analysis, name) and name != "tools"]:
+    for name in [name for name in further if hasattr(analysis, name) and name not in ("tools", "models")]:
         setattr(analysis, name, further.pop(name))
     fields: dict[str, Any] = {
         "analysis": analysis,
@@ -65,7 +67,13 @@ def profile(span_ms: int = 100_000, *, wall: dict[str, int] | None = None, **fur
         **{name: {} for name in ("tasks", "tools", "models", "files", "concurrency")},
         **{name: [] for name in ("repeated", "errors", "gaps", "capped")},
         **dict.fromkeys(("repeated_ms", "retries", "error_count", "gap_count"), 0),
+        "concurrency_over_time": ConcurrencyOverTime(0.0, span_ms / 1000, span_ms, [0], [0], [0]),
         "critical_path": None,
         "exact": True,
     }
-    return SessionProfile(**fields | further)
+    fields |= further
+    return SessionProfile(usage=together(map(_usage_of, fields["models"].values())), **fields)
+
+
+def _usage_of(model: ModelProfile) -> ModelUsage:
+    return ModelUsage(**{name: getattr(model, name) for name in vars(ModelUsage())})

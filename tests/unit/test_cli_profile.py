@@ -57,6 +57,7 @@ def test_profile_shows_where_the_time_went_and_what_to_look_at_first(cli: Run, l
         "/src/a.py 1 0 2.0 kB 0 B 500 ms",
         'compile 2 1 1.000 s {"a":1}',
         "tool compile OSError 1 no space",
+        "Models 1 call, 1,000 tokens in, 20 out, $0.2500",
         "Made again 1 retry, 1.00 s in repeated calls",
         "Critical path: its longest steps",
     } <= shown

@@ -10,8 +10,17 @@ from typing import Any
 
 import pytest
 
-from deia.analysis import Gap, PathStep, SessionProfile, TimeShares, analyze_session, profile_session, usage
-from deia.analysis.profile import errors, files, models, repeated, work
+from deia.analysis import (
+    Gap,
+    ModelUsage,
+    PathStep,
+    SessionProfile,
+    TimeShares,
+    analyze_session,
+    profile_session,
+    usage,
+)
+from deia.analysis.profile import errors, files, models, over_time, repeated, work
 from deia.analysis.profile import timeline as timeline_module
 from deia.analysis.profile.shown import PATH_SHOWN
 from deia.errors import DamagedLineError, NotASessionLogError
@@ -106,6 +115,27 @@ def test_parallel_work_is_a_union_in_wall_time_and_a_sum_in_effort(journal: Path
     assert (profile.tools["a"].wall_ms, profile.tools["a"].effort_ms) == (6000, 8000)
     assert (profile.wall.tool_ms, profile.effort.tool_ms) == (6000, 14_000)
     assert profile.concurrency == {0: 2000, 2: 4000, 3: 2000}
+
+
+def test_concurrency_over_time_tells_averages_and_peaks_step_by_step(
+    journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps of a power of two milliseconds from the first moment on; the last one may be shorter."""
+    monkeypatch.setattr(over_time, "STEPS_OF_CONCURRENCY", 3)
+    profile = profiled(
+        journal,
+        lines.message(at=0)
+        + lines.tool("a", 2048, at=2.048)
+        + lines.llm(duration_ms=1024, at=2.048)
+        + lines.llm(duration_ms=452, at=5)
+        + lines.tool("b", 226, at=5),
+    )
+    found = profile.concurrency_over_time
+    assert (found.start, found.end, found.step_ms) == (START, START + 5, 2048)
+    assert (found.tool_ms, found.model_ms, found.most) == ([2048, 0, 226], [1024, 0, 452], [2, 0, 2])
+    assert found.offsets_ms == [0, 2048, 4096, 5000]
+    assert found.tools == [1.0, 0.0, 0.25]
+    assert found.models == [0.5, 0.0, 0.5]
 
 
 def test_duration_that_exceeds_the_span_is_cut_in_wall_time_alone(journal: Path, lines: Lines) -> None:
@@ -264,6 +294,27 @@ def test_response_told_of_in_several_lines_is_one_call(journal: Path, lines: Lin
     assert (figures.cache_read_tokens, figures.cost_usd) == (5, 2.0)
     assert (figures.effort_ms, figures.wall_ms, figures.max_ms) == (4000, 4000, 3000)
     assert profile.concurrency == {0: 4000, 1: 4000}
+
+
+def test_usage_is_that_of_all_models_together(journal: Path, lines: Lines) -> None:
+    """Calls, tokens and costs, whatever the model."""
+    tokens = {"output_tokens": 10, "cache_read_tokens": 30, "cache_write_tokens": 5, "reasoning_tokens": 2}
+    profile = profiled(
+        journal,
+        lines.llm("a", input_tokens=100, **tokens)
+        + lines.llm("b", input_tokens=40, cost_usd=None, attempt=2, **tokens)
+        + lines.llm("b", cost_usd=0.5, error="no", error_type="E"),
+    )
+    assert profile.usage == ModelUsage(
+        calls=3,
+        input_tokens=140,
+        output_tokens=20,
+        cache_read_tokens=60,
+        cache_write_tokens=10,
+        reasoning_tokens=4,
+        cost_usd=0.75,
+    )
+    assert profiled(journal, Lines().llm(cost_usd=None)).usage.cost_usd is None
 
 
 def test_model_without_costs_or_first_tokens_says_none(journal: Path, lines: Lines) -> None:

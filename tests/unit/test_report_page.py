@@ -126,6 +126,17 @@ def test_data_has_every_item_once(log: Path) -> None:
     assert {len(column) for column in data["items"].values()} == {len(names)}
 
 
+def test_concurrency_over_time_is_a_chart_and_a_table(log: Path) -> None:
+    """Both say what the profile says, step by step."""
+    found = make_report(log).profile.concurrency_over_time
+    document = parsed(log)
+    (chart,) = [chart for chart in document.data["charts"] if chart["name"] == "over-time"]
+    assert chart["offsets_ms"] == found.offsets_ms
+    assert [series["values"] for series in chart["series"]] == [found.tools, found.models, found.most]
+    busy = sum(map(bool, found.most))
+    assert f"The figures of {busy} steps in which a call was at work" in document.text
+
+
 @pytest.mark.parametrize("state", ["Finished", "Running", "Died"])
 def test_page_tells_a_running_session_from_a_finished_one_and_a_dead_one(log: Path, state: str) -> None:
     """By the queue file, which closing takes away, and its lock."""
@@ -186,6 +197,7 @@ def test_nothing_in_a_log_becomes_an_element_an_attribute_or_a_script(journal: P
         *("section", "footer", "fieldset", "legend", "label", "input", "select", "option", "form", "button", "a"),
         *("h1", "h2", "h3", "p", "ul", "ol", "li", "dl", "dt", "dd", "div", "span", "code", "kbd"),
         *("table", "caption", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "canvas", "svg", "rect"),
+        *("details", "summary"),
     }
     attributes = {(name, value) for _, attrs in seen.elements for name, value in attrs.items()}
     assert not [name for name, _ in attributes if name.startswith("on") or name in ("style", "srcdoc", "src", "action")]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from deia.analysis.analyze import analyze_session
     from deia.analysis.cache import AnalysisCache
     from deia.analysis.profile import (
+        ConcurrencyOverTime,
         Effort,
         ErrorFigure,
         FileProfile,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "AnalysisCache": "deia.analysis.cache",
+    "ConcurrencyOverTime": "deia.analysis.profile",
     "Effort": "deia.analysis.profile",
     "ErrorFigure": "deia.analysis.profile",
     "FileProfile": "deia.analysis.profile",
@@ -55,6 +57,7 @@ _HOME_OF = {
 
 __all__ = [
     "AnalysisCache",
+    "ConcurrencyOverTime",
     "Effort",
     "ErrorFigure",
     "FileProfile",

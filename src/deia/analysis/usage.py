@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from deia.events import LLMEvent
 
 RESPONSES_KEPT = 64 * 1024
-"""How many responses are remembered, the newest, each by a hash of 64 bits, in case another line tells of one. As many
-as in a profile, so that both say the same; they take some 25 MB."""
+"""How many responses are remembered, the newest, each by a hash of 64 bits, in case another line tells of one. They
+take some 25 MB, and in a profile as much again."""
 
 
 @dataclass

@@ -32,6 +32,11 @@ def show_profile(page: Page, profile: SessionProfile) -> None:
     efforts = {"models": effort.model_ms, "tools": effort.tool_ms, "files": effort.file_ms}
     spent = ", ".join(f"{name} {duration(ms)}" for name, ms in {**efforts, "top-level tasks": effort.task_ms}.items())
     facts.append(("Effort", spent))
+    usage = profile.usage
+    if usage.calls:
+        cost = "" if usage.cost_usd is None else f", {_dollars(usage.cost_usd)}"
+        tokens = f"{count(usage.input_tokens)} tokens in, {count(usage.output_tokens)} out"
+        facts.append(("Models", f"{plural(usage.calls, 'call')}, {tokens}{cost}"))
     if profile.retries or profile.repeated_ms:
         again = f"{plural(profile.retries, 'retry', 'retries')}, {duration(profile.repeated_ms)} in repeated calls"
         facts.append(("Made again", again))
@@ -99,7 +104,7 @@ def show_models(page: Page, profile: SessionProfile, limit: int | None) -> None:
             "Input": [count(model.input_tokens) for model in models],
             "of it cached": [share(model.cache_read_tokens, model.input_tokens) for model in models],
             "Output": [count(model.output_tokens) for model in models],
-            "Cost": ["-" if model.cost_usd is None else f"${model.cost_usd:,.4f}" for model in models],
+            "Cost": ["-" if model.cost_usd is None else _dollars(model.cost_usd) for model in models],
             "Wall time": durations(model.wall_ms for model in models),
             "Effort": durations(model.effort_ms for model in models),
             "Median": durations(model.p50_ms for model in models),
@@ -171,7 +176,7 @@ def show_gaps(page: Page, profile: SessionProfile, limit: int | None) -> None:
         {
             "Kind": [_KINDS[gap.kind] for gap in gaps],
             "From": [moment(gap.start) for gap in gaps],
-            "Time": durations((gap.end - gap.start) * 1000 for gap in gaps),
+            "Time": durations(gap.duration_ms for gap in gaps),
             "After": [gap.after for gap in gaps],
             "Before": [gap.before for gap in gaps],
         },
@@ -221,7 +226,7 @@ def show_critical_path(page: Page, profile: SessionProfile, limit: int | None) -
         {
             "Step": [f"{step.kind} {step.name}".strip() for step in steps],
             "From": [moment(step.start) for step in steps],
-            "Time": durations((step.end - step.start) * 1000 for step in steps),
+            "Time": durations(step.duration_ms for step in steps),
         },
         texts=("Step", "From"),
     )
@@ -242,9 +247,7 @@ def _parts(profile: SessionProfile) -> Iterator[tuple[int, str]]:
         ("unattributed", wall.unattributed_ms, "unattributed: no model, tool or file is known to have been at work"),
     ):
         gap = longest.get(kind)
-        longest_one = (
-            "" if gap is None else f"; the longest, {duration((gap.end - gap.start) * 1000)}, after {gap.after}"
-        )
+        longest_one = "" if gap is None else f"; the longest, {duration(gap.duration_ms)}, after {gap.after}"
         yield spent, what + longest_one
     if profile.repeated_ms:
         yield profile.repeated_ms, "calls made again with the same parameters"
@@ -280,3 +283,7 @@ def _show(
     )
     if limit is not None and total > limit:
         page.line(f"… and {plural(total - limit, f'more {noun}')}; --json has them all", "quiet")
+
+
+def _dollars(cost_usd: float) -> str:
+    return f"${cost_usd:,.4f}"

@@ -170,8 +170,7 @@ def _retries(profile: SessionProfile) -> Iterator[Advice]:
 
 
 def _bottlenecks(profile: SessionProfile) -> Iterator[Advice]:
-    by_own = sorted(profile.tasks.items(), key=lambda entry: -entry[1].own_ms)
-    for name, task in by_own[:MOST_OF_A_KIND]:
+    for name, task in profile.tasks_by_own_time[:MOST_OF_A_KIND]:
         if task.own_ms > BOTTLENECK_SHARE * profile.span_ms:
             yield Advice(
                 "time",
@@ -223,14 +222,13 @@ def _tails(profile: SessionProfile) -> Iterator[Advice]:
 
 def _models(profile: SessionProfile) -> Iterator[Advice]:
     if profile.wall.model_ms > MODEL_SHARE * profile.span_ms:
-        calls = sum(model.calls for model in profile.models.values())
         yield Advice(
             "time",
             "Most of the time is the model's",
             f"{duration(profile.wall.model_ms)}, {share(profile.wall.model_ms, profile.span_ms)} of the "
             "session, went into "
-            f"{plural(calls, 'model call')}. Fewer turns, shorter answers or a faster model for the simple "
-            "ones help most.",
+            f"{plural(profile.usage.calls, 'model call')}. Fewer turns, shorter answers or a faster model for the "
+            "simple ones help most.",
             profile.wall.model_ms,
             "models",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from deia.analysis.profile import SessionProfile
@@ -39,24 +39,29 @@ class Chart:
 
     Attributes:
         name: The element that it is drawn in.
-        shape: Bars that lie, stacked; bars that stand; or a ring.
+        shape: Bars that lie, stacked; bars that stand; a ring; or steps over time, all but the last series stacked.
         unit: What the values are.
         labels: Names of the bars, or of the ring's parts.
         series: The values; of a ring one series, with a colour for each part.
         colours: Of the parts of a ring.
+        offsets_ms: When each step begins, and at last when the last one ends, milliseconds.
     """
 
     name: str
-    shape: Literal["bars", "columns", "ring"]
+    shape: Literal["bars", "columns", "ring", "steps"]
     unit: Unit
     labels: list[str]
     series: list[Series]
-    colours: list[str]
+    colours: list[str] = field(default_factory=list)
+    offsets_ms: list[int] = field(default_factory=list)
 
 
 def charts_of(profile: SessionProfile) -> list[Chart]:
     """Return the charts for which there is something to show."""
-    made = (_shares(profile), _concurrency(profile), _tasks(profile), _tools(profile), _cost(profile), _tokens(profile))
+    made = (
+        *(_shares(profile), _tasks(profile), _tools(profile), _cost(profile), _tokens(profile)),
+        *(_over_time(profile), _concurrency(profile)),
+    )
     return [chart for chart in made if any(any(series.values) for series in chart.series)]
 
 
@@ -81,26 +86,36 @@ def _shares(profile: SessionProfile) -> Chart:
 def _concurrency(profile: SessionProfile) -> Chart:
     busy = sorted((at_once, spent) for at_once, spent in profile.concurrency.items() if at_once)
     labels = [plural(at_once, "call") for at_once, _ in busy]
-    return Chart("at-once", "columns", "ms", labels, [Series("Time", "tool", [float(s) for _, s in busy])], [])
+    return Chart("at-once", "columns", "ms", labels, [Series("Time", "tool", [float(s) for _, s in busy])])
+
+
+def _over_time(profile: SessionProfile) -> Chart:
+    found = profile.concurrency_over_time
+    series = [
+        Series("Tool calls, on average", "tool", found.tools),
+        Series("Model calls, on average", "model", found.models),
+        Series("Most at once", "ink", [float(most) for most in found.most]),
+    ]
+    return Chart("over-time", "steps", "calls", [], series, offsets_ms=found.offsets_ms)
 
 
 def _tasks(profile: SessionProfile) -> Chart:
-    most = sorted(profile.tasks.items(), key=lambda entry: -entry[1].own_ms)[:BARS]
+    most = profile.tasks_by_own_time[:BARS]
     own = Series("Own time", "task", [float(task.own_ms) for _, task in most])
-    inside = Series("Tasks inside", "nested", [float(task.effort_ms - task.own_ms) for _, task in most])
-    return Chart("task-times", "bars", "ms", _labels([name for name, _ in most]), [own, inside], [])
+    inside = Series("Tasks inside", "nested", [float(task.inside_ms) for _, task in most])
+    return Chart("task-times", "bars", "ms", _labels([name for name, _ in most]), [own, inside])
 
 
 def _tools(profile: SessionProfile) -> Chart:
     most = list(profile.tools.items())[:BARS]
     efforts = Series("All calls", "tool", [float(tool.effort_ms) for _, tool in most])
-    return Chart("tool-times", "bars", "ms", _labels([name for name, _ in most]), [efforts], [])
+    return Chart("tool-times", "bars", "ms", _labels([name for name, _ in most]), [efforts])
 
 
 def _cost(profile: SessionProfile) -> Chart:
     most = sorted(((model.cost_usd or 0.0, name) for name, model in profile.models.items()), reverse=True)[:BARS]
     return Chart(
-        "cost", "bars", "usd", _labels([name for _, name in most]), [Series("Cost", "model", [c for c, _ in most])], []
+        "cost", "bars", "usd", _labels([name for _, name in most]), [Series("Cost", "model", [c for c, _ in most])]
     )
 
 
@@ -108,10 +123,10 @@ def _tokens(profile: SessionProfile) -> Chart:
     most = list(profile.models.items())[:BARS]
     series = [
         Series("From the cache", "cached", [float(model.cache_read_tokens) for _, model in most]),
-        Series("Other input", "input", [float(model.input_tokens - model.cache_read_tokens) for _, model in most]),
+        Series("Other input", "input", [float(model.uncached_tokens) for _, model in most]),
         Series("Output", "output", [float(model.output_tokens) for _, model in most]),
     ]
-    return Chart("token-counts", "bars", "tokens", _labels([name for name, _ in most]), series, [])
+    return Chart("token-counts", "bars", "tokens", _labels([name for name, _ in most]), series)
 
 
 def _labels(names: Sequence[str]) -> list[str]:

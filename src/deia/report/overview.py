@@ -37,7 +37,7 @@ class Overview:
                 duration(profile.span_ms),
                 count(analysis.tasks_completed),
                 count(profile.error_count),
-                sections.cost(profile),
+                sections.dollars(profile.usage.cost_usd),
                 count(analysis.events),
                 first,
             ]

@@ -162,7 +162,14 @@ def _models(report: Report) -> Markup:
 def _concurrency(report: Report) -> Markup:
     return join(
         [
-            tag("p", "For how long so many tool and model calls were at work at the same time.", class_="quiet"),
+            tag(
+                "p",
+                "How many tool and model calls were at work at the same time: when, and for how long.",
+                class_="quiet",
+            ),
+            _below(
+                _chart("over-time", "Calls at the same time, over time"), sections.concurrency_over_time(report.profile)
+            ),
             _beside(_chart("at-once", "Calls at the same time"), sections.concurrency(report.profile)),
         ]
     )

@@ -69,7 +69,7 @@ def headline(report: Report) -> Markup:
             f"{rate(analysis.velocity_metrics['tasks_per_hour'])}, {count(len(analysis.open_tasks))} open",
         ),
         _card("Errors", count(profile.error_count), _tries(profile), "bad" if profile.error_count else ""),
-        _card("Cost", cost(profile), _tokens(profile)),
+        _card("Cost", dollars(profile.usage.cost_usd), _tokens(profile)),
         _card(
             "Events",
             count(analysis.events),
@@ -143,7 +143,7 @@ def where_the_time_went(profile: SessionProfile) -> Markup:
 
 def tasks(profile: SessionProfile) -> Markup:
     """Return the tasks, by the time that is their own."""
-    by_own = sorted(profile.tasks.items(), key=lambda entry: -entry[1].own_ms)
+    by_own = profile.tasks_by_own_time
     shown = by_own[:ROWS]
     figures = [task for _, task in shown]
     most = max((task.own_ms for task in figures), default=0)
@@ -336,7 +336,7 @@ def gaps(profile: SessionProfile) -> Markup:
                     [
                         _GAPS[gap.kind],
                         duration((gap.start - start) * 1000),
-                        duration((gap.end - gap.start) * 1000),
+                        duration(gap.duration_ms),
                         gap.after,
                         gap.before,
                     ]
@@ -362,6 +362,32 @@ def concurrency(profile: SessionProfile) -> Markup:
     )
 
 
+def concurrency_over_time(profile: SessionProfile) -> Markup:
+    """Return the figures of those steps of the time in which a call was at work, folded away."""
+    found = profile.concurrency_over_time
+    offsets = found.offsets_ms
+    rows = [
+        [duration(start), duration(to - start), count(most), _average(tools), _average(models)]
+        for start, to, most, tools, models in zip(
+            offsets, offsets[1:], found.most, found.tools, found.models, strict=False
+        )
+        if most
+    ]
+    return tag(
+        "details",
+        tag("summary", f"The figures of {plural(len(rows), 'step')} in which a call was at work"),
+        table(
+            "Calls at the same time, over time",
+            ["Began after|", "Lasted|", "Most at once|", "Tool calls, on average|", "Model calls, on average|"],
+            rows,
+        ),
+    )
+
+
+def _average(number: float) -> str:
+    return f"{number:.2f}" if number else NONE
+
+
 def critical_path(profile: SessionProfile) -> Markup:
     """Return the longest steps of the longest chain of work."""
     steps = sorted(profile.critical_path or (), key=lambda step: step.start - step.end)[:FEW_ROWS]
@@ -376,7 +402,7 @@ def critical_path(profile: SessionProfile) -> Markup:
                         step.kind,
                         finder(step.name) if step.name else NONE,
                         duration((step.start - start) * 1000),
-                        duration((step.end - step.start) * 1000),
+                        duration(step.duration_ms),
                     ]
                     for step in steps
                 ),
@@ -471,12 +497,6 @@ def dollars(cost_usd: float | None) -> str:
     return f"${cost_usd:,.2f}" if cost_usd >= 1 else f"${cost_usd:.4f}"
 
 
-def cost(profile: SessionProfile) -> str:
-    """Return what all models cost together; a dash where no line tells."""
-    known = [model.cost_usd for model in profile.models.values() if model.cost_usd is not None]
-    return dollars(math.fsum(known)) if known else NONE
-
-
 def _recorded(profile: SessionProfile) -> str:
     recorded_ms = profile.analysis.recorded_ms
     if recorded_ms < profile.span_ms:
@@ -497,12 +517,10 @@ def _tries(profile: SessionProfile) -> str:
 
 
 def _tokens(profile: SessionProfile) -> str:
-    models = profile.models.values()
-    if not models:
+    usage = profile.usage
+    if not usage.calls:
         return "no model call was recorded"
-    read = sum(model.input_tokens for model in models)
-    written = sum(model.output_tokens for model in models)
-    return f"{count(read)} tokens in, {count(written)} out"
+    return f"{count(usage.input_tokens)} tokens in, {count(usage.output_tokens)} out"
 
 
 def _card(label: str, figure: str, note: str, kind: str = "") -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deia.analysis.profile.result import (
+    ConcurrencyOverTime,
     Effort,
     ErrorFigure,
     FileProfile,
@@ -18,6 +19,7 @@ from deia.analysis.profile.result import (
 from deia.analysis.profile.session import profile_session
 
 __all__ = [
+    "ConcurrencyOverTime",
     "Effort",
     "ErrorFigure",
     "FileProfile",

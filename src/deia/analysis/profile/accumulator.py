@@ -16,6 +16,7 @@ from deia.analysis.profile.tasks import TaskKey, TaskTable
 from deia.analysis.profile.timeline import FILE, LONGEST_MS, MARK, TOOL, USER, Timeline
 from deia.analysis.profile.work import Work
 from deia.analysis.session import SessionAccumulator, SessionAnalysis
+from deia.analysis.usage import together
 from deia.events import (
     AnyEvent,
     ErrorEvent,
@@ -129,6 +130,7 @@ class ProfileAccumulator(SessionAccumulator):
             tasks=self._task_table.finish(),
             tools=tools,
             models=models,
+            usage=together(analysis.models.values()),
             files=files,
             repeated=repeated,
             repeated_ms=self._repeated.wasted_ms,
@@ -138,6 +140,7 @@ class ProfileAccumulator(SessionAccumulator):
             gaps=gaps,
             gap_count=timeline.gap_count,
             concurrency=timeline.at_once,
+            concurrency_over_time=timeline.over_time(first, last),
             critical_path=path,
             exact=all(exact),
             capped=[name for name, is_capped in capped.items() if is_capped],

@@ -6,11 +6,8 @@ from deia.analysis.percentiles import Percentiles
 from deia.analysis.profile.result import ModelProfile
 from deia.analysis.profile.timeline import LONGEST_MS, MODEL, Timeline
 from deia.analysis.profile.work import Work
+from deia.analysis.usage import RESPONSES_KEPT
 from deia.events import LLMEvent
-
-RESPONSES_KEPT = 64 * 1024
-"""How many responses are remembered, the newest, each by a hash of 64 bits, in case another line tells of one:
-they take some 30 MB."""
 
 
 class ModelTable:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from deia.analysis.session import SessionAnalysis
+from deia.analysis.usage import ModelUsage
 
 FILES_KEPT = 100
 """More files than anybody reads in a list; the lists below likewise."""
@@ -16,6 +18,9 @@ GAPS_KEPT = 50
 
 STEPS_KEPT = 1000
 """Steps of a critical path, the longest: a drawing shows no more."""
+
+STEPS_OF_CONCURRENCY = 256
+"""At most: with half as many at least, and a few pixels for each, a chart is fine enough."""
 
 GapKind = Literal["human", "unattributed", "idle", "between_runs"]
 StepKind = Literal["task", "tool", "model", "file", "wait"]
@@ -91,6 +96,11 @@ class TaskProfile:
     max_ms: int
     open: int
 
+    @property
+    def inside_ms(self) -> int:
+        """Milliseconds of the effort in which tasks ran that were started inside them."""
+        return self.effort_ms - self.own_ms
+
 
 @dataclass(frozen=True)
 class ToolProfile:
@@ -156,6 +166,11 @@ class ModelProfile:
     p95_ms: int
     max_ms: int
     first_token_p50_ms: int | None
+
+    @property
+    def uncached_tokens(self) -> int:
+        """Tokens of the input that came from no cache; 0 where the lines claim more cached ones than there were."""
+        return max(0, self.input_tokens - self.cache_read_tokens)
 
 
 @dataclass(frozen=True)
@@ -239,6 +254,53 @@ class Gap:
     after: str
     before: str
 
+    @property
+    def duration_ms(self) -> int:
+        """Milliseconds from its beginning to its end."""
+        return _duration_ms(self.start, self.end)
+
+
+@dataclass(frozen=True)
+class ConcurrencyOverTime:
+    """How many tool and model calls ran at once, in steps of equal length from the first moment of the log to its last.
+
+    A step is as many milliseconds as the smallest power of two with which there are at most `STEPS_OF_CONCURRENCY`.
+
+    Attributes:
+        start: When the first step begins, Unix seconds.
+        end: When the last one ends, which may be shorter than the others.
+        step_ms: Milliseconds of a step.
+        tool_ms: Of each step, the milliseconds of tool calls in it, parallel ones counted in full.
+        model_ms: Likewise of model calls.
+        most: Of each step, how many calls ran at once when most did.
+    """
+
+    start: float
+    end: float
+    step_ms: int
+    tool_ms: list[int]
+    model_ms: list[int]
+    most: list[int]
+
+    @property
+    def tools(self) -> list[float]:
+        """Of each step, how many tool calls ran at once on average."""
+        return self._averages(self.tool_ms)
+
+    @property
+    def models(self) -> list[float]:
+        """Likewise of model calls."""
+        return self._averages(self.model_ms)
+
+    @property
+    def offsets_ms(self) -> list[int]:
+        """When each step begins, and at last when the last one ends, milliseconds after the first begins."""
+        return [number * self.step_ms for number in range(len(self.most))] + [_duration_ms(self.start, self.end)]
+
+    def _averages(self, spent: list[int]) -> list[float]:
+        steps = pairwise(self.offsets_ms)
+        return [spent_ms / max(1, to - start) for spent_ms, (start, to) in zip(spent, steps, strict=True)]
+
 
 @dataclass(frozen=True)
 class PathStep:
@@ -258,6 +320,11 @@ class PathStep:
     end: float
     seq: int | None
 
+    @property
+    def duration_ms(self) -> int:
+        """Milliseconds from its beginning to its end."""
+        return _duration_ms(self.start, self.end)
+
 
 @dataclass(frozen=True)
 class SessionProfile:
@@ -271,6 +338,7 @@ class SessionProfile:
         tasks: Task name → its figures; here and in the next two the one with the most effort comes first.
         tools: Tool → its calls.
         models: `"provider/model"` → its calls.
+        usage: The calls of all models together.
         files: Path, shortened → its operations, the most bytes first; the first `FILES_KEPT`.
         repeated: Calls that were made again with the same parameters, the most waste first; the first `REPEATED_KEPT`.
         repeated_ms: Milliseconds wasted by all of these.
@@ -280,6 +348,7 @@ class SessionProfile:
         gaps: The longest gaps, the longest first; at most `GAPS_KEPT`.
         gap_count: How many there are.
         concurrency: How many tool and model calls ran at once → milliseconds; it adds up to the span.
+        concurrency_over_time: The same, step by step over the time of the log.
         critical_path: The chain of work, each piece begun after the one before it ended, than which there is no longer
             one, with the waits between its pieces; None unless asked for. The `STEPS_KEPT` longest steps, in order.
         exact: False where a bound on memory was reached, or clocks were set back, so that a figure may be off.
@@ -294,6 +363,7 @@ class SessionProfile:
     tasks: dict[str, TaskProfile]
     tools: dict[str, ToolProfile]
     models: dict[str, ModelProfile]
+    usage: ModelUsage
     files: dict[str, FileProfile]
     repeated: list[RepeatedCall]
     repeated_ms: int
@@ -303,11 +373,21 @@ class SessionProfile:
     gaps: list[Gap]
     gap_count: int
     concurrency: dict[int, int]
+    concurrency_over_time: ConcurrencyOverTime
     critical_path: list[PathStep] | None
     exact: bool
     capped: list[str]
 
     @property
+    def tasks_by_own_time(self) -> list[tuple[str, TaskProfile]]:
+        """The tasks, the one with the most time of its own first."""
+        return sorted(self.tasks.items(), key=lambda entry: -entry[1].own_ms)
+
+    @property
     def files_capped(self) -> bool:
         """Whether there are more files than are listed."""
         return "files" in self.capped
+
+
+def _duration_ms(start: float, end: float) -> int:
+    return round((end - start) * 1000)

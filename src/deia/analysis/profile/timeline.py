@@ -10,7 +10,8 @@ from bisect import bisect_left
 from collections import Counter
 from heapq import heappush, heappushpop
 
-from deia.analysis.profile.result import GAPS_KEPT, Gap, GapKind, TimeShares
+from deia.analysis.profile.over_time import OverTime
+from deia.analysis.profile.result import GAPS_KEPT, ConcurrencyOverTime, Gap, GapKind, TimeShares
 from deia.analysis.profile.shown import NAME_SHOWN, shown
 
 ENTRIES_KEPT = 256 * 1024
@@ -72,6 +73,7 @@ class Timeline:
         self._last_text = ""
         self._shares = [0] * 7
         self._at_once: Counter[int] = Counter()
+        self._over_time = OverTime()
         self._reached = array("q")
         self._unions = array("q")
         self._gap_count = 0
@@ -211,6 +213,10 @@ class Timeline:
         """How many tool and model calls ran at once → milliseconds."""
         return {count: ms for count, ms in sorted(self._at_once.items()) if ms}
 
+    def over_time(self, first: int, last: int) -> ConcurrencyOverTime:
+        """Return the same step by step, from the first moment of the log to its last, milliseconds."""
+        return self._over_time.finish(first, last, self.unix_s)
+
     @property
     def gap_count(self) -> int:
         """How many gaps there are."""
@@ -262,19 +268,23 @@ class Timeline:
     def _sweep(self, begin: int, to: int) -> None:
         """Give each moment to what is innermost then."""
         running = [0] * 5
-        shares, at_once, gaps = self._shares, self._at_once, self._gaps
+        shares, at_once, over_time, gaps = self._shares, self._at_once, self._over_time, self._gaps
+        over_time.reach(begin, to)
         now = begin
         for boundary in self._boundaries(begin, to):
             code = boundary % _CODES
             at = boundary >> _BITS
             if at > now:
                 length = at - now
-                at_once[running[TOOL] + running[MODEL]] += length
+                tools, models = running[TOOL], running[MODEL]
+                at_once[tools + models] += length
+                if tools or models:
+                    over_time.add(now, at, tools, models)
                 if running[FILE]:
                     shares[FILE] += length
-                elif running[TOOL]:
+                elif tools:
                     shares[TOOL] += length
-                elif running[MODEL]:
+                elif models:
                     shares[MODEL] += length
                 else:
                     if not running[RUN]:

@@ -4,7 +4,7 @@ const UNITS = {
   ms: format.duration,
   usd: format.dollars,
   tokens: (number) => `${format.count(number)} tokens`,
-  calls: (number) => format.plural(number, "call"),
+  calls: (number) => format.plural(Math.round(100 * number) / 100, "call"),
 };
 
 class Charts {
@@ -41,6 +41,57 @@ class Charts {
   }
 
   #configure(chart) {
+    return chart.shape === "steps" ? this.#steps(chart) : this.#bars(chart);
+  }
+
+  // Areas that lie on each other, level from the beginning of a step to its end, and above them a line.
+  #steps(chart) {
+    const { palette } = this;
+    const offsets = chart.offsets_ms;
+    const end = offsets[offsets.length - 1];
+    const step = stepFor(end / 8);
+    const line = chart.series.length - 1;
+    const datasets = chart.series.map((series, i) => ({
+      label: series.label,
+      data: offsets.map((x, at) => ({ x, y: series.values[Math.min(at, series.values.length - 1)] })),
+      stack: i === line ? "line" : "areas",
+      stepped: true,
+      pointRadius: 0,
+      borderWidth: i === line ? 1.5 : 0,
+      borderColor: palette.colour(series.colour),
+      backgroundColor: palette.colour(series.colour),
+      fill: i === line ? false : i ? "-1" : "origin",
+    }));
+    const ink = palette.colour("ink");
+    const ticks = { color: palette.colour("quiet"), maxRotation: 0 };
+    const grid = { color: palette.colour("line") };
+    const when = ([{ dataIndex }]) => {
+      const from = Math.min(dataIndex, offsets.length - 2);
+      return `${format.offset(offsets[from], step / 10)} to ${format.offset(offsets[from + 1], step / 10)}`;
+    };
+    return {
+      type: "line",
+      data: { datasets },
+      options: {
+        animation: false,
+        responsive: true,
+        maintainAspectRatio: false,
+        interaction: { mode: "index", intersect: false },
+        scales: {
+          x: { type: "linear", bounds: "data", grid, ticks: { ...ticks, stepSize: step, callback: (ms) => format.offset(ms, step) } },
+          y: { stacked: true, beginAtZero: true, grid, ticks: { ...ticks, precision: 0, maxTicksLimit: 6 } },
+        },
+        plugins: {
+          legend: { position: "bottom", labels: { color: ink, boxWidth: 12 } },
+          tooltip: {
+            callbacks: { title: when, label: ({ raw, dataset }) => ` ${dataset.label}: ${UNITS[chart.unit](raw.y)}` },
+          },
+        },
+      },
+    };
+  }
+
+  #bars(chart) {
     const { palette } = this;
     const ring = chart.shape === "ring";
     const text = UNITS[chart.unit];
