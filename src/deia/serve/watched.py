@@ -12,11 +12,12 @@ from pathlib import Path
 
 from deia import system
 from deia.errors import DeiaError
+from deia.journal.state import State, state_of
 from deia.live.directory import Complain, Directory
 from deia.live.follower import Follower, Note
 from deia.report.html import document, follow_script
 from deia.report.markup import Markup, tag
-from deia.report.model import State, make_report, state_of
+from deia.report.model import make_report
 from deia.report.page import page
 from deia.report.sections.figures import NONE
 from deia.report.sections.header import state

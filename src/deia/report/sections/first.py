@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deia.report.advice import Advice
+from deia.analysis.profile import Advice
 from deia.report.markup import Markup, tag
 from deia.report.model import Report
 from deia.report.sections.links import finder

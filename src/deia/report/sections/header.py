@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from deia.journal.state import State
 from deia.report.markup import Markup, join, tag
-from deia.report.model import Report, State
+from deia.report.model import Report
 from deia.text import count, moment
 
 _STATES = {
