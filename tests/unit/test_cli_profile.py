@@ -150,6 +150,14 @@ def test_approximate_figures_are_said_to_be(cli: Run, log: Path, monkeypatch: py
     assert said in cli(log).out
 
 
+def test_figures_that_were_left_out_are_said(cli: Run, tmp_path: Path) -> None:
+    """Tokens and costs that cannot be."""
+    journal = journal_path(tmp_path)
+    journal.write_bytes(Lines().llm(input_tokens=-5, cost_usd=-1.0))
+    shown = {" ".join(line.split()) for line in cli(journal).out.splitlines()}
+    assert {"Models 1 call, 0 tokens in, 0 out", "Left out 2 negative numbers of tokens or dollars"} <= shown
+
+
 def test_empty_session_has_a_profile(cli: Run, tmp_path: Path) -> None:
     """Of no span: shares are dashes."""
     journal = tmp_path / "log.jsonl"

@@ -38,6 +38,8 @@ def show_profile(page: Page, profile: SessionProfile) -> None:
         cost = "" if usage.cost_usd is None else f", {_dollars(usage.cost_usd)}"
         tokens = f"{count(usage.input_tokens)} tokens in, {count(usage.output_tokens)} out"
         facts.append(("Models", f"{plural(usage.calls, 'call')}, {tokens}{cost}"))
+    if usage.left_out:
+        facts.append(("Left out", f"{plural(usage.left_out, 'negative number')} of tokens or dollars"))
     if profile.retries or profile.repeated_ms:
         again = f"{plural(profile.retries, 'retry', 'retries')}, {duration(profile.repeated_ms)} in repeated calls"
         facts.append(("Made again", again))

@@ -30,7 +30,7 @@ from deia.report.sections import (
     tools,
 )
 from deia.report.selection import ITEMS_KEPT
-from deia.text import moment
+from deia.text import moment, plural
 
 LARGEST_BYTES = 2_000_000
 """What a page may have: it opens at once, and goes into an e-mail."""
@@ -141,4 +141,6 @@ def _remarks(report: Report) -> Markup:
     said = [f"Made by Deia on {moment(report.made_at)}, of one file, with nothing fetched from anywhere."]
     if not profile.exact:
         said.append("Some figures are approximate: a bound on memory was reached, or clocks were set back.")
+    if left_out := profile.usage.left_out:
+        said.append(f"{plural(left_out, 'negative number')} of tokens or dollars left out of all figures.")
     return tag("p", " ".join(said))

@@ -129,7 +129,7 @@ class ProfileAccumulator(SessionAccumulator):
             tasks=self._task_table.finish(),
             tools=tools,
             models=models,
-            usage=usage_of(models.values()),
+            usage=usage_of(models.values(), self._models.left_out),
             files=files,
             repeated=repeated,
             repeated_ms=self._repeated.wasted_ms,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
+from deia.analysis.odd_figures import not_negative
 from deia.analysis.percentiles import Percentiles
 from deia.analysis.profile.result import ModelProfile, ModelUsage
 from deia.analysis.profile.timeline import LONGEST_MS, MODEL, Timeline
@@ -21,6 +22,7 @@ class ModelTable:
 
     Attributes:
         exact: False once a response had to be forgotten: a line that tells of it later makes a call of its own.
+        left_out: How many tokens and costs were negative, and are in no figure.
     """
 
     def __init__(self, timeline: Timeline, work: Work | None) -> None:
@@ -31,6 +33,7 @@ class ModelTable:
             work: Gets those that say how long they took.
         """
         self.exact = True
+        self.left_out = 0
         self._timeline = timeline
         self._work = work
         self._models: dict[str, _Model] = {}
@@ -45,6 +48,7 @@ class ModelTable:
             at: The millisecond it was logged; None where the line does not say.
         """
         call = _Call(model, event)
+        self.left_out += call.left_out
         lasted = min(call.duration_ms or 0, LONGEST_MS)
         if at is not None:
             call.place = self._timeline.add(self._timeline.name(MODEL, model), at - lasted, at)
@@ -94,8 +98,13 @@ class ModelTable:
         model.count(call)
 
 
-def usage_of(models: Collection[ModelProfile]) -> ModelUsage:
-    """Return what some models' calls amount to together."""
+def usage_of(models: Collection[ModelProfile], left_out: int = 0) -> ModelUsage:
+    """Return what some models' calls amount to together.
+
+    Args:
+        models: Their figures.
+        left_out: How many tokens and costs are in none of these, as they cannot be.
+    """
     costs = [model.cost_usd for model in models if model.cost_usd is not None]
     return ModelUsage(
         calls=sum(model.calls for model in models),
@@ -107,27 +116,33 @@ def usage_of(models: Collection[ModelProfile]) -> ModelUsage:
         cache_write_tokens=sum(model.cache_write_tokens for model in models),
         reasoning_tokens=sum(model.reasoning_tokens for model in models),
         cost_usd=math.fsum(costs) if costs else None,
+        left_out=left_out,
     )
 
 
 class _Call:
     """One call, by the last line that tells of each of its figures."""
 
-    __slots__ = ("attempt", "cost_usd", "duration_ms", "failed", "first_token_ms", "model", "piece", "place", "tokens")
+    __slots__ = (
+        *("attempt", "cost_usd", "duration_ms", "failed", "first_token_ms", "left_out", "model", "piece", "place"),
+        "tokens",
+    )
 
     def __init__(self, model: str, event: LLMEvent) -> None:
         first_token_ms = event.time_to_first_token_ms
         self.model = model
         self.failed = event.error is not None or event.error_type is not None
         self.attempt = event.attempt
-        self.tokens: tuple[int | None, ...] = (
+        tokens = (
             event.input_tokens,
             event.output_tokens,
             event.cache_read_tokens,
             event.cache_write_tokens,
             event.reasoning_tokens,
         )
-        self.cost_usd = event.cost_usd
+        self.tokens: tuple[int | None, ...] = tuple(map(not_negative, tokens))
+        self.cost_usd = not_negative(event.cost_usd)
+        self.left_out = (*self.tokens, self.cost_usd).count(None) - (*tokens, event.cost_usd).count(None)
         self.duration_ms = None if event.duration_ms is None else max(0, event.duration_ms)
         self.first_token_ms = None if first_token_ms is None else max(0, first_token_ms)
         self.place: int | None = None

@@ -186,6 +186,7 @@ class ModelUsage:
         cache_write_tokens: Of the inputs, those that went into one.
         reasoning_tokens: Of the outputs, reasoning.
         cost_usd: US dollars; None where no line says.
+        left_out: How many tokens and costs are in none of these, nor in those of a model: they are negative.
     """
 
     calls: int
@@ -197,6 +198,7 @@ class ModelUsage:
     cache_write_tokens: int
     reasoning_tokens: int
     cost_usd: float | None
+    left_out: int
 
 
 @dataclass(frozen=True)
