@@ -100,6 +100,7 @@ def main() -> None:
 
         for colours in ("light", "dark"):
             opened(colours, 820).screenshot(path=PICTURES / f"report-{colours}.png")
+        opened("light", 900).locator("figure.over-time").screenshot(path=PICTURES / "at-once-light.png")
         zoomed = opened("dark", 900)
         zoomed.locator(".timeline .lanes").focus()
         for key in ("Shift+ArrowRight",) * 13 + ("+",) * 4:

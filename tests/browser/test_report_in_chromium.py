@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from deia.analysis.profile import advise
 from deia.events import ToolEvent
-from deia.report.advice import advise
 from deia.report.model import Report
 from deia.report.page import LARGEST_BYTES
 from deia.report.page import page as page_of

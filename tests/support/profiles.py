@@ -76,4 +76,4 @@ def profile(span_ms: int = 100_000, *, wall: dict[str, int] | None = None, **fur
 
 
 def _usage_of(model: ModelProfile) -> ModelUsage:
-    return ModelUsage(**{name: getattr(model, name) for name in vars(ModelUsage())})
+    return ModelUsage(**{name: getattr(model, name) for name in vars(ModelUsage()) if name != "left_out"})

@@ -97,6 +97,17 @@ def test_response_is_counted_once_by_the_last_line_that_tells_of_it() -> None:
     assert state.input_tokens == 3210
 
 
+def test_tokens_and_costs_that_cannot_be_are_left_out() -> None:
+    """What is negative takes nothing away, as in the profile."""
+    lines = Lines()
+    state = state_of(
+        lines.llm(input_tokens=10, output_tokens=1, cost_usd=1.0)
+        + lines.llm(input_tokens=-10, output_tokens=-1, cost_usd=-1.0)
+        + lines.llm(input_tokens=-10, output_tokens=-1, cost_usd=-1.0, response_id="r")
+    )
+    assert (state.input_tokens, state.output_tokens, state.cost_usd) == (10, 1, 1.0)
+
+
 def test_cost_is_unknown_where_no_line_says() -> None:
     """It is not nothing."""
     assert state_of(Lines().llm(cost_usd=None)).cost_usd is None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deia.queue.layout import queue_path
+from deia.report.model import make_report
 from support.command_line import Run, runner
 from support.journals import Lines, journal_path
 
@@ -39,7 +42,7 @@ def log(tmp_path: Path) -> Path:
     return journal
 
 
-def test_profile_shows_where_the_time_went_and_what_to_look_at_first(cli: Run, log: Path) -> None:
+def test_profile_shows_where_the_time_went_and_what_to_fix_first(cli: Run, log: Path) -> None:
     """Plain text in a pipe: the seven shares, and a table for whatever there is."""
     code, out, err = cli(log, "--critical-path")
     assert (code, err) == (0, "")
@@ -52,7 +55,7 @@ def test_profile_shows_where_the_time_went_and_what_to_look_at_first(cli: Run, l
         "Unattributed 1.500 s 7.5 %",
         "Idle 2.000 s 10.0 %",
         "Between runs 1.000 s 5.0 %",
-        "10.000 s 50.0 % waiting for a person; the longest, 10.0 s, after tool compile",
+        "Time: The agent waits for people",
         "p/m 1 0 0 1,000 50.0 % 20 $0.2500 2.000 s 2.000 s 2.000 s 2.000 s",
         "/src/a.py 1 0 2.0 kB 0 B 500 ms",
         'compile 2 1 1.000 s {"a":1}',
@@ -75,6 +78,20 @@ def test_json_has_every_field_of_the_profile(cli: Run, log: Path) -> None:
     assert first["analysis"]["task_breakdown"] == {"build": 17_000}
     assert first["concurrency"] == {"0": 15_000, "1": 5000}
     assert first["critical_path"] is None
+
+
+def test_advice_is_that_of_the_report(cli: Run, log: Path) -> None:
+    """To the letter, of a session whose process died, too; a script gets it as data."""
+    queue_path(log).touch()
+    said = make_report(log).advice
+    assert said[0].title == "The process died"
+    shown = cli(log).out.splitlines()
+    first = shown.index("What to fix first") + 1
+    printed = shown[first : first + 2 * len(said)]
+    assert [line.split(": ", 1)[1] for line in printed[::2]] == [advice.title for advice in said]
+    assert printed[1::2] == [f"  {advice.text}" for advice in said]
+    (document,) = json.loads(cli(log, "--json").out)
+    assert document["advice"] == [asdict(advice) for advice in said]
 
 
 def test_long_tables_are_cut_in_a_terminal_only(cli: Run, tmp_path: Path) -> None:
@@ -131,6 +148,14 @@ def test_approximate_figures_are_said_to_be(cli: Run, log: Path, monkeypatch: py
     assert said not in cli(log).out
     monkeypatch.setattr(files, "PATHS_KEPT", 0)
     assert said in cli(log).out
+
+
+def test_figures_that_were_left_out_are_said(cli: Run, tmp_path: Path) -> None:
+    """Tokens and costs that cannot be."""
+    journal = journal_path(tmp_path)
+    journal.write_bytes(Lines().llm(input_tokens=-5, cost_usd=-1.0))
+    shown = {" ".join(line.split()) for line in cli(journal).out.splitlines()}
+    assert {"Models 1 call, 0 tokens in, 0 out", "Left out 2 negative numbers of tokens or dollars"} <= shown
 
 
 def test_empty_session_has_a_profile(cli: Run, tmp_path: Path) -> None:

@@ -192,6 +192,20 @@ def test_tokens_and_cost_count_once_for_each_response(journal: Path) -> None:
     assert answer("SELECT model_calls, input_tokens, cost_usd FROM sessions", journal) == [(3, 15, 0.5)]
 
 
+def test_figures_that_cannot_be_take_nothing_from_those_of_a_session(journal: Path) -> None:
+    """What is negative is in no sum, as in the profile; the row of the call has it as it was recorded."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.llm(input_tokens=10, output_tokens=2)
+        + lines.llm(input_tokens=-4, output_tokens=-1, cost_usd=-3.0)
+        + lines.tool(duration_ms=20)
+        + lines.tool(duration_ms=-5)
+    )
+    assert answer("SELECT min(input_tokens) FROM models", journal) == [(-4,)]
+    answered = answer("SELECT model_calls, input_tokens, output_tokens, cost_usd, tool_ms FROM sessions", journal)
+    assert answered == [(2, 10, 2, 0.25, 20)]
+
+
 def test_sessions_have_the_figures_of_the_analysis(journal: Path) -> None:
     """Counts exactly."""
     regular(journal)

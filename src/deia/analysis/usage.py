@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deia.analysis.odd_figures import not_negative
 from deia.analysis.stretch import CallFigures, ModelCall
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class ModelUsage:
         cache_write_tokens: Of the input, those that went into it.
         reasoning_tokens: Of the output, reasoning.
         cost_usd: US dollars, of the calls that say; None where none does.
+        left_out: How many tokens and costs are in none of these: they are negative.
     """
 
     calls: int = 0
@@ -37,6 +39,7 @@ class ModelUsage:
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     cost_usd: float | None = None
+    left_out: int = 0
 
     @property
     def tokens(self) -> int:
@@ -46,6 +49,7 @@ class ModelUsage:
     def add(self, other: ModelUsage) -> None:
         """Add other calls."""
         self.calls += other.calls
+        self.left_out += other.left_out
         self.count(
             (
                 *(other.input_tokens, other.output_tokens, other.cache_read_tokens, other.cache_write_tokens),
@@ -89,14 +93,13 @@ def by_tokens(models: dict[str, ModelUsage]) -> dict[str, ModelUsage]:
 
 def call_of(event: LLMEvent) -> ModelCall:
     """Return what a line says of a model call."""
-    return (
-        f"{event.provider}/{event.model}",
-        event.response_id,
-        (
-            *(event.input_tokens, event.output_tokens, event.cache_read_tokens, event.cache_write_tokens),
-            *(event.reasoning_tokens, event.cost_usd),
-        ),
+    said = (
+        *(event.input_tokens, event.output_tokens, event.cache_read_tokens, event.cache_write_tokens),
+        *(event.reasoning_tokens, event.cost_usd),
     )
+    figures = tuple(map(not_negative, said))
+    left_out = figures.count(None) - said.count(None)
+    return f"{event.provider}/{event.model}", event.response_id, figures, left_out
 
 
 class UsageAccumulator:
@@ -108,7 +111,9 @@ class UsageAccumulator:
 
     def feed(self, call: ModelCall) -> None:
         """Take what one line says of a call."""
-        model, response_id, figures = call
+        model, response_id, figures, left_out = call
+        if left_out:
+            self._models.setdefault(model, ModelUsage()).left_out += left_out
         if response_id is None:
             _count(self._models, model, figures)
             return

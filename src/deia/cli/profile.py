@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import click
 
-from deia.analysis import SessionProfile, profile_session
+from deia.analysis.profile import Advice, SessionProfile, advise, profile_session
 from deia.cli import profile_views, views
 from deia.cli.output import Output, jsonable
 from deia.cli.reading import reading
 from deia.errors import DeiaError
+from deia.journal.state import state_of
 
 
 @click.command(short_help="Show where the wall time of a session went, to the moment.")
@@ -21,8 +25,9 @@ def profile(output: Output, files: tuple[str, ...], *, critical_path: bool, as_j
     """Show where the wall time of each session went.
 
     Each moment is counted once: as a tool's, a model's, a file's, as waiting for a person, as idle, as between two
-    runs, or as unattributed. Then the effort, parallel work counted in full, by model, tool, task and file; the longest
-    gaps; calls that were made again with the same parameters; and errors.
+    runs, or as unattributed. Then what to fix first, in plain words, as in a report; the effort, parallel work counted
+    in full, by model, tool, task and file; the longest gaps; calls that were made again with the same parameters; and
+    errors.
 
     FILE is a session log: of a session that is running, was killed, or is closed; plain or compressed with gzip. The
     exit code is 1 where a file has lines that cannot be read or events that are missing.
@@ -30,25 +35,27 @@ def profile(output: Output, files: tuple[str, ...], *, critical_path: bool, as_j
     objects: list[object] = []
     for path in files:
         try:
+            killed = state_of(Path(path)) == "killed"
             with reading(output, path) as on_progress:
                 figures = profile_session(path, critical_path=critical_path, on_progress=on_progress)
         except (DeiaError, OSError) as error:
             objects.append({"path": path, "error": output.fail(error, path)})
             continue
-        objects.append({"path": path, **jsonable(figures)})
-        _show(output, path, figures)
+        advice = advise(figures, killed=killed)
+        objects.append({"path": path, **jsonable(figures), "advice": jsonable(advice)})
+        _show(output, path, figures, advice)
         if views.is_damaged(figures.analysis.damages):
             output.found()
     if as_json:
         output.document(objects)
 
 
-def _show(output: Output, path: str, figures: SessionProfile) -> None:
+def _show(output: Output, path: str, figures: SessionProfile, advice: Sequence[Advice]) -> None:
     page = output.page
     analysis = figures.analysis
     page.heading(path)
     profile_views.show_profile(page, figures)
-    profile_views.show_first(page, figures)
+    profile_views.show_advice(page, advice)
     for show in (
         profile_views.show_models,
         profile_views.show_tools,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from deia.analysis import Gap, SessionProfile
-from deia.cli.page import Column, Page
+from deia.analysis import SessionProfile
+from deia.analysis.profile import Advice
+from deia.cli.page import Column, Page, Tone
 from deia.cli.text import count, duration, durations, moment, plural, share, size
 
-_FIRST_SHOWN = 5
-"""Things to look at first: more than that is a table, and those follow."""
-
-_FIRST_SHARE = 0.02
-"""Of the span: what takes less is not worth a look before all the rest."""
+_WEIGHT_WORDS: dict[str, tuple[str, Tone]] = {
+    "bad": ("Problem", "bad"),
+    "time": ("Time", "label"),
+    "note": ("Note", "label"),
+}
 
 _KINDS = {"human": "a person", "idle": "idle", "unattributed": "unattributed", "between_runs": "between runs"}
 
@@ -37,6 +38,8 @@ def show_profile(page: Page, profile: SessionProfile) -> None:
         cost = "" if usage.cost_usd is None else f", {_dollars(usage.cost_usd)}"
         tokens = f"{count(usage.input_tokens)} tokens in, {count(usage.output_tokens)} out"
         facts.append(("Models", f"{plural(usage.calls, 'call')}, {tokens}{cost}"))
+    if usage.left_out:
+        facts.append(("Left out", f"{plural(usage.left_out, 'negative number')} of tokens or dollars"))
     if profile.retries or profile.repeated_ms:
         again = f"{plural(profile.retries, 'retry', 'retries')}, {duration(profile.repeated_ms)} in repeated calls"
         facts.append(("Made again", again))
@@ -75,20 +78,15 @@ def show_profile(page: Page, profile: SessionProfile) -> None:
         )
 
 
-def show_first(page: Page, profile: SessionProfile) -> None:
-    """Show what took the most time, of whatever kind: where a look is worth most."""
-    largest = sorted(_parts(profile), key=lambda part: -part[0])[:_FIRST_SHOWN]
-    largest = [part for part in largest if part[0] > _FIRST_SHARE * profile.span_ms]
-    if not largest:
+def show_advice(page: Page, entries: Sequence[Advice]) -> None:
+    """Show what to fix first."""
+    if not entries:
         return
-    page.heading("What to look at first")
-    page.table(
-        [Column("Time", number=True), Column("Share", number=True), Column("What")],
-        [
-            [time, share(spent, profile.span_ms), what]
-            for (spent, what), time in zip(largest, durations(spent for spent, _ in largest), strict=True)
-        ],
-    )
+    page.heading("What to fix first")
+    for entry in entries:
+        word, tone = _WEIGHT_WORDS[entry.weight]
+        page.spans([(f"{word}: ", tone), (entry.title, "name")])
+        page.line(f"  {entry.text}")
 
 
 def show_models(page: Page, profile: SessionProfile, limit: int | None) -> None:
@@ -230,27 +228,6 @@ def show_critical_path(page: Page, profile: SessionProfile, limit: int | None) -
         },
         texts=("Step", "From"),
     )
-
-
-def _parts(profile: SessionProfile) -> Iterator[tuple[int, str]]:
-    """Yield wall times with what they were spent at."""
-    for name, tool in profile.tools.items():
-        yield tool.wall_ms, f"tool {name}: {plural(tool.calls, 'call')}, the longest {duration(tool.max_ms)}"
-    for name, model in profile.models.items():
-        yield model.wall_ms, f"model {name}: {plural(model.calls, 'call')}, the longest {duration(model.max_ms)}"
-    wall = profile.wall
-    longest: dict[str, Gap] = {gap.kind: gap for gap in reversed(profile.gaps)}
-    for kind, spent, what in (
-        ("human", wall.human_ms, "waiting for a person"),
-        ("idle", wall.idle_ms, "idle: no task was open"),
-        ("between_runs", wall.between_runs_ms, "between runs"),
-        ("unattributed", wall.unattributed_ms, "unattributed: no model, tool or file is known to have been at work"),
-    ):
-        gap = longest.get(kind)
-        longest_one = "" if gap is None else f"; the longest, {duration(gap.duration_ms)}, after {gap.after}"
-        yield spent, what + longest_one
-    if profile.repeated_ms:
-        yield profile.repeated_ms, "calls made again with the same parameters"
 
 
 def _show(

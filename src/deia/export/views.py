@@ -121,12 +121,13 @@ VIEWS = {
                 count(*) FILTER (WHERE state = 'open') AS open_tasks
             FROM tasks GROUP BY file, session_id
         ), tool AS (
-            SELECT file, session_id, count(*) AS tool_calls, sum(duration_ms) AS tool_ms
+            SELECT file, session_id, count(*) AS tool_calls, sum(greatest(duration_ms, 0)) AS tool_ms
             FROM tools GROUP BY file, session_id
         ), model AS (
-            SELECT file, session_id, count(*) AS model_calls, sum(input_tokens) FILTER (WHERE counted) AS input_tokens,
-                sum(output_tokens) FILTER (WHERE counted) AS output_tokens,
-                sum(cost_usd) FILTER (WHERE counted) AS cost_usd
+            SELECT file, session_id, count(*) AS model_calls,
+                sum(input_tokens) FILTER (WHERE counted AND input_tokens >= 0) AS input_tokens,
+                sum(output_tokens) FILTER (WHERE counted AND output_tokens >= 0) AS output_tokens,
+                sum(cost_usd) FILTER (WHERE counted AND cost_usd >= 0) AS cost_usd
             FROM models GROUP BY file, session_id
         ), error AS (
             SELECT file, session_id, count(*) AS errors FROM errors GROUP BY file, session_id

@@ -6,6 +6,7 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import Literal
 
+from deia.analysis.odd_figures import not_negative
 from deia.events import AnyEvent, ErrorEvent, FileEvent, LLMEvent, MessageEvent, SessionEvent, TaskEvent, ToolEvent
 
 Activity = Literal["recording", "idle", "finished", "interrupted"]
@@ -93,17 +94,22 @@ class SessionState:
     @property
     def input_tokens(self) -> int:
         """Tokens that went into models; of a response that several lines tell of, those of the last."""
-        return self._input_tokens + sum(response.input_tokens or 0 for response in self._responses.values())
+        return self._input_tokens + sum(
+            not_negative(response.input_tokens) or 0 for response in self._responses.values()
+        )
 
     @property
     def output_tokens(self) -> int:
         """Tokens that came out of models, counted likewise."""
-        return self._output_tokens + sum(response.output_tokens or 0 for response in self._responses.values())
+        return self._output_tokens + sum(
+            not_negative(response.output_tokens) or 0 for response in self._responses.values()
+        )
 
     @property
     def cost_usd(self) -> float | None:
         """What model calls cost, US dollars; None where no line says."""
-        known = [response.cost_usd for response in self._responses.values() if response.cost_usd is not None]
+        costs = (not_negative(response.cost_usd) for response in self._responses.values())
+        known = [cost for cost in costs if cost is not None]
         return self._cost_usd if not known else (self._cost_usd or 0.0) + sum(known)
 
     @property
@@ -193,10 +199,11 @@ class SessionState:
             self._count(oldest)
 
     def _count(self, event: LLMEvent) -> None:
-        self._input_tokens += event.input_tokens or 0
-        self._output_tokens += event.output_tokens or 0
-        if event.cost_usd is not None:
-            self._cost_usd = (self._cost_usd or 0.0) + event.cost_usd
+        self._input_tokens += not_negative(event.input_tokens) or 0
+        self._output_tokens += not_negative(event.output_tokens) or 0
+        cost_usd = not_negative(event.cost_usd)
+        if cost_usd is not None:
+            self._cost_usd = (self._cost_usd or 0.0) + cost_usd
 
 
 def activity(*, has_queue: bool, is_locked: bool | None, quiet_s: float | None) -> Activity:

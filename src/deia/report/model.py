@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from deia import system
-from deia.analysis.profile import SessionProfile, profile_session
-from deia.journal.check import queue_state
+from deia.analysis.profile import Advice, SessionProfile, advise, profile_session
 from deia.journal.damage import Damage
 from deia.journal.progress import OnProgress
 from deia.journal.reader import EventReader
-from deia.queue.layout import queue_path
-from deia.report.advice import Advice, advise
+from deia.journal.state import State, state_of
 from deia.report.selection import Selected, Selection
-
-State = Literal["running", "killed", "closed"]
 
 
 @dataclass(frozen=True)
@@ -64,14 +59,6 @@ def make_report(path: str | os.PathLike[str], *, on_progress: OnProgress | None 
         selection.feed(entry.event)
     advice = advise(profile, killed=state == "killed")
     return Report(os.fspath(path), made_at, state, profile, advice, selection.finish())
-
-
-def state_of(path: Path) -> State:
-    """Tell what became of a session from its queue file, which closing it removes."""
-    queue = queue_path(path)
-    if queue_state(queue) == "open":
-        return "running"
-    return "killed" if system.exists(queue) else "closed"
 
 
 def _counted_before(damage: Damage) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from urllib.parse import quote
 
-from deia.report import sections
 from deia.report.html import document
 from deia.report.markup import tag
 from deia.report.model import Report
+from deia.report.sections.figures import NONE, dollars
+from deia.report.sections.header import state
+from deia.report.sections.tables import table
 from deia.text import count, duration, moment
 
 
@@ -27,17 +29,17 @@ class Overview:
         """
         profile = report.profile
         analysis = profile.analysis
-        first = report.advice[0].title if report.advice else sections.NONE
+        first = report.advice[0].title if report.advice else NONE
         self._rows.append(
             [
                 tag("a", os.path.basename(report.path), href=f"./{quote(name)}"),
-                analysis.agent_id or sections.NONE,
-                sections.state(report.state),
-                sections.NONE if analysis.first_time is None else moment(analysis.first_time),
+                analysis.agent_id or NONE,
+                state(report.state),
+                NONE if analysis.first_time is None else moment(analysis.first_time),
                 duration(profile.span_ms),
                 count(analysis.tasks_completed),
                 count(profile.error_count),
-                sections.dollars(profile.usage.cost_usd),
+                dollars(profile.usage.cost_usd),
                 count(analysis.events),
                 first,
             ]
@@ -58,5 +60,5 @@ class Overview:
             "Fix first",
         ]
         title = f"{count(len(self._rows))} sessions"
-        body = tag("main", tag("h1", title), tag("section", sections.table("Sessions", columns, self._rows)))
+        body = tag("main", tag("h1", title), tag("section", table("Sessions", columns, self._rows)))
         return document(title, body, data="", scripts=())

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from deia.report import sections
 from deia.report.html import document, own_script
 from deia.report.island import island
 from deia.report.library import charts_code
 from deia.report.markup import Markup, join, tag
 from deia.report.model import Report
+from deia.report.sections import (
+    concurrency,
+    damages,
+    errors,
+    events,
+    files,
+    first,
+    header,
+    headline,
+    models,
+    open_tasks,
+    path,
+    pauses,
+    repeated,
+    shares,
+    tasks,
+    timeline,
+    tools,
+)
 from deia.report.selection import ITEMS_KEPT
-from deia.text import moment
+from deia.text import moment, plural
 
 LARGEST_BYTES = 2_000_000
 """What a page may have: it opens at once, and goes into an e-mail."""
@@ -55,50 +73,36 @@ def _limits() -> Iterator[tuple[int, int]]:
         items //= 2
 
 
+_SECTIONS: tuple[tuple[str, str, Callable[[Report], Markup | None]], ...] = (
+    ("first", "What to fix first", first.section),
+    ("time", "Where the time went", shares.section),
+    ("timeline", "Timeline", timeline.section),
+    ("tasks", "Tasks", tasks.section),
+    ("tools", "Tools", tools.section),
+    ("models", "Models and cost", models.section),
+    ("concurrency", "At once", concurrency.section),
+    ("path", "Critical path", path.section),
+    ("repeated", "Repeated calls", repeated.section),
+    ("errors", "Errors", errors.section),
+    ("gaps", "Pauses", pauses.section),
+    ("files", "Files", files.section),
+    ("open", "Open tasks", open_tasks.section),
+    ("events", "Events", events.section),
+    ("damages", "Problems with the file", damages.section),
+)
+"""In the order in which they are read: anchor, title, and what makes it."""
+
+
 def _body(report: Report) -> Markup:
-    profile = report.profile
-    analysis = profile.analysis
-    parts = [
-        ("first", "What to fix first", sections.advice(report.advice)),
-        (
-            "time",
-            "Where the time went",
-            _beside(_chart("shares", "Where the time went"), sections.where_the_time_went(profile)),
-        ),
-        ("timeline", "Timeline", _timeline()),
-        (
-            "tasks",
-            "Tasks",
-            _below(_chart("task-times", "Own time by task"), sections.tasks(profile)) if profile.tasks else None,
-        ),
-        (
-            "tools",
-            "Tools",
-            _below(_chart("tool-times", "Time by tool"), sections.tools(profile)) if profile.tools else None,
-        ),
-        ("models", "Models and cost", _models(report) if profile.models else None),
-        (
-            "concurrency",
-            "At once",
-            _concurrency(report) if any(profile.concurrency.get(n) for n in profile.concurrency if n) else None,
-        ),
-        ("path", "Critical path", _path(report) if profile.critical_path else None),
-        ("repeated", "Repeated calls", sections.repeated(profile) if profile.repeated else None),
-        ("errors", "Errors", sections.errors(profile) if profile.errors else None),
-        ("gaps", "Pauses", sections.gaps(profile) if profile.gaps else None),
-        ("files", "Files", sections.files(profile) if profile.files else None),
-        ("open", "Open tasks", sections.open_tasks(profile) if analysis.open_tasks else None),
-        ("events", "Events", _events()),
-        ("damages", "Problems with the file", sections.damages(profile) if analysis.damages else None),
-    ]
-    there = [(name, title, content) for name, title, content in parts if content is not None]
+    parts = [(anchor, title, section(report)) for anchor, title, section in _SECTIONS]
+    there = [part for part in parts if part[2] is not None]
     return join(
         [
             tag("a", "Skip to the timeline", href="#timeline", class_="skip"),
-            tag("header", tag("div", sections.header(report)), _theme(), class_="top"),
+            tag("header", tag("div", header.section(report)), _theme(), class_="top"),
             tag(
                 "nav",
-                tag("ul", [tag("li", tag("a", title, href=f"#{name}")) for name, title, _ in there]),
+                tag("ul", [tag("li", tag("a", title, href=f"#{anchor}")) for anchor, title, _ in there]),
                 aria_label="Sections",
             ),
             tag(
@@ -107,8 +111,8 @@ def _body(report: Report) -> Markup:
                     "noscript",
                     tag("p", "Charts, timeline and the table of events need JavaScript; the figures do not."),
                 ),
-                tag("section", tag("h2", "Headline", class_="unseen"), sections.headline(report), id="headline"),
-                [tag("section", tag("h2", title), content, id=name) for name, title, content in there],
+                tag("section", tag("h2", "Headline", class_="unseen"), headline.section(report), id="headline"),
+                [tag("section", tag("h2", title), content, id=anchor) for anchor, title, content in there],
             ),
             tag("footer", _remarks(report)),
         ]
@@ -132,189 +136,11 @@ def _theme() -> Markup:
     )
 
 
-def _chart(name: str, title: str) -> Markup:
-    return tag(
-        "figure",
-        tag(
-            "div",
-            tag("canvas", id=f"chart-{name}", role="img", aria_label=f"Chart: {title}. The table has its figures."),
-            class_="canvas",
-        ),
-        tag("figcaption", title),
-        class_=f"chart {name}",
-        data_chart=name,
-    )
-
-
-def _beside(chart: Markup, table: Markup) -> Markup:
-    return tag("div", chart, table, class_="beside")
-
-
-def _below(chart: Markup, table: Markup) -> Markup:
-    return tag("div", chart, table, class_="below")
-
-
-def _models(report: Report) -> Markup:
-    charts = tag("div", _chart("cost", "Cost by model"), _chart("token-counts", "Tokens by model"), class_="charts")
-    return _below(charts, sections.models(report.profile))
-
-
-def _concurrency(report: Report) -> Markup:
-    return join(
-        [
-            tag(
-                "p",
-                "How many tool and model calls were at work at the same time: when, and for how long.",
-                class_="quiet",
-            ),
-            _below(
-                _chart("over-time", "Calls at the same time, over time"), sections.concurrency_over_time(report.profile)
-            ),
-            _beside(_chart("at-once", "Calls at the same time"), sections.concurrency(report.profile)),
-        ]
-    )
-
-
-def _path(report: Report) -> Markup:
-    return join(
-        [
-            tag(
-                "p",
-                "The longest chain of work, each piece begun after the one before it had ended: to make something else "
-                "faster hardly makes the session shorter.",
-                class_="quiet",
-            ),
-            sections.critical_path(report.profile),
-        ]
-    )
-
-
-_KEYS = (
-    ("← →", "move in time"),
-    ("↑ ↓", "move between the lanes"),
-    ("+ −", "zoom"),
-    ("0", "show all"),
-    ("Shift + ← →", "choose the event before or after"),
-    ("Shift + ↑ ↓", "choose the one above or below"),
-    ("Enter", "zoom to what is chosen"),
-    ("Escape", "let it go"),
-)
-
-
-def _timeline() -> Markup:
-    buttons = (
-        ("zoom-in", "+", "Zoom in"),
-        ("zoom-out", "−", "Zoom out"),
-        ("all", "All", "Show the whole session"),
-        ("left", "←", "Move to earlier"),
-        ("right", "→", "Move to later"),
-        ("previous", "‹ Previous", "Choose the event before"),
-        ("next", "Next ›", "Choose the event after"),
-    )
-    controls = [
-        tag("button", label, type="button", data_do=do, aria_label=meaning, title=meaning)
-        for do, label, meaning in buttons
-    ]
-    fold = tag(
-        "button", "Fold pauses", type="button", data_do="fold", aria_pressed="false", title="Show long pauses short"
-    )
-    return tag(
-        "div",
-        tag("div", controls, fold, class_="controls", role="toolbar", aria_label="Timeline"),
-        tag("ul", class_="legend", aria_label="Colours of the timeline"),
-        tag("div", tag("canvas"), tag("div", class_="window"), class_="overview", aria_hidden="true"),
-        tag(
-            "div",
-            tag("canvas", class_="lanes-canvas", aria_hidden="true"),
-            tag("div", class_="spacer"),
-            class_="lanes",
-            tabindex="0",
-            role="application",
-            aria_roledescription="timeline",
-            aria_label="Timeline of the session",
-            aria_describedby="timeline-keys",
-        ),
-        tag("div", class_="tip", aria_hidden="true", hidden=True),
-        tag("p", "Choose an event to see what it was.", class_="chosen", aria_live="polite"),
-        tag("p", tag("button", "Show it in the table", type="button", data_do="show", hidden=True), class_="controls"),
-        tag("p", class_="aggregated quiet"),
-        tag(
-            "dl",
-            [tag("div", tag("dt", tag("kbd", keys)), tag("dd", meaning)) for keys, meaning in _KEYS],
-            class_="keys",
-            id="timeline-keys",
-        ),
-        class_="timeline",
-    )
-
-
-def _events() -> Markup:
-    return tag(
-        "div",
-        tag(
-            "form",
-            tag(
-                "label",
-                "Search ",
-                tag("input", type="search", name="search", placeholder="name, parameters, error …", autocomplete="off"),
-            ),
-            tag("label", "Kind ", tag("select", tag("option", "all", value=""), name="kind")),
-            tag("label", tag("input", type="checkbox", name="trouble"), " only what went wrong"),
-            role="search",
-            aria_label="Events",
-        ),
-        tag("p", class_="found", aria_live="polite"),
-        tag(
-            "div",
-            tag(
-                "table",
-                tag("caption", "Events", class_="unseen"),
-                tag(
-                    "thead",
-                    tag(
-                        "tr",
-                        [
-                            tag(
-                                "th",
-                                tag("button", label, type="button", data_sort=key),
-                                scope="col",
-                                class_="number" if figures else None,
-                            )
-                            for key, label, figures in _COLUMNS
-                        ],
-                        tag("th", "What it was about", scope="col"),
-                    ),
-                ),
-                tag("tbody"),
-            ),
-            class_="scroll",
-            tabindex="0",
-            role="region",
-            aria_label="Events, table",
-        ),
-        tag(
-            "p",
-            tag("button", "‹ Earlier rows", type="button", data_page="-1"),
-            tag("span", class_="page"),
-            tag("button", "Later rows ›", type="button", data_page="1"),
-            class_="controls pager",
-        ),
-        class_="events",
-    )
-
-
-_COLUMNS = (
-    ("start", "Time", True),
-    ("kind", "Kind", False),
-    ("name", "Name", False),
-    ("length", "Took", True),
-    ("status", "State", False),
-)
-
-
 def _remarks(report: Report) -> Markup:
     profile = report.profile
     said = [f"Made by Deia on {moment(report.made_at)}, of one file, with nothing fetched from anywhere."]
     if not profile.exact:
         said.append("Some figures are approximate: a bound on memory was reached, or clocks were set back.")
+    if left_out := profile.usage.left_out:
+        said.append(f"{plural(left_out, 'negative number')} of tokens or dollars left out of all figures.")
     return tag("p", " ".join(said))

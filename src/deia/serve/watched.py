@@ -12,13 +12,16 @@ from pathlib import Path
 
 from deia import system
 from deia.errors import DeiaError
+from deia.journal.state import State, state_of
 from deia.live.directory import Complain, Directory
 from deia.live.follower import Follower, Note
-from deia.report import sections
 from deia.report.html import document, follow_script
 from deia.report.markup import Markup, tag
-from deia.report.model import State, make_report, state_of
+from deia.report.model import make_report
 from deia.report.page import page
+from deia.report.sections.figures import NONE
+from deia.report.sections.header import state
+from deia.report.sections.tables import table
 from deia.text import count, moment, size
 
 LOOK_S = 1.0
@@ -151,9 +154,9 @@ class WatchedDirectory(Watched):
         for path in changed - self._numbers.keys():
             self._numbers[path] = len(self._sessions)
             self._sessions.append(WatchedSession(path, self._look_s))
-        looked = changed | {path for path, state in self._states.items() if state != "closed"}
+        looked = changed | {path for path, became in self._states.items() if became != "closed"}
         states = {path: state_of(path) for path in looked}
-        is_new = any(self._states.get(path) != state for path, state in states.items())
+        is_new = any(self._states.get(path) != became for path, became in states.items())
         self._states.update(states)
         return is_new
 
@@ -166,13 +169,13 @@ class WatchedDirectory(Watched):
                 status = system.stat(path)
                 changed, length = status.st_mtime, size(status.st_size)
             except OSError:  # only its queue file is there, or later files; its page says what there is
-                changed, length = 0.0, sections.NONE
+                changed, length = 0.0, NONE
             link = tag("a", os.path.relpath(path, self._path), href=f"./{number}/")
-            last = moment(changed) if changed else sections.NONE
-            found.append((changed, [link, sections.state(states[path]), last, length]))
+            last = moment(changed) if changed else NONE
+            found.append((changed, [link, state(states[path]), last, length]))
         rows = [row for _, row in sorted(found, key=lambda one: one[0], reverse=True)]
-        table = sections.table("Sessions", ["Session", "State", "Last written|", "Size|"], rows)
-        return _plain_page(f"{count(len(rows))} session{'' if len(rows) == 1 else 's'}", table, version)
+        listed = table("Sessions", ["Session", "State", "Last written|", "Size|"], rows)
+        return _plain_page(f"{count(len(rows))} session{'' if len(rows) == 1 else 's'}", listed, version)
 
 
 def _plain_page(title: str, content: Markup, version: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deia.analysis.profile.advice import Advice, advise
 from deia.analysis.profile.result import (
     ConcurrencyOverTime,
     Effort,
@@ -19,6 +20,7 @@ from deia.analysis.profile.result import (
 from deia.analysis.profile.session import profile_session
 
 __all__ = [
+    "Advice",
     "ConcurrencyOverTime",
     "Effort",
     "ErrorFigure",
@@ -31,5 +33,6 @@ __all__ = [
     "TaskProfile",
     "TimeShares",
     "ToolProfile",
+    "advise",
     "profile_session",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deia.analysis.odd_figures import not_negative
 from deia.analysis.percentiles import Percentiles
 from deia.analysis.profile.result import ModelProfile
 from deia.analysis.profile.timeline import LONGEST_MS, MODEL, Timeline
@@ -91,21 +92,25 @@ class ModelTable:
 class _Call:
     """One call, by the last line that tells of each of its figures."""
 
-    __slots__ = ("attempt", "cost_usd", "duration_ms", "failed", "first_token_ms", "model", "piece", "place", "tokens")
+    __slots__ = (
+        *("attempt", "cost_usd", "duration_ms", "failed", "first_token_ms", "model", "piece", "place"),
+        "tokens",
+    )
 
     def __init__(self, model: str, event: LLMEvent) -> None:
         first_token_ms = event.time_to_first_token_ms
         self.model = model
         self.failed = event.error is not None or event.error_type is not None
         self.attempt = event.attempt
-        self.tokens: tuple[int | None, ...] = (
+        tokens = (
             event.input_tokens,
             event.output_tokens,
             event.cache_read_tokens,
             event.cache_write_tokens,
             event.reasoning_tokens,
         )
-        self.cost_usd = event.cost_usd
+        self.tokens: tuple[int | None, ...] = tuple(map(not_negative, tokens))
+        self.cost_usd = not_negative(event.cost_usd)
         self.duration_ms = None if event.duration_ms is None else max(0, event.duration_ms)
         self.first_token_ms = None if first_token_ms is None else max(0, first_token_ms)
         self.place: int | None = None

@@ -78,7 +78,17 @@ class Charts {
         maintainAspectRatio: false,
         interaction: { mode: "index", intersect: false },
         scales: {
-          x: { type: "linear", bounds: "data", grid, ticks: { ...ticks, stepSize: step, callback: (ms) => format.offset(ms, step) } },
+          x: {
+            type: "linear",
+            bounds: "data",
+            grid,
+            ticks: { ...ticks, stepSize: step, callback: (ms) => format.offset(ms, step) },
+            // The end, where it is no whole step: on a narrow screen its mark would lie on the one before.
+            afterBuildTicks: (axis) => {
+              const [before, last] = axis.ticks.slice(-2);
+              if (last && last.value - before.value < 0.99 * step) axis.ticks.pop();
+            },
+          },
           y: { stacked: true, beginAtZero: true, grid, ticks: { ...ticks, precision: 0, maxTicksLimit: 6 } },
         },
         plugins: {

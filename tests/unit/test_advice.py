@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from deia.analysis.profile import ErrorFigure, RepeatedCall, SessionProfile
+from deia.analysis.profile import Advice, ErrorFigure, RepeatedCall, SessionProfile, advise
 from deia.analysis.tasks import OpenTask
 from deia.journal.damage import Damage
-from deia.report.advice import Advice, advise
 from support.profiles import model, profile, task, tool
 
 BUSY = {"tool_ms": 90_000}

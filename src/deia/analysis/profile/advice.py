@@ -1,7 +1,7 @@
 """What to fix first: rules over a profile, each of which says in plain words what it saw and what could be done.
 
 Every figure is the profile's. A rule speaks up beyond a threshold; each threshold is a constant below, with its reason,
-and stands in `docs/how-to/make-a-report.md`.
+and stands in `docs/reference/analysis.md`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from deia.analysis.profile import SessionProfile
+from deia.analysis.profile.result import SessionProfile
 from deia.analysis.profile.shown import shown
 from deia.text import clean, count, duration, plural, share
 
@@ -68,7 +68,7 @@ class Advice:
         title: It, in a few words.
         text: What was seen, and what could be done, in whole sentences.
         at_stake_ms: Milliseconds of the profile that it is about; 0 where it is not about time.
-        section: The part of the page that has the figures.
+        section: Which part of a report has the figures; empty where none has more.
         find: What to look for in the table of events; empty where there is nothing to be found.
     """
 
@@ -103,9 +103,8 @@ def _killed(profile: SessionProfile) -> Iterator[Advice]:
     yield Advice(
         "bad",
         "The process died",
-        f"Whoever recorded this was killed or crashed: the session was never closed.{at_work} The last events "
-        "before it "
-        "are at the end of the timeline; all that had been recorded by then is here.",
+        f"Whoever recorded this was killed or crashed: the session was never closed.{at_work} All that had been "
+        "recorded by then is here.",
         section="open" if tasks else "events",
     )
 
@@ -116,9 +115,8 @@ def _damages(profile: SessionProfile) -> Iterator[Advice]:
         yield Advice(
             "bad",
             "The log is damaged",
-            f"{plural(analysis.damage_count, 'problem')} with the file: what could not be read is in no "
-            "figure of this page."
-            " `deia recover` mends a log and keeps the original aside.",
+            f"{plural(analysis.damage_count, 'problem')} with the file: what could not be read is in no figure. "
+            "`deia recover` mends a log and keeps the original aside.",
             section="damages",
         )
     if analysis.dropped:
@@ -176,8 +174,7 @@ def _bottlenecks(profile: SessionProfile) -> Iterator[Advice]:
                 "time",
                 f"{_shown(name)} is a bottleneck",
                 f"Its {plural(task.runs, 'run')} took {duration(task.own_ms)}, not counting the tasks inside: "
-                f"{share(task.own_ms, profile.span_ms)} of the session. Look at it on the timeline: what is "
-                "it waiting for?",
+                f"{share(task.own_ms, profile.span_ms)} of the session. What is it waiting for?",
                 task.own_ms,
                 "tasks",
                 name,
@@ -195,10 +192,9 @@ def _slow_tools(profile: SessionProfile) -> Iterator[Advice]:
             yield Advice(
                 "time",
                 f"{_shown(name)} takes long",
-                f"During {share(tool.wall_ms, profile.span_ms)} of the session ({duration(tool.wall_ms)}) it "
-                "was at work: "
-                f"{calls if tool.calls > 1 else 'a single call'}. Narrow what it does, keep its results, or let it run "
-                "beside something else.",
+                f"During {share(tool.wall_ms, profile.span_ms)} of the session ({duration(tool.wall_ms)}) it was at "
+                f"work: {calls if tool.calls > 1 else 'a single call'}. Narrow what it does, keep its results, "
+                "or let it run beside something else.",
                 tool.wall_ms,
                 "tools",
                 name,
@@ -211,9 +207,8 @@ def _tails(profile: SessionProfile) -> Iterator[Advice]:
             yield Advice(
                 "time",
                 f"A few calls of {_shown(name)} are far slower than the rest",
-                f"Half of its {count(tool.calls)} calls took at most {duration(tool.p50_ms)}, but one in "
-                "twenty more than "
-                f"{duration(tool.p95_ms)}. What do those have in common? Sort the events by duration to see.",
+                f"Half of its {count(tool.calls)} calls took at most {duration(tool.p50_ms)}, but one in twenty more "
+                f"than {duration(tool.p95_ms)}. What do those have in common?",
                 tool.max_ms,
                 "events",
                 name,
@@ -225,9 +220,8 @@ def _models(profile: SessionProfile) -> Iterator[Advice]:
         yield Advice(
             "time",
             "Most of the time is the model's",
-            f"{duration(profile.wall.model_ms)}, {share(profile.wall.model_ms, profile.span_ms)} of the "
-            "session, went into "
-            f"{plural(profile.usage.calls, 'model call')}. Fewer turns, shorter answers or a faster model for the "
+            f"{duration(profile.wall.model_ms)}, {share(profile.wall.model_ms, profile.span_ms)} of the session, went "
+            f"into {plural(profile.usage.calls, 'model call')}. Fewer turns, shorter answers or a faster model for the "
             "simple ones help most.",
             profile.wall.model_ms,
             "models",
@@ -238,9 +232,8 @@ def _models(profile: SessionProfile) -> Iterator[Advice]:
                 "time",
                 f"{_shown(name)} reads its prompts anew",
                 f"Of {count(model.input_tokens)} input tokens "
-                f"{share(model.cache_read_tokens, model.input_tokens)} came from "
-                "the provider's cache. A prompt whose beginning stays the same from call to call costs less "
-                "and starts sooner.",
+                f"{share(model.cache_read_tokens, model.input_tokens)} came from the provider's cache. A prompt whose "
+                "beginning stays the same from call to call costs less and starts sooner.",
                 0,
                 "models",
                 name,
@@ -255,8 +248,8 @@ def _waste(profile: SessionProfile) -> Iterator[Advice]:
             "The same calls are made again",
             f"Calls with the same parameters as an earlier one took {duration(profile.repeated_ms)} "
             f"({share(profile.repeated_ms, profile.span_ms)} of the session). The costliest: "
-            f"{_quoted(worst.tool)} with "
-            f"{_quoted(worst.params)}, {plural(worst.calls, 'time')}. Keep the result, where it cannot have changed.",
+            f"{_quoted(worst.tool)} with {_quoted(worst.params)}, {plural(worst.calls, 'time')}. "
+            "Keep the result, where it cannot have changed.",
             profile.repeated_ms,
             "repeated",
             worst.tool,
@@ -276,9 +269,8 @@ def _serial(profile: SessionProfile) -> Iterator[Advice]:
             "time",
             "Nothing runs in parallel",
             f"Tools take {share(profile.wall.tool_ms, profile.span_ms)} of the session, and during "
-            f"{share(alone_ms, busy_ms)} of the busy time a single call was at work. Calls that do not need "
-            "each other's "
-            "results can run at once.",
+            f"{share(alone_ms, busy_ms)} of the busy time a single call was at work. Calls that do not need each "
+            "other's results can run at once.",
             profile.wall.tool_ms // 2,  # two at once is the least that parallel means
             "concurrency",
         )
@@ -316,7 +308,7 @@ def _waits(human_ms: int, idle_ms: int, unattributed_ms: int) -> tuple[tuple[int
             "Much of the time is unexplained",
             (
                 "passed inside tasks while no tool, model or file was known to be at work. Record the model's calls "
-                "(`log_llm_call`) and the slow steps (`with log.tool(…)`), and this page tells what it was."
+                "(`log_llm_call`) and the slow steps (`with log.tool(…)`), and you see what it was."
             ),
             "note",
         ),

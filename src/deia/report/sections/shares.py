@@ -1,0 +1,40 @@
+"""Where the time went."""
+
+from __future__ import annotations
+
+from deia.report.markup import Markup, tag
+from deia.report.model import Report
+from deia.report.sections.charts import beside, chart
+from deia.report.sections.tables import table
+from deia.text import durations, share
+
+
+def section(report: Report) -> Markup:
+    """Return the wall time, told apart."""
+    profile = report.profile
+    wall = profile.wall
+    rows = [
+        ("model", "Model", wall.model_ms, "a model was at work"),
+        ("tool", "Tools", wall.tool_ms, "a tool was"),
+        ("file", "Files", wall.file_ms, "a file was read or written"),
+        ("human", "People", wall.human_ms, "the agent waited for somebody's answer"),
+        ("unattributed", "Unexplained", wall.unattributed_ms, "a task was open, and nothing was known to be at work"),
+        ("idle", "Idle", wall.idle_ms, "no task was open"),
+        ("between", "Between runs", wall.between_runs_ms, "nothing was recorded"),
+    ]
+    there = [row for row in rows if row[2]]
+    times = durations(spent for _, _, spent, _ in there)
+    figures = table(
+        "Where the time went",
+        ["What", "Time|", "Share|", "Meaning"],
+        (
+            [
+                tag("span", tag("span", class_=f"dot {kind}", aria_hidden="true"), label),
+                time,
+                share(spent, profile.span_ms),
+                meaning,
+            ]
+            for (kind, label, spent, meaning), time in zip(there, times, strict=True)
+        ),
+    )
+    return beside(chart("shares", "Where the time went"), figures)
