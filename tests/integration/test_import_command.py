@@ -87,11 +87,16 @@ def test_session_of_a_logger_is_left_alone_and_exits_1(cli: Run, tmp_path: Path)
     assert code == 1 and "a session that a logger has recorded" in err
 
 
-def test_two_files_of_one_session_are_told(cli: Run, tmp_path: Path) -> None:
-    """The later one is what the log holds."""
+def test_two_files_of_one_session_become_two_logs(cli: Run, tmp_path: Path) -> None:
+    """And are unchanged together the next time; a copy of one is told as unchanged at once."""
     one, two = transcript(tmp_path / "1.jsonl"), transcript(tmp_path / "2.jsonl", name="Other")
-    code, _, err = cli("claude-code", one, two)
-    assert code == 1 and "is of the same session as" in err
+    copy = transcript(tmp_path / "3.jsonl")
+    code, out, err = cli("claude-code", one, two, copy, "--json")
+    assert (code, err) == (0, "")
+    assert [report["state"] for report in json.loads(out)] == ["new", "new", "unchanged"]
+    paths = [report["path"] for report in json.loads(out)]
+    assert paths[0] == paths[2] != paths[1]
+    assert {report["state"] for report in cli("claude-code", two, one, "--json").json} == {"unchanged"}
 
 
 def test_activity_log_is_imported(cli: Run, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def claude_code(
     recorded in them.
 
     Secrets are redacted as a logger does it. FILE is one transcript; several of one session are imported as one only if
-    they are its sub-agents'.
+    they are its sub-agents'. Another transcript of the same session, as of one that was resumed, gets a log of its own.
     """
     found: dict[str, tuple[str, str]] = {}
     objects: list[dict[str, Any]] = []
@@ -150,7 +150,7 @@ def _run(
         except (DeiaError, OSError) as error:
             objects.append({"source": path, "error": output.fail(error, path)})
             continue
-        if report.path in made:
+        if report.path in made and report.state == "updated":
             output.complain(f"{path} is of the same session as {made[report.path]}, and has taken its place")
             output.found()
         made[report.path] = path

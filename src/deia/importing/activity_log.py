@@ -18,6 +18,7 @@ from deia.importing.recording import PIECE_BYTES, OpenTask, Recording
 from deia.importing.report import ImportReport, journal_of, report
 from deia.importing.source import Source
 from deia.journal.damage import DamageLog
+from deia.journal.decode import seconds_if_any
 
 Fields = dict[str, Any]
 
@@ -70,7 +71,11 @@ def import_activity_log(
         times = places[0].time, places[-1].time
         recording = Recording(agent_id, session_id, times[0], redact=redact)
         journal = journal_of(directory, agent_id, session_id)
-        state = write(journal, _lines(source, places, recording), times[0])
+        state = write(
+            journal,
+            _lines(source, places, recording),
+            lambda first: seconds_if_any(first, "session_start") in (None, times[0]),
+        )
     read = [(source.path, source.records)]
     return report(journal, state, (agent_id, session_id), read, recording.events, times, log)
 
