@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,27 @@ def test_activity_log_is_imported(cli: Run, tmp_path: Path) -> None:
     assert cli("deia", path, "--json").json[0]["path"] == ".deia/sessions/X_x-activity.jsonl"
     assert cli("deia", path, "--agent", "Y", "--json").json[0]["agent_id"] == "Y"
     assert cli("deia", transcript(tmp_path / "t.jsonl")).code == 2
+
+
+@pytest.mark.parametrize("kind", ["claude-code", "deia"])
+def test_long_import_shows_how_far_it_is_to_whoever_watches(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    """On standard error of a terminal; a pipe and JSON get none."""
+    if kind == "deia":
+        path = tmp_path / "long.jsonl"
+        line = '{"ts":"2025-10-18T10:00:00Z","agent_id":"X","event":"sync_sent","message":"%s"}\n'
+        path.write_text((line % ("x" * 1000)) * 500)
+    else:
+        writer = Writer()
+        for number in range(500):
+            writer.user("x" * 1000, number)
+        path = writer.save(tmp_path / "long.jsonl")
+    monkeypatch.setattr("deia.cli.reading.SHOWN_AFTER_S", 0.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert "Reading long.jsonl" in cli(kind, path, terminal=True).err
+    assert cli(kind, path, "--json", terminal=True).err == ""
+    assert cli(kind, path).err == ""
 
 
 @pytest.mark.parametrize("arguments", [[], ["claude-code"], ["nonsense", "x"], ["claude-code", "x", "--agent", "a/b"]])

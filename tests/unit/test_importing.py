@@ -666,6 +666,19 @@ def test_each_of_two_transcripts_of_a_session_grows_in_its_own_log(tmp_path: Pat
     assert [list(tasks_of(report.path)) for report in after] == [["one", "More"], ["two", "More"]]
 
 
+def test_import_tells_how_far_it_has_come(tmp_path: Path) -> None:
+    """In bytes of the file, which is read twice; never back, and never beyond its end."""
+    writer = Writer()
+    for number in range(500):
+        writer.user("x" * 2000, number)
+    path = writer.save(tmp_path / "t.jsonl")
+    told: list[tuple[int, int]] = []
+    import_one(path, into=tmp_path / "out", on_progress=lambda *progress: told.append(progress))
+    assert {total for _, total in told} == {path.stat().st_size}
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert len(told) >= 4 and told[0][0] < told[-1][0] <= path.stat().st_size
+
+
 def test_copy_of_a_transcript_is_no_other_one(writer: Writer, tmp_path: Path) -> None:
     """Wherever it lies; nothing would be lost, and all would count twice."""
     path = short_session(writer).save(tmp_path / "t.jsonl")

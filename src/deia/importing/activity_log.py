@@ -14,11 +14,13 @@ from deia.importing import fields as of
 from deia.importing.ids import LONGEST_AGENT_BYTES, LONGEST_SESSION_BYTES, file_part
 from deia.importing.journal import write
 from deia.importing.moments import unix_seconds
+from deia.importing.progress import ReadTwice
 from deia.importing.recording import PIECE_BYTES, OpenTask, Recording
 from deia.importing.report import ImportReport, journal_of, report
 from deia.importing.source import Source
 from deia.journal.damage import DamageLog
 from deia.journal.decode import seconds_if_any
+from deia.journal.progress import OnProgress
 
 Fields = dict[str, Any]
 
@@ -44,7 +46,12 @@ class _Place:
 
 
 def import_activity_log(
-    path: str, directory: Path, *, agent_id: str | None = None, redact: bool = True
+    path: str,
+    directory: Path,
+    *,
+    agent_id: str | None = None,
+    redact: bool = True,
+    on_progress: OnProgress | None = None,
 ) -> ImportReport:
     """Turn an activity log into a journal of ours. Done again, it changes nothing unless the log has grown.
 
@@ -53,6 +60,7 @@ def import_activity_log(
         directory: Where the journal goes; made if missing.
         agent_id: Whose it is; left out, its first record tells.
         redact: Whether secrets are kept out, by the rules that are a logger's default.
+        on_progress: Told every now and then how far it has come, in bytes of the log.
 
     Raises:
         NotASessionLogError: The file is no activity log.
@@ -61,7 +69,7 @@ def import_activity_log(
         OSError: A file cannot be read or written.
     """
     log = DamageLog()
-    with Source(path, log.add) as source:
+    with Source(path, log.add, ReadTwice(on_progress)) as source:
         places, whose = _read(source)
         if whose is None:
             raise NotASessionLogError(f"{path} is no activity log", path=path)

@@ -13,16 +13,25 @@ from deia.importing.claude_code.transcript import Transcript
 from deia.importing.ids import LONGEST_AGENT_BYTES, LONGEST_SESSION_BYTES, file_part
 from deia.importing.journal import write
 from deia.importing.origin import NAME, Origin
+from deia.importing.progress import ReadTwice
 from deia.importing.recording import Recording
 from deia.importing.report import ImportReport, journal_of, report
 from deia.importing.source import Source
 from deia.journal.damage import DamageLog
+from deia.journal.progress import OnProgress
 
 AGENT = "claude-code"
 """Whose the sessions are, unless told."""
 
 
-def import_session(files: SessionFiles, directory: Path, *, agent_id: str = AGENT, redact: bool = True) -> ImportReport:
+def import_session(
+    files: SessionFiles,
+    directory: Path,
+    *,
+    agent_id: str = AGENT,
+    redact: bool = True,
+    on_progress: OnProgress | None = None,
+) -> ImportReport:
     """Turn a transcript into a journal of ours. Done again, it changes nothing unless the transcript has grown.
 
     Another transcript of the same session has a log of its own, whose name ends in a hash of where the transcript lies.
@@ -32,6 +41,7 @@ def import_session(files: SessionFiles, directory: Path, *, agent_id: str = AGEN
         directory: Where the journal goes; made if missing.
         agent_id: Whose session it is.
         redact: Whether secrets are kept out, by the rules that are a logger's default.
+        on_progress: Told every now and then how far it has come, in bytes of the files.
 
     Raises:
         NotASessionLogError: The file is no transcript.
@@ -40,8 +50,9 @@ def import_session(files: SessionFiles, directory: Path, *, agent_id: str = AGEN
         OSError: A file cannot be read or written.
     """
     log = DamageLog()
+    progress = ReadTwice(on_progress)
     with contextlib.ExitStack() as stack:
-        sources = [stack.enter_context(Source(path, log.add)) for path in (files.path, *files.agents)]
+        sources = [stack.enter_context(Source(path, log.add, progress)) for path in (files.path, *files.agents)]
         transcript = Transcript(sources)
         if not transcript.is_one:
             raise NotASessionLogError(f"{files.path} is no transcript of Claude Code", path=files.path)
