@@ -23,12 +23,16 @@ from deia.conversation.view import FRONT_BYTES, front_of
 from deia.errors import SessionLockedError
 from deia.journal.check import queue_state
 from deia.journal.damage import DamageLog
+from deia.journal.ending import last_time
 from deia.journal.reader import EventReader
 from deia.journal.recovery import lock_session, remove_if_empty
 from deia.journal.segments import first_journal, segment_path
 from deia.queue.layout import queue_path
 
-_LEFTOVER = re.compile(r"\.(?P<stem>.+)\.(?:queue\.(?:new|aside-\d+)|segment\.new|importing)", re.DOTALL)
+_LEFTOVER = re.compile(
+    r"\.(?P<stem>.+)\.(?:queue\.(?:new|aside-\d+)|segment\.new|importing|saving-[0-9a-f]{8})", re.DOTALL
+)
+_SAVING = ".saving-"
 _LOG_LEFTOVER = re.compile(r"\.(?P<mended>.+\.jsonl)\.mending|(?P<damaged>.+\.jsonl)\.damaged-\d+", re.DOTALL)
 _CONVERSATION = re.compile(
     rf"(?P<new>\.)?\d{{8}}-\d{{6}}-(?P<stem>.+){re.escape(SUFFIX)}(?P<kept>\.aside-\d+)?(?(new)\.new)", re.DOTALL
@@ -43,7 +47,7 @@ Reason = Literal["recording", "unrecovered", "unknown", "link", "foreign", "chan
 - `link`: one of its names is a symbolic link.
 - `foreign`: nothing in it says that it is the session that its name tells.
 - `changed`: it was recorded in while this was going on.
-- `busy`: somebody writes its conversation.
+- `busy`: somebody writes its conversation, or saves a session over it.
 - `error`: the operating system refuses.
 """
 
@@ -54,7 +58,7 @@ _WHY: dict[Reason, str] = {
     "link": "{} is a symbolic link, which is not followed",
     "foreign": "nothing in it says that it is the session of that name",
     "changed": "recorded in meanwhile",
-    "busy": "its conversation is being written",
+    "busy": "{} is being written",
     "error": "{}",
 }
 
@@ -83,14 +87,15 @@ class Stored:
         log: The files of its log, in order, with what tells whether one has changed.
         others: What else belongs to it: its conversation, and what was left or kept of files that are gone.
         size_bytes: Their size.
-        last_change: When something was recorded last, Unix seconds, by the files of the log.
+        recorded_until: When something was recorded last, Unix seconds: by its last event that says a time; where none
+            does, by when its files were changed.
     """
 
     journal: Path
     log: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
     others: list[Path] = field(default_factory=list)
     size_bytes: int = 0
-    last_change: float = 0.0
+    recorded_until: float = 0.0
 
     @property
     def files(self) -> int:
@@ -106,7 +111,7 @@ class Stored:
         self.size_bytes += status.st_size
         if is_log:
             self.log[path] = _mark(status)
-            self.last_change = max(self.last_change, status.st_mtime)
+            self.recorded_until = max(self.recorded_until, status.st_mtime)
         else:
             self.others.append(path)
 
@@ -154,12 +159,30 @@ def survey(journals: Iterable[Path]) -> list[Stored]:
     for directory, sessions in directories.items():
         _attach(directory, sessions)
         for session in sessions.values():
-            if not session.log:  # an opener died, or the log was taken away: the lock tells when
+            if session.log:
+                session.recorded_until = _last_time(session) or session.recorded_until
+            else:  # an opener died, or the log was taken away: the lock tells when
                 with contextlib.suppress(FileNotFoundError):
-                    session.last_change = system.lstat(queue_path(session.journal)).st_mtime
+                    session.recorded_until = system.lstat(queue_path(session.journal)).st_mtime
     found = [session for sessions in directories.values() for session in sessions.values()]
-    found = [session for session in found if session.log or session.last_change]
-    return sorted(found, key=lambda session: (session.last_change, session.journal))
+    found = [session for session in found if session.log or session.recorded_until]
+    return sorted(found, key=lambda session: (session.recorded_until, session.journal))
+
+
+def _last_time(session: Stored) -> float | None:
+    """Return when the last event of a session was; None where nothing says it."""
+    for path in reversed(session.log):
+        try:
+            fd = system.open_existing(path)
+        except OSError:  # a link, or not to be read: its time is told by its status, and what is wrong when it is to go
+            continue
+        try:
+            time = last_time(fd)
+        finally:
+            system.close(fd)
+        if time is not None:
+            return time
+    return None
 
 
 def prune(sessions: Sequence[Stored], criteria: Criteria, *, dry_run: bool = False) -> Iterator[Pruned]:
@@ -173,7 +196,7 @@ def prune(sessions: Sequence[Stored], criteria: Criteria, *, dry_run: bool = Fal
     now = system.now()
     total = sum(session.size_bytes for session in sessions)
     for position, session in enumerate(sessions):
-        is_old = criteria.older_than_s is not None and session.last_change < now - criteria.older_than_s
+        is_old = criteria.older_than_s is not None and session.recorded_until < now - criteria.older_than_s
         is_surplus = criteria.keep is not None and len(sessions) - position > criteria.keep
         is_too_much = criteria.max_bytes is not None and total > criteria.max_bytes
         if is_old or is_surplus or is_too_much:
@@ -181,6 +204,8 @@ def prune(sessions: Sequence[Stored], criteria: Criteria, *, dry_run: bool = Fal
                 _require_free(session)
                 if dry_run:
                     _require_ours(session)
+                    with contextlib.ExitStack() as stack:
+                        _take_from_writers(session, stack)
                 else:
                     _remove(session)
             except _KeptError as kept:
@@ -300,9 +325,7 @@ def _remove(session: Stored) -> None:
         _require_unchanged(session)
         _require_ours(session)
         with contextlib.ExitStack() as stack:
-            for path in session.others:
-                if SUFFIX in path.name:
-                    _take_from_writer(path, stack)
+            _take_from_writers(session, stack)
             for path in (*session.others, *session.log):
                 with contextlib.suppress(FileNotFoundError):
                     system.unlink(path)
@@ -351,19 +374,23 @@ def _require_ours(session: Stored) -> None:
         raise _KeptError("foreign")
 
 
-def _take_from_writer(path: Path, stack: contextlib.ExitStack) -> None:
-    """Lock a conversation until it is removed.
+def _take_from_writers(session: Stored, stack: contextlib.ExitStack) -> None:
+    """Lock what has a lock of its own until it is removed: conversations, and copies that are being saved.
 
     Raises:
-        _KeptError: Somebody writes it.
+        _KeptError: Somebody writes one.
+        OSError: One cannot be opened.
     """
-    try:
-        fd = hold(system.open_existing(path))
-    except FileNotFoundError:
-        return
-    stack.callback(close, fd)
-    if system.lock(fd) is False:
-        raise _KeptError("busy")
+    for path in session.others:
+        if SUFFIX not in path.name and _SAVING not in path.name:
+            continue
+        try:
+            fd = hold(system.open_existing(path))
+        except FileNotFoundError:
+            continue
+        stack.callback(close, fd)
+        if system.lock(fd) is False:
+            raise _KeptError("busy", path.name)
 
 
 def _mark(status: os.stat_result) -> tuple[int, int, int]:

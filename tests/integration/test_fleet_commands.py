@@ -388,15 +388,16 @@ def test_analyze_holds_a_session_against_targets(cli: Run, tmp_path: Path) -> No
 # prune
 
 
-def age(path: Path, days: float) -> None:
-    os.utime(path, (START - days * DAY_S,) * 2)
+def ended(days: float) -> float:
+    """Return which day a session of an hour begins that ended so many days ago."""
+    return (time.time() - 3600 - START) / DAY_S - days
 
 
 def test_prune_says_what_it_removed_and_what_is_left(cli: Run, tmp_path: Path) -> None:
     """At any depth; with `--dry-run` it only says so."""
-    age(write_session(tmp_path, "old"), 10)
-    age(write_session(tmp_path / "deep", "older"), 20)
-    new = write_session(tmp_path, "new")
+    write_session(tmp_path, "old", day=ended(40))
+    write_session(tmp_path / "deep", "older", day=ended(50))
+    new = write_session(tmp_path, "new", day=ended(0))
     size = new.stat().st_size
     code, out, _ = cli("prune", tmp_path, "--older-than", "30d", "--keep", "5", "--dry-run")
     assert code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,11 +88,16 @@ def test_session_of_a_logger_is_left_alone_and_exits_1(cli: Run, tmp_path: Path)
     assert code == 1 and "a session that a logger has recorded" in err
 
 
-def test_two_files_of_one_session_are_told(cli: Run, tmp_path: Path) -> None:
-    """The later one is what the log holds."""
+def test_two_files_of_one_session_become_two_logs(cli: Run, tmp_path: Path) -> None:
+    """And are unchanged together the next time; a copy of one is told as unchanged at once."""
     one, two = transcript(tmp_path / "1.jsonl"), transcript(tmp_path / "2.jsonl", name="Other")
-    code, _, err = cli("claude-code", one, two)
-    assert code == 1 and "is of the same session as" in err
+    copy = transcript(tmp_path / "3.jsonl")
+    code, out, err = cli("claude-code", one, two, copy, "--json")
+    assert (code, err) == (0, "")
+    assert [report["state"] for report in json.loads(out)] == ["new", "new", "unchanged"]
+    paths = [report["path"] for report in json.loads(out)]
+    assert paths[0] == paths[2] != paths[1]
+    assert {report["state"] for report in cli("claude-code", two, one, "--json").json} == {"unchanged"}
 
 
 def test_activity_log_is_imported(cli: Run, tmp_path: Path) -> None:
@@ -101,6 +107,27 @@ def test_activity_log_is_imported(cli: Run, tmp_path: Path) -> None:
     assert cli("deia", path, "--json").json[0]["path"] == ".deia/sessions/X_x-activity.jsonl"
     assert cli("deia", path, "--agent", "Y", "--json").json[0]["agent_id"] == "Y"
     assert cli("deia", transcript(tmp_path / "t.jsonl")).code == 2
+
+
+@pytest.mark.parametrize("kind", ["claude-code", "deia"])
+def test_long_import_shows_how_far_it_is_to_whoever_watches(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    """On standard error of a terminal; a pipe and JSON get none."""
+    if kind == "deia":
+        path = tmp_path / "long.jsonl"
+        line = '{"ts":"2025-10-18T10:00:00Z","agent_id":"X","event":"sync_sent","message":"%s"}\n'
+        path.write_text((line % ("x" * 1000)) * 500)
+    else:
+        writer = Writer()
+        for number in range(500):
+            writer.user("x" * 1000, number)
+        path = writer.save(tmp_path / "long.jsonl")
+    monkeypatch.setattr("deia.cli.reading.SHOWN_AFTER_S", 0.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert "Reading long.jsonl" in cli(kind, path, terminal=True).err
+    assert cli(kind, path, "--json", terminal=True).err == ""
+    assert cli(kind, path).err == ""
 
 
 @pytest.mark.parametrize("arguments", [[], ["claude-code"], ["nonsense", "x"], ["claude-code", "x", "--agent", "a/b"]])

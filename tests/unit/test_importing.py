@@ -620,6 +620,103 @@ def test_transcript_that_has_grown_gives_the_longer_log(writer: Writer, tmp_path
     assert list(tasks_of(after.path)) == ["Fix the build", "More"]
 
 
+def test_two_transcripts_of_one_session_are_both_kept(tmp_path: Path) -> None:
+    """A session that was resumed is in two files, and the second may begin with a copy of the first."""
+    writer = short_session(Writer())
+    first = writer.save(tmp_path / f"{SESSION}.jsonl")
+    writer.user("Go on", 60)
+    writer.answer(61, {"type": "text", "text": "Yes"}, key="m9")
+    copied = writer.save(tmp_path / "copied.jsonl")
+    other = Writer(cwd="/elsewhere")
+    other.user("Another day", 90_000)
+    other.answer(90_001, {"type": "text", "text": "Yes"}, key="m10")
+    resumed = other.save(tmp_path / "resumed.jsonl")
+    paths = (first, copied, resumed)
+    reports = [import_one(path, into=tmp_path / "out") for path in paths]
+    assert [report.state for report in reports] == ["new"] * 3
+    assert Path(reports[0].path).name == f"claude-code_{SESSION}.jsonl"
+    assert [list(tasks_of(report.path)) for report in reports] == [
+        ["Fix the build"],
+        ["Fix the build", "Go on"],
+        ["Another day"],
+    ]
+    assert all(check(report.path).ok for report in reports)
+    assert all(report.session_id.startswith(SESSION) for report in reports)
+    assert len(os.listdir(tmp_path / "out")) == 3
+    for order in (paths, paths[::-1]):
+        assert [import_one(path, into=tmp_path / "out").state for path in order] == ["unchanged"] * 3
+    assert len(os.listdir(tmp_path / "out")) == 3
+
+
+def test_each_of_two_transcripts_of_a_session_grows_in_its_own_log(tmp_path: Path) -> None:
+    """Whichever of them was imported first."""
+    writers = []
+    for number, name in enumerate(("one", "two")):
+        writer = Writer(cwd=name)
+        writer.user(name, 1000 * number)
+        writer.answer(1000 * number + 1, {"type": "text", "text": "Yes"}, key=name)
+        writers.append((writer, tmp_path / f"{name}.jsonl"))
+    before = [import_one(writer.save(path), into=tmp_path / "out") for writer, path in writers]
+    for writer, _ in writers:
+        writer.user("More", 5000)
+        writer.answer(5001, {"type": "text", "text": "Yes"}, key="later")
+    after = [import_one(writer.save(path), into=tmp_path / "out") for writer, path in writers]
+    assert [report.state for report in after] == ["updated", "updated"]
+    assert [report.path for report in after] == [report.path for report in before]
+    assert [list(tasks_of(report.path)) for report in after] == [["one", "More"], ["two", "More"]]
+
+
+def test_import_tells_how_far_it_has_come(tmp_path: Path) -> None:
+    """In bytes of the file, which is read twice; never back, and never beyond its end."""
+    writer = Writer()
+    for number in range(500):
+        writer.user("x" * 2000, number)
+    path = writer.save(tmp_path / "t.jsonl")
+    told: list[tuple[int, int]] = []
+    import_one(path, into=tmp_path / "out", on_progress=lambda *progress: told.append(progress))
+    assert {total for _, total in told} == {path.stat().st_size}
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert len(told) >= 4 and told[0][0] < told[-1][0] <= path.stat().st_size
+
+
+def test_copy_of_a_transcript_is_no_other_one(writer: Writer, tmp_path: Path) -> None:
+    """Wherever it lies; nothing would be lost, and all would count twice."""
+    path = short_session(writer).save(tmp_path / "t.jsonl")
+    report = import_one(path, into=tmp_path / "out")
+    again = import_one(writer.save(tmp_path / "copy" / "t.jsonl"), into=tmp_path / "out")
+    assert (again.state, again.path) == ("unchanged", report.path)
+
+
+def test_transcript_that_has_lost_records_does_not_take_them_from_the_log(writer: Writer, tmp_path: Path) -> None:
+    """It goes beside it once; what comes after that under the same name is refused."""
+    path = short_session(writer).save(tmp_path / "t.jsonl")
+    whole = import_one(path, into=tmp_path / "out")
+    content = Path(whole.path).read_bytes()
+    for key, expected in (("b", "new"), ("b", "unchanged"), ("other", None)):
+        other = Writer(cwd=key)
+        other.user(f"Begun anew: {key}", 0)
+        other.save(path)
+        if expected is None:
+            with pytest.raises(JournalError, match="import of another log"):
+                import_one(path, into=tmp_path / "out")
+        else:
+            assert import_one(path, into=tmp_path / "out").state == expected
+    assert Path(whole.path).read_bytes() == content
+    assert len(os.listdir(tmp_path / "out")) == 2
+
+
+def test_sub_agent_whose_file_is_gone_is_not_lost(tmp_path: Path) -> None:
+    """The program removes old files one by one; the log that has the sub-agent's work stays."""
+    main = starts_agent(Writer()).save(tmp_path / f"{SESSION}.jsonl")
+    agent = agent_at_work(Writer(isSidechain=True, agentId="x")).save(tmp_path / "agent-x.jsonl")
+    whole = import_one(main, into=tmp_path / "out")
+    content = Path(whole.path).read_bytes()
+    agent.unlink()
+    again = import_one(main, into=tmp_path / "out")
+    assert (again.state, Path(whole.path).read_bytes()) == ("new", content)
+    assert again.path != whole.path
+
+
 def test_log_and_directory_are_the_owners_alone(writer: Writer, tmp_path: Path) -> None:
     """A `.deia` that is made keeps itself out of version control, as for loggers."""
     directory = tmp_path / ".deia" / "sessions"

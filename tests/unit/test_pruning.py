@@ -17,9 +17,10 @@ from deia.journal.segments import Segment, first_line, segment_path
 from deia.pruning import Criteria, Pruned, prune, survey, update_indexes
 from deia.queue.layout import queue_path
 from support.fleets import DAY_S, write_session
-from support.journals import Lines, journal_path, write_queue
+from support.journals import START, Lines, journal_path, write_queue
 
 NOW = 2_000_000_000.0
+LENGTH_S = 3600
 ALL = Criteria(keep=0)
 
 
@@ -35,18 +36,20 @@ def age(path: Path, days: float) -> Path:
 
 
 def session(directory: Path, name: str, days: float, *, calls: int = 3) -> Path:
-    return age(write_session(directory, name, tools={"pytest": [100] * calls}), days)
+    """Write a session that ended so many days ago; its file is as new as that of an import."""
+    day = (NOW - START - LENGTH_S) / DAY_S - days
+    return age(write_session(directory, name, day=day, tools={"pytest": [100] * calls}), 0)
 
 
-def add_segment(journal: Path) -> None:
+def add_segment(journal: Path, *, days: float = 5) -> None:
     """Have a session go on in a second file."""
-    lines = Lines("agent", "s")
+    lines = Lines("agent", "s", start=NOW - days * DAY_S)
     whole = journal.read_bytes()
     lines.seq = whole.count(b"\n")
     segment = segment_path(journal, 2)
     first = first_line("agent", "s", Segment(segment, 2, "s", lines.seq, len(whole), reason="size"))
     segment.write_bytes(first + lines.tool())
-    age(segment, 5)
+    age(segment, 0)
 
 
 def run(directory: Path, criteria: Criteria = ALL, *, dry_run: bool = False) -> list[Pruned]:
@@ -71,7 +74,7 @@ def files(directory: Path) -> list[str]:
 
 
 def test_sessions_not_recorded_in_for_long_go(tmp_path: Path) -> None:
-    """The oldest first; by the time of the last change of their log."""
+    """The oldest first; by when their last event was, and not by when their file was made: an import's is new."""
     for name, days in (("a", 31), ("b", 29), ("c", 300)):
         session(tmp_path, name, days)
     assert names(run(tmp_path, Criteria(older_than_s=30 * DAY_S))) == ["agent_c.jsonl", "agent_a.jsonl"]
@@ -103,11 +106,54 @@ def test_session_goes_if_any_criterion_says_so(tmp_path: Path) -> None:
     assert len(run(tmp_path, Criteria(older_than_s=15 * DAY_S, keep=1), dry_run=True)) == 3
 
 
-def test_session_whose_files_say_the_beginning_of_time_is_the_oldest(tmp_path: Path) -> None:
-    """An archive that keeps no times unpacks so."""
-    os.utime(session(tmp_path, "a", 1), (0, 0))
-    session(tmp_path, "b", 300)
-    assert names(run(tmp_path, Criteria(keep=1))) == ["agent_a.jsonl"]
+@pytest.mark.parametrize("timestamp", [None, 0.0, -1.0])
+def test_session_of_which_no_event_says_a_time_ended_when_its_file_was_changed_last(
+    tmp_path: Path, timestamp: object
+) -> None:
+    """An import of records without times has them all at 0, and is not to go for that."""
+    journal = journal_path(tmp_path, "agent", "s")
+    journal.write_bytes(Lines("agent", "s").tool(timestamp=timestamp))
+    age(journal, 10)
+    assert run(tmp_path, Criteria(older_than_s=11 * DAY_S)) == []
+    assert names(run(tmp_path, Criteria(older_than_s=9 * DAY_S))) == ["agent_s.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [b'{"type":"ToolEv', b"\0" * 100, b'{"type":"x"}\n[1]\n' * 10_000, b'{"x":"' + b"y" * 300_000 + b'"}\n'],
+    ids=["torn", "lost", "untimed", "long"],
+)
+def test_session_ended_at_the_last_event_that_can_be_read(tmp_path: Path, end: bytes) -> None:
+    """Whatever stands behind it."""
+    journal = session(tmp_path, "s", 10)
+    journal.write_bytes(journal.read_bytes() + end)
+    age(journal, 0)
+    (found,) = survey([journal])
+    assert found.recorded_until == NOW - 10 * DAY_S
+
+
+def test_session_in_several_files_ended_at_the_last_event_of_the_last(tmp_path: Path) -> None:
+    """Of one in which nothing was recorded yet, at that of the file before."""
+    journal = session(tmp_path, "s", 10)
+    add_segment(journal, days=5)
+    assert [found.recorded_until for found in survey([journal])] == [NOW - 5 * DAY_S]
+    segment_path(journal, 2).write_bytes(b"")
+    assert [found.recorded_until for found in survey([journal])] == [NOW - 10 * DAY_S]
+
+
+def test_looking_when_a_long_session_ended_reads_its_end_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of logs may be long."""
+    journal = session(tmp_path, "s", 10, calls=10_000)
+    read = 0
+
+    def pread(fd: int, length: int, offset: int) -> bytes:
+        nonlocal read
+        read += length
+        return os.pread(fd, length, offset)
+
+    monkeypatch.setattr(system, "pread", pread)
+    assert survey([journal])[0].recorded_until == NOW - 10 * DAY_S
+    assert read < journal.stat().st_size / 10
 
 
 def test_session_that_two_names_lead_to_counts_once(tmp_path: Path) -> None:
@@ -140,16 +186,18 @@ def test_everything_that_belongs_to_a_session_goes_and_nothing_else(tmp_path: Pa
     made = ConversationLogger.rebuild(journal)
     for name in (
         *(".agent_s.queue.new", ".agent_s.queue.aside-1", ".agent_s.segment.new", ".agent_s.importing"),
+        *(".agent_s.saving-0a1b2c3d", ".agent_s.saving-ffffffff"),
         *("agent_s.jsonl.damaged-1", "agent_s.2.jsonl.damaged-2", ".agent_s.2.jsonl.mending"),
         *(f"{made.name}.aside-1", f".{made.name}.new"),
     ):
         (tmp_path / name).write_text("left")
-    stays = {"notes.md", "agent_s.txt", ".agent_s2.queue.aside-1", "20260101-000000-agent_s-conversation.md"}
+    stays = {".agent_s.saving-x", ".agent_s2.saving-0a1b2c3d"}
+    stays |= {"notes.md", "agent_s.txt", ".agent_s2.queue.aside-1", "20260101-000000-agent_s-conversation.md"}
     for name in stays:
         (tmp_path / name).write_text("mine")
     session(tmp_path, "s2", 1)
     (gone,) = run(tmp_path, Criteria(keep=1))
-    assert (gone.session.journal, gone.reason, gone.session.files) == (journal, None, 2 + 9 + 1)
+    assert (gone.session.journal, gone.reason, gone.session.files) == (journal, None, 2 + 11 + 1)
     assert set(files(tmp_path)) == stays | {"agent_s2.jsonl", "INDEX.md"}
 
 
@@ -163,11 +211,8 @@ def test_size_is_that_of_all_files(tmp_path: Path) -> None:
 
 def test_index_lists_a_removed_conversation_no_more(tmp_path: Path) -> None:
     """One that is not ours is left alone, as it is by whoever keeps conversations."""
-    journals = [write_session(tmp_path, name) for name in ("a", "b")]
-    for journal in journals:
+    for journal in (session(tmp_path, "a", 5), session(tmp_path, "b", 1)):
         ConversationLogger.rebuild(journal)
-    age(journals[0], 5)
-    age(journals[1], 1)
     gone = run(tmp_path, Criteria(keep=1))
     assert list(update_indexes(each.session for each in gone)) == [(tmp_path / index.NAME, None)]
     text = (tmp_path / index.NAME).read_text()
@@ -387,11 +432,33 @@ def test_session_whose_conversation_is_being_written_stays(tmp_path: Path) -> No
     fd = os.open(made, os.O_RDONLY)
     try:
         assert system.lock(fd)
-        (kept,) = run(tmp_path)
+        kept = [run(tmp_path, dry_run=dry_run) for dry_run in (True, False)]
     finally:
         os.close(fd)
-    assert kept.reason == "busy"
+    assert [[each.reason for each in found] for found in kept] == [["busy"]] * 2
     assert journal.exists() and made.exists() and not queue_path(journal).exists()
+
+
+def test_session_that_is_being_saved_over_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a logger of the same session in another directory, which finishes what it began."""
+    saved = tmp_path / "saved"
+    session(saved, "s", 5)
+    kept: list[Pruned] = []
+    sync = system.sync
+
+    def prune_first(fd: int) -> None:
+        for dry_run in (True, False):
+            kept.extend(run(saved, dry_run=dry_run))
+        sync(fd)
+
+    with SessionLogger("agent", "s", output_dir=tmp_path / "own") as log:
+        log.log_file_read("/a", 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(system, "sync", prune_first)
+            assert log.save_session(saved) == saved / "agent_s.jsonl"
+    assert [(each.reason, "saving-" in each.why) for each in kept] == [("busy", True)] * 2
+    assert files(saved) == ["agent_s.jsonl"]
+    assert (saved / "agent_s.jsonl").read_bytes().count(b"\n") == 1
 
 
 @pytest.mark.parametrize("dies_at", range(4))

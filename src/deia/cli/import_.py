@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from deia.cli import views
 from deia.cli.output import Output, jsonable
 from deia.cli.page import Column
 from deia.cli.paths import sessions_directory
+from deia.cli.reading import reading
 from deia.cli.status import WRONG_USAGE
 from deia.cli.text import count, plural
 from deia.errors import DeiaError
@@ -20,11 +22,12 @@ from deia.importing.activity_log import import_activity_log
 from deia.importing.claude_code.agents import SessionFiles, grouped, session_in
 from deia.importing.claude_code.session import AGENT, import_session
 from deia.importing.report import ImportReport
+from deia.journal.progress import OnProgress
 from deia.services.ids import checked_id
 
 _COLUMNS = [Column("State"), Column("Events", number=True), Column("Log"), Column("Remarks")]
 
-Import = Callable[[], ImportReport]
+Import = Callable[[OnProgress | None], ImportReport]
 
 
 def _agent(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -90,7 +93,7 @@ def claude_code(
     recorded in them.
 
     Secrets are redacted as a logger does it. FILE is one transcript; several of one session are imported as one only if
-    they are its sub-agents'.
+    they are its sub-agents'. Another transcript of the same session, as of one that was resumed, gets a log of its own.
     """
     found: dict[str, tuple[str, str]] = {}
     objects: list[dict[str, Any]] = []
@@ -102,7 +105,9 @@ def claude_code(
     directory = _directory(output_dir)
 
     def importing(session: SessionFiles) -> Import:
-        return lambda: import_session(session, directory, agent_id=agent or AGENT, redact=not no_redact)
+        return lambda on_progress: import_session(
+            session, directory, agent_id=agent or AGENT, redact=not no_redact, on_progress=on_progress
+        )
 
     sessions = grouped(found.values())
     _run(output, [(session.path, importing(session)) for session in sessions], objects, as_json=as_json)
@@ -127,7 +132,9 @@ def deia(
     directory = _directory(output_dir)
 
     def importing(path: str) -> Import:
-        return lambda: import_activity_log(path, directory, agent_id=agent, redact=not no_redact)
+        return lambda on_progress: import_activity_log(
+            path, directory, agent_id=agent, redact=not no_redact, on_progress=on_progress
+        )
 
     paths = dict.fromkeys(files)
     _run(output, [(path, importing(path)) for path in paths], [], as_json=as_json)
@@ -146,11 +153,13 @@ def _run(
     made: dict[str, str] = {}
     for path, do in imports:
         try:
-            report = do()
+            # whoever asks for JSON does not watch
+            with contextlib.nullcontext() if as_json else reading(output, path) as on_progress:
+                report = do(on_progress)
         except (DeiaError, OSError) as error:
             objects.append({"source": path, "error": output.fail(error, path)})
             continue
-        if report.path in made:
+        if report.path in made and report.state == "updated":
             output.complain(f"{path} is of the same session as {made[report.path]}, and has taken its place")
             output.found()
         made[report.path] = path

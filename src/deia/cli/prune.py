@@ -44,8 +44,8 @@ def prune_command(
 
     DIR means all sessions in it, at any depth; without one it is the directory where loggers record:
     $DEIA_SESSIONS_DIR, else .deia/sessions. At least one of --older-than, --keep and --max-size is needed; a session
-    goes if any of them says so, the oldest first, by when something was recorded last. SPAN is 12h, 30d or 2w; SIZE is
-    500MB, 1GB or 2GiB.
+    goes if any of them says so, the oldest first, by when its last event was; where no event says that, by when its
+    files were changed. SPAN is 12h, 30d or 2w; SIZE is 500MB, 1GB or 2GiB.
 
     Never removed are a session that a logger has open, one whose process died before all of it was in its log (recover
     it first), one of which that cannot be told, what is a symbolic link, and a file that is no session log.
@@ -95,7 +95,7 @@ def _show(output: Output, pruned: Sequence[Pruned], left: tuple[int, int], *, dr
             [
                 [
                     done if each.reason is None else "kept",
-                    text.moment(each.session.last_change),
+                    text.moment(each.session.recorded_until),
                     size(each.session.size_bytes),
                     str(each.session.journal),
                     each.why,
@@ -120,7 +120,7 @@ def _object(pruned: Pruned) -> dict[str, object]:
         "path": str(session.journal),
         "files": [str(path) for path in (*session.log, *session.others)],
         "size_bytes": session.size_bytes,
-        "last_change": session.last_change,
+        "recorded_until": session.recorded_until,
         "reason": pruned.reason,
         "why": pruned.why,
     }

@@ -14,10 +14,13 @@ from deia.importing import fields as of
 from deia.importing.ids import LONGEST_AGENT_BYTES, LONGEST_SESSION_BYTES, file_part
 from deia.importing.journal import write
 from deia.importing.moments import unix_seconds
+from deia.importing.progress import ReadTwice
 from deia.importing.recording import PIECE_BYTES, OpenTask, Recording
 from deia.importing.report import ImportReport, journal_of, report
 from deia.importing.source import Source
 from deia.journal.damage import DamageLog
+from deia.journal.decode import seconds_if_any
+from deia.journal.progress import OnProgress
 
 Fields = dict[str, Any]
 
@@ -43,7 +46,12 @@ class _Place:
 
 
 def import_activity_log(
-    path: str, directory: Path, *, agent_id: str | None = None, redact: bool = True
+    path: str,
+    directory: Path,
+    *,
+    agent_id: str | None = None,
+    redact: bool = True,
+    on_progress: OnProgress | None = None,
 ) -> ImportReport:
     """Turn an activity log into a journal of ours. Done again, it changes nothing unless the log has grown.
 
@@ -52,6 +60,7 @@ def import_activity_log(
         directory: Where the journal goes; made if missing.
         agent_id: Whose it is; left out, its first record tells.
         redact: Whether secrets are kept out, by the rules that are a logger's default.
+        on_progress: Told every now and then how far it has come, in bytes of the log.
 
     Raises:
         NotASessionLogError: The file is no activity log.
@@ -60,7 +69,7 @@ def import_activity_log(
         OSError: A file cannot be read or written.
     """
     log = DamageLog()
-    with Source(path, log.add) as source:
+    with Source(path, log.add, ReadTwice(on_progress)) as source:
         places, whose = _read(source)
         if whose is None:
             raise NotASessionLogError(f"{path} is no activity log", path=path)
@@ -70,7 +79,11 @@ def import_activity_log(
         times = places[0].time, places[-1].time
         recording = Recording(agent_id, session_id, times[0], redact=redact)
         journal = journal_of(directory, agent_id, session_id)
-        state = write(journal, _lines(source, places, recording), times[0])
+        state = write(
+            journal,
+            _lines(source, places, recording),
+            lambda first: seconds_if_any(first, "session_start") in (None, times[0]),
+        )
     read = [(source.path, source.records)]
     return report(journal, state, (agent_id, session_id), read, recording.events, times, log)
 

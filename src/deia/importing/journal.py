@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
 from deia import system
 from deia.errors import ForeignJournalError, JournalError
-from deia.journal.decode import seconds_if_any
 from deia.journal.opener import make_directory
 from deia.journal.recovery import lock_session, remove_if_empty
 from deia.journal.segments import segments_of
@@ -35,7 +34,7 @@ _MARK = re.compile(rb"\[redacted:([a-z0-9-]+):[0-9a-f]{8}\]")
 """What stands in the place of a secret. Its hash is keyed anew by each import, so that it tells nothing of a change."""
 
 
-def write(journal: Path, lines: Iterable[bytes], began: float | None = None) -> State:
+def write(journal: Path, lines: Iterable[bytes], may_replace: Callable[[dict[str, Any]], bool]) -> State:
     """Have a journal hold these lines; where it does already, it is left untouched.
 
     It is written under a temporary name, synced and renamed: a reader sees what was there before, or all of the new.
@@ -44,8 +43,8 @@ def write(journal: Path, lines: Iterable[bytes], began: float | None = None) -> 
     Args:
         journal: The session's file; its directory is made if missing.
         lines: Whole lines, in pieces of any length.
-        began: When the session began, Unix seconds, where its name alone does not tell it from others: one that began
-            at another time is not replaced.
+        may_replace: Whether an import that is there already is of the same records, by the fields of its first line:
+            its name alone does not tell it from others.
 
     Returns:
         What was done.
@@ -53,14 +52,15 @@ def write(journal: Path, lines: Iterable[bytes], began: float | None = None) -> 
     Raises:
         SessionLockedError: A logger has the session open; nothing was touched.
         JournalError: The file is not one that an import has written, or a logger went on in it, or it is a symbolic
-            link, or another session's by `began`; nothing was touched.
+            link, or of other records by `may_replace`; nothing was touched.
         OSError: A file cannot be written.
     """
     make_directory(journal.parent)
     with _locked(journal):
-        if began is not None and _began(journal) not in (None, began):
+        first = first_fields(journal)
+        if first is not None and not may_replace(first):
             raise JournalError(
-                f"{journal} is the import of another log, which begins at another time; left alone: "
+                f"{journal} is the import of another log, or of records that are not there any more; left alone: "
                 "choose another directory, or another agent",
                 path=journal,
             )
@@ -117,16 +117,24 @@ def _is_ours(journal: Path) -> bool:
     return True
 
 
-def _began(journal: Path) -> float | None:
-    """Return when an imported session began; None where there is none, or its first line is damaged."""
-    if not system.exists(journal):
-        return None
-    with _buffered(journal) as lines:
-        first = lines.readline()
+def first_fields(journal: Path) -> dict[str, Any] | None:
+    """Return the fields of an imported session's first line; None where there is no import, or none that can be told.
+
+    Raises:
+        OSError: It cannot be read.
+    """
     try:
-        return seconds_if_any(orjson.loads(first), "session_start")
+        with _buffered(journal) as lines:
+            first = lines.readline()
+    except FileNotFoundError:
+        return None
+    if not first.startswith(_IMPORTED):
+        return None
+    try:
+        fields: dict[str, Any] = orjson.loads(first)
     except orjson.JSONDecodeError:
         return None
+    return fields
 
 
 def _write_new(path: Path, lines: Iterable[bytes]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from deia import system
+from deia.importing.progress import ReadTwice
 from deia.journal.damage import Damage, DamageKind, OnDamage
 from deia.journal.glue import BOM, is_torn
 from deia.journal.scan import LineScanner, RawLine
@@ -62,12 +63,13 @@ class Source:
         records: How many there are, once it was read to its end.
     """
 
-    def __init__(self, path: str, on_damage: OnDamage) -> None:
+    def __init__(self, path: str, on_damage: OnDamage, progress: ReadTwice | None = None) -> None:
         """Open a file.
 
         Args:
             path: The file; links are followed.
             on_damage: Gets every line that holds no object.
+            progress: Told how much is read.
 
         Raises:
             OSError: It cannot be opened, or is none: a directory, a pipe.
@@ -75,10 +77,13 @@ class Source:
         self.path = path
         self.records = 0
         self._on_damage = on_damage
-        if not stat.S_ISREG(system.stat(path).st_mode):
-            is_directory = stat.S_ISDIR(system.stat(path).st_mode)
+        self._progress = progress or ReadTwice(None)
+        status = system.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            is_directory = stat.S_ISDIR(status.st_mode)
             raise OSError(errno.EISDIR if is_directory else errno.EINVAL, "not a plain file", os.fspath(path))
         self._file = system.open_for_reading(path)
+        self._progress.plan(status.st_size)
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +103,7 @@ class Source:
         while chunk := self._file.read(_CHUNK_BYTES):
             for line in scanner.feed(chunk):
                 yield from self._records_of(line)
+            self._progress.add(len(chunk))
         unfinished = scanner.take_unfinished()
         if unfinished is not None:
             yield from self._records_of(unfinished)
@@ -109,6 +115,7 @@ class Source:
             OSError: It is not there any more: the file was changed.
         """
         data = system.pread(self._file.fileno(), length, offset)
+        self._progress.add(length)
         try:
             return _object(data)
         except _NoRecordError:

@@ -66,6 +66,7 @@ def _copy(source: Path, target: Path, end: int | None) -> None:
     new = target.with_name(f".{target.stem}.saving-{os.urandom(4).hex()}")
     fd = system.open_new(new)  # never a file that somebody else has put there, with a mode of his own
     try:
+        system.lock(fd)  # who removes what a save has left that died tells by it that this one has not
         offset = 0
         for part in _parts(source, end):
             offset = _copy_part(part, fd, offset)

@@ -26,6 +26,7 @@ from deia.importing.claude_code.records import (
 )
 from deia.importing.claude_code.steps import Answer, Call, Chain, Step, Todos
 from deia.importing.moments import unix_seconds
+from deia.importing.origin import Trail
 from deia.importing.source import Record, Source
 
 _ABOUT = (("cwd", "cwd"), ("version", "version"), ("gitBranch", "git_branch"))
@@ -41,6 +42,7 @@ class Transcript:
         answers: Of each answer's key, what belongs to it.
         calls: Of each call's id, the same.
         chains: Who did something.
+        trails: Of each file, which records it has.
         session_ids: What the session's own records call it, each once, in order.
         left_out: How many records of which type are not imported.
         about: What is known of the session as a whole.
@@ -60,6 +62,7 @@ class Transcript:
         self.answers: dict[str, Answer] = {}
         self.calls: dict[str, Call] = {}
         self.chains = [Chain()]
+        self.trails = [Trail() for _ in sources]
         self.session_ids: dict[str, None] = {}
         self.left_out: Counter[str] = Counter()
         self.about: dict[str, Any] = {}
@@ -78,6 +81,7 @@ class Transcript:
         begin = len(self.steps)
         time: float | None = None
         for record in source.read():
+            self.trails[number].add(record.fields, record.length)
             found = unix_seconds(record.fields.get("timestamp"))
             if found is not None:
                 if time is None:
