@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from deia import SessionLogger, system
+from deia.cli.top.screen import Screen
+from deia.live.board import Board
 from support.command_line import Run, runner
 from support.journals import START, Lines, journal_path, write_queue
 from support.processes import TIMEOUT_S, watched
@@ -155,3 +157,25 @@ def test_ctrl_c_ends_the_screen(tmp_path: Path) -> None:
     os.kill(terminal.process.pid, 2)
     assert "\x1b[?1049l" in terminal.end()
     assert terminal.process.wait(TIMEOUT_S) == 130
+
+
+def test_screen_is_drawn_only_where_it_reads_otherwise_than_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or has another size: to draw it takes many times as long as to look at all sessions."""
+    interrupted(tmp_path)
+    screen = Screen(ascii_only=True)
+    drawn: list[object] = []
+    monkeypatch.setattr(screen._live, "update", lambda made, **_: drawn.append(made))
+    board = Board(tmp_path, lambda error, path: pytest.fail(f"{path}: {error}"))
+    monkeypatch.setattr(system, "now", lambda: START + 103)
+    screen.show(board.refresh(), board.total)
+    screen.show(board.refresh(), board.total)
+    assert len(drawn) == 1
+    monkeypatch.setattr(system, "now", lambda: START + 104)
+    screen.show(board.refresh(), board.total)
+    assert len(drawn) == 2
+    screen._console.size = (70, 20)
+    screen.show(board.refresh(), board.total)
+    assert len(drawn) == 3
+    board.close()
