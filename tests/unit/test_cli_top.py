@@ -159,23 +159,26 @@ def test_ctrl_c_ends_the_screen(tmp_path: Path) -> None:
     assert terminal.process.wait(TIMEOUT_S) == 130
 
 
-def test_screen_is_drawn_only_where_it_reads_otherwise_than_before(
+def test_screen_is_drawn_where_something_has_happened_and_else_each_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or has another size: to draw it takes many times as long as to look at all sessions."""
+    """To draw it takes many times as long as to look at all sessions, and times go on in each row at another moment."""
     interrupted(tmp_path)
     screen = Screen(ascii_only=True)
     drawn: list[object] = []
     monkeypatch.setattr(screen._live, "update", lambda made, **_: drawn.append(made))
     board = Board(tmp_path, lambda error, path: pytest.fail(f"{path}: {error}"))
-    monkeypatch.setattr(system, "now", lambda: START + 103)
-    screen.show(board.refresh(), board.total)
-    screen.show(board.refresh(), board.total)
-    assert len(drawn) == 1
-    monkeypatch.setattr(system, "now", lambda: START + 104)
-    screen.show(board.refresh(), board.total)
-    assert len(drawn) == 2
+
+    def times_drawn(at: float) -> int:
+        monkeypatch.setattr(system, "now", lambda: START + at)
+        monkeypatch.setattr(system, "monotonic", lambda: 1000 + at)
+        drawn.clear()
+        screen.show(board.refresh(), board.total)
+        return len(drawn)
+
+    assert [times_drawn(at) for at in (103.0, 103.25, 103.75, 104.0, 104.25)] == [1, 0, 0, 1, 0]
     screen._console.size = (70, 20)
-    screen.show(board.refresh(), board.total)
-    assert len(drawn) == 3
+    assert times_drawn(104.5) == 1
+    journal_path(tmp_path, session_id="other").write_bytes(Lines(session_id="other").tool())
+    assert times_drawn(104.75) == 1
     board.close()

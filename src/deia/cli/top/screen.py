@@ -29,6 +29,9 @@ _WIDE = 110
 _LEFT_OUT = frozenset({"Ago", "/s", "Tools", "Tokens"})
 """What a terminal with fewer columns than that does not show, so that there is room for names."""
 
+_TIMES = frozenset({"For", "Ago"})
+"""What changes though nothing has happened, in each row at another moment."""
+
 
 class Screen:
     """Shows rows, and waits for keys."""
@@ -56,10 +59,12 @@ class Screen:
             yield
 
     def show(self, rows: Sequence[Row], total: int) -> None:
-        """Show what sessions are at; where it reads as before, nothing is drawn: that takes far longer than to look."""
+        """Show what sessions are at: at once where something has happened, else each second, for drawing takes long."""
         columns, made_cells, problems = table.columns(rows), table.cells(rows), table.problems(rows)[:1]
         head = table.headline(rows, total)
-        shown = (self._console.size, columns, made_cells, problems, head)
+        still = [at for at, column in enumerate(columns) if column.name not in _TIMES]
+        happened = [[cells[at] for at in still] for cells in made_cells]
+        shown = (self._console.size, columns, happened, problems, head, int(system.monotonic()))
         if shown == self._shown:
             return
         self._shown = shown
