@@ -10,11 +10,25 @@ from typing import Any
 import pytest
 
 from deia import SessionLogger
+from deia.report.model import Report
+from deia.report.page import page as page_of
 from deia.serve.server import Server
 from deia.serve.watched import WatchedDirectory
 
 LOOK_S = 0.05
 VIEW = "(() => { const { from, to } = document.querySelector('.timeline').dataset; return [scrollY, from, to]; })()"
+TABLE = """(() => {
+  const form = document.querySelector(".events form").elements;
+  const sorted = document.querySelector(".events [aria-sort]");
+  return {
+    form: [form.search.value, form.kind.selectedOptions[0].label, form.trouble.checked],
+    sorted: [sorted.textContent, sorted.ariaSort],
+    rows: [...document.querySelectorAll(".events td.name")].map((cell) => cell.textContent),
+    left: document.querySelector(".events .scroll").scrollLeft,
+    top: document.querySelector(".events").getBoundingClientRect().top,
+  };
+})()"""
+FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))"
 
 
 @pytest.fixture
@@ -69,6 +83,84 @@ def test_page_follows_its_session_and_keeps_what_is_seen_of_it(page: Any, log: S
     assert before[0] == after[0] == 500
     assert [float(time) for time in after[1:]] == pytest.approx([float(time) for time in before[1:]])
     assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_table_of_events_stays_as_it_was_when_its_page_is_made_anew(page: Any, log: SessionLogger) -> None:
+    """Its search, its filter, its order, its page, and what of it was scrolled to; the new event is among the rest."""
+    for number in range(260):
+        log.log_tool_call(f"wanted {number:03}", {"number": number}, duration_ms=number)
+    page.get_by_text("Page 1 of 4", exact=True).wait_for()
+    page.set_viewport_size({"width": 500, "height": 900})
+    page.locator("input[type=search]").fill("wanted")
+    page.locator("select[name=kind]").select_option(label="tool calls")
+    page.locator("[data-sort=name]").click(click_count=2, delay=20)
+    page.locator("[data-page='1']").click()
+    page.evaluate("document.querySelector('.events .scroll').scrollLeft = 40")
+    page.evaluate("document.getElementById('events').scrollIntoView({ behavior: 'instant' })")
+    before = page.evaluate(TABLE)
+    assert before["rows"][0] == "wanted 159"
+    log.log_tool_call("wanted 0", {}, duration_ms=5)
+    page.get_by_text("261 of 3").wait_for()
+    after = page.evaluate(TABLE)
+    assert after.pop("top") == pytest.approx(before.pop("top"), abs=1)
+    assert after == before
+    page.locator("[data-page='1']").click()
+    assert page.evaluate(TABLE)["rows"][-1] == "wanted 0"
+
+
+@pytest.mark.parametrize("way", ["reload", "back", "of a section"])
+def test_page_that_one_comes_back_to_is_as_it_was_left(page: Any, server: Server, log: SessionLogger, way: str) -> None:
+    """By the browser's own buttons, and where the address names a section; another visit begins at the beginning."""
+    address = page.url
+    if way == "of a section":
+        page.get_by_role("navigation").get_by_role("link", name="Timeline").click()
+    page.locator("input[type=search]").fill("tool 3")
+    page.locator("[data-do=zoom-in]").click()
+    page.evaluate("scrollTo({ top: 700, behavior: 'instant' })")
+    page.evaluate(FRAMES)
+    before = page.evaluate(VIEW)
+    if way == "back":
+        page.goto(server.url)
+        page.go_back()
+    else:
+        page.reload()
+    page.wait_for_selector("html[data-ready]")
+    page.wait_for_load_state()
+    page.evaluate(FRAMES)
+    assert page.locator("input[type=search]").input_value() == "tool 3"
+    after = page.evaluate(VIEW)
+    assert after[0] == before[0]
+    assert [float(time) for time in after[1:]] == pytest.approx([float(time) for time in before[1:]])
+    page.goto(server.url)
+    page.goto(address)
+    page.wait_for_selector("html[data-ready]")
+    assert page.locator("input[type=search]").input_value() == ""
+
+
+def test_what_was_scrolled_opened_or_has_the_keyboard_is_so_on_the_page_made_anew(
+    page: Any, log: SessionLogger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a section comes above it that was not there before."""
+    heading = b"<h2>Tools</h2>"
+
+    def with_details(report: Report, *, version: int) -> bytes:
+        return page_of(report, version=version).replace(
+            heading, heading + b"<details><summary>More</summary>of it</details>"
+        )
+
+    monkeypatch.setattr("deia.serve.watched.page", with_details)
+    log.log_tool_call("comes first", {}, duration_ms=5)
+    page.wait_for_selector("details")
+    page.locator("#tools summary").click()
+    page.evaluate("scrollTo({ top: document.getElementById('tools').offsetTop, behavior: 'instant' })")
+    top = "document.getElementById('tools').getBoundingClientRect().top"
+    before = page.evaluate(top)
+    log.log_error("it broke")
+    page.wait_for_selector("#errors")
+    page.wait_for_selector("html[data-ready]")
+    assert page.evaluate("document.querySelector('#tools details').open")
+    assert page.evaluate("document.activeElement.matches('#tools summary')")
+    assert page.evaluate(top) == pytest.approx(before, abs=1)
 
 
 def test_who_searches_is_told_and_not_interrupted(page: Any, log: SessionLogger) -> None:

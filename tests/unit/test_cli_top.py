@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from deia import SessionLogger, system
+from deia.cli.top.screen import Screen
+from deia.live.board import Board
 from support.command_line import Run, runner
 from support.journals import START, Lines, journal_path, write_queue
 from support.processes import TIMEOUT_S, watched
@@ -155,3 +157,28 @@ def test_ctrl_c_ends_the_screen(tmp_path: Path) -> None:
     os.kill(terminal.process.pid, 2)
     assert "\x1b[?1049l" in terminal.end()
     assert terminal.process.wait(TIMEOUT_S) == 130
+
+
+def test_screen_is_drawn_where_something_has_happened_and_else_each_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To draw it takes many times as long as to look at all sessions, and times go on in each row at another moment."""
+    interrupted(tmp_path)
+    screen = Screen(ascii_only=True)
+    drawn: list[object] = []
+    monkeypatch.setattr(screen._live, "update", lambda made, **_: drawn.append(made))
+    board = Board(tmp_path, lambda error, path: pytest.fail(f"{path}: {error}"))
+
+    def times_drawn(at: float) -> int:
+        monkeypatch.setattr(system, "now", lambda: START + at)
+        monkeypatch.setattr(system, "monotonic", lambda: 1000 + at)
+        drawn.clear()
+        screen.show(board.refresh(), board.total)
+        return len(drawn)
+
+    assert [times_drawn(at) for at in (103.0, 103.25, 103.75, 104.0, 104.25)] == [1, 0, 0, 1, 0]
+    screen._console.size = (70, 20)
+    assert times_drawn(104.5) == 1
+    journal_path(tmp_path, session_id="other").write_bytes(Lines(session_id="other").tool())
+    assert times_drawn(104.75) == 1
+    board.close()

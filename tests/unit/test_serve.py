@@ -7,6 +7,8 @@ import gzip
 import http.client
 import json
 import re
+import select
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -300,6 +302,37 @@ def test_only_so_many_may_watch_at_once(log: Path, monkeypatch: pytest.MonkeyPat
         client.close()
         stream.close()
         assert client.server.streams.acquire(timeout=30)
+
+
+def test_only_so_many_may_be_connected_at_once(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who opens a thousand and says nothing has no more threads of ours for it: whoever is too many is hung up on."""
+    monkeypatch.setattr(server_module, "_MOST_CONNECTIONS", 2)
+    with serving(WatchedSession(log, LOOK_S)) as client, contextlib.ExitStack() as silent:
+        address = ("127.0.0.1", client.server.server_port)
+        first, _ = (silent.enter_context(socket.create_connection(address, timeout=30)) for _ in range(2))
+        for _ in range(20):
+            with socket.create_connection(address, timeout=30) as further:
+                assert further.recv(1) == b""
+        first.close()
+        assert client.server.connections.acquire(timeout=30)
+        client.server.connections.release()
+        assert client.status() == 200
+
+
+def test_request_that_is_sent_byte_by_byte_is_waited_for_only_so_long(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it counts, not each byte; nothing is answered."""
+    monkeypatch.setattr(server_module, "_PATIENCE_S", 0.2)
+    with serving(WatchedSession(log, LOOK_S)) as client:
+        with socket.create_connection(("127.0.0.1", client.server.server_port), timeout=30) as slow:
+            said: list[object] = []
+            with contextlib.suppress(ConnectionError):
+                while not said:
+                    slow.sendall(b"G")
+                    said, _, _ = select.select([slow], [], [], 0.01)
+                assert slow.recv(1) == b""
+        assert client.status() == 200
 
 
 def test_stream_with_nothing_new_says_that_it_is_still_there(one: Client) -> None:

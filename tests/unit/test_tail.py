@@ -247,3 +247,48 @@ def test_nothing_of_the_past_is_shown_where_none_is_asked_for(tmp_path: Path) ->
     with SessionLogger("agent", "s", output_dir=tmp_path) as log:
         log.log_file_read("new")
         assert stream.new() == ["s:None", "s:new"]
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_session_that_is_spelled_in_several_ways_is_shown_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_open: bool
+) -> None:
+    """By its name and its directory's, relative or not, by a link to it or to its directory, and by its queue file."""
+    real = tmp_path / "real"
+    log = SessionLogger("agent", "a", output_dir=real)
+    log.log_file_read("1")
+    if not is_open:
+        log.close()
+    (tmp_path / "link").symlink_to(real)
+    (tmp_path / "link.jsonl").symlink_to(log.path)
+    monkeypatch.chdir(tmp_path)
+    name = Path(log.path).name
+    spelled = [Path(log.path), Path("real"), Path("real", "..", "real"), real, tmp_path / "link", Path("link", name)]
+    for paths in (spelled, spelled[::-1], [tmp_path, Path("link.jsonl")], [Path("link.jsonl"), Path("link")]):
+        stream = Stream(*paths)
+        assert stream.tail.count == 1
+        assert stream.last(5).count("a:1") == 1
+        assert stream.last().count("a:1") == 1
+        assert stream.new() == []
+        stream.tail.close()
+    stream = Stream(*spelled)
+    stream.last(1)
+    log = log if is_open else SessionLogger("agent", "a", output_dir=real)
+    log.log_file_read("2")
+    assert stream.new().count("a:2") == 1
+    log.close()
+    stream.tail.close()
+
+
+def test_session_that_comes_to_two_directories_by_a_link_is_shown_once(tmp_path: Path) -> None:
+    """Under the name by which it was seen first."""
+    (tmp_path / "links").mkdir()
+    (tmp_path / "logs").mkdir()
+    stream = Stream(tmp_path / "links", tmp_path / "logs", tmp_path)
+    assert stream.last(5) == []
+    with SessionLogger("agent", "a", output_dir=tmp_path / "logs") as log:
+        log.log_file_read("1")
+        (tmp_path / "links" / "of.jsonl").symlink_to(log.path)
+        assert stream.new().count("a:1") == 1
+        assert stream.new() == []
+    stream.tail.close()

@@ -69,15 +69,17 @@ class Tail:
         self._began = system.now()
         self._directories: list[Directory] = []
         self._sessions: dict[Path, _Followed] = {}
+        directories: dict[str, str] = {}
         for path in paths:
             if system.is_directory(path) or not (system.exists(path) or os.path.splitext(path)[1]):
-                self._directories.append(Directory(path, complain))
+                directories.setdefault(system.real_path(path), path)
             else:
-                journal = journal_of(Path(path)) or first_journal(Path(path))
-                self._sessions[journal] = _Followed(os.fspath(journal), wants, self._note)
-        for directory in self._directories:
+                self._follow(journal_of(Path(path)) or first_journal(Path(path)), in_directory=False)
+        for path in directories.values():
+            directory = Directory(path, complain)
+            self._directories.append(directory)
             for journal in directory.changed():
-                self._sessions.setdefault(journal, _Followed(os.fspath(journal), wants, self._note, in_directory=True))
+                self._follow(journal, in_directory=True)
 
     @property
     def count(self) -> int:
@@ -124,11 +126,10 @@ class Tail:
         """Yield the events that are wanted and came since the last call."""
         for directory in self._directories:
             for journal in directory.changed():
-                session = self._sessions.get(journal)
-                if session is None:
-                    session = _Followed(os.fspath(journal), self._wants, self._note, in_directory=True)
+                known = len(self._sessions)
+                session = self._follow(journal, in_directory=True)
+                if len(self._sessions) > known:
                     session.begin_later(self._began - _MARGIN_S, is_new=True)
-                    self._sessions[journal] = session
                 session.awake = True
         awake = [session for session in self._sessions.values() if session.awake]
         yield from merge(*(session.new(_AT_ONCE) for session in awake), key=_time_of)
@@ -137,6 +138,15 @@ class Tail:
         """Let go of all files."""
         for session in self._sessions.values():
             session.close()
+
+    def _follow(self, spelled: Path, *, in_directory: bool) -> _Followed:
+        """Return the session whose first file is called so, perhaps by a link; each is one."""
+        journal = first_journal(Path(system.real_path(spelled)))
+        session = self._sessions.get(journal)
+        if session is None:
+            session = _Followed(os.fspath(spelled), journal, self._wants, self._note, in_directory=in_directory)
+            self._sessions[journal] = session
+        return session
 
     def _note(self, note: Note) -> None:
         """Tell of a log's state once, though it may be read from several places on."""
@@ -149,12 +159,13 @@ class _Followed:
     """One session in the stream.
 
     Attributes:
-        path: Its log.
+        path: Its log, as it was asked for.
         awake: Whether there may be something new in it.
     """
 
-    def __init__(self, path: str, wants: Wants, on_note: OnNote, *, in_directory: bool = False) -> None:
+    def __init__(self, path: str, journal: Path, wants: Wants, on_note: OnNote, *, in_directory: bool) -> None:
         self.path = path
+        self._queue = queue_path(journal)
         self.awake = True
         self._wants = wants
         self._on_note = on_note
@@ -186,7 +197,7 @@ class _Followed:
 
     @property
     def _is_open(self) -> bool:
-        return system.exists(queue_path(Path(self.path)))
+        return system.exists(self._queue)
 
     def begin_later(self, since: float, *, is_new: bool = False) -> None:
         """Read nothing until something happens to it, and then only what was logged from a moment on.

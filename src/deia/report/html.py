@@ -66,7 +66,7 @@ def own_script(*, is_served: bool = False) -> str:
 
 def follow_script() -> str:
     """Return the script of a page that is served and has nothing else that moves."""
-    return _closed(f"{_asset(_FOLLOWING)}\nfollow(null);\n")
+    return _closed(f"{_asset(_FOLLOWING)}\nfollow();\n")
 
 
 def _closed(script: str) -> str:

@@ -7,6 +7,7 @@ whose name was made to mean this machine.
 
 from __future__ import annotations
 
+import io
 import secrets
 import socketserver
 import sys
@@ -15,6 +16,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from deia.serve.request import Hurried
 from deia.serve.watched import LOOK_S, Watched, WatchedDirectory, WatchedSession
 
 ADDRESS = "127.0.0.1"
@@ -25,10 +27,14 @@ _NAMES = (ADDRESS, "localhost")
 _TOKEN_BYTES = 16
 
 _PATIENCE_S = 10.0
-"""How long a request may take to arrive, and an answer to be taken."""
+"""How long a request may take to arrive, all of it, and an answer to be taken."""
 
 _MOST_STREAMS = 64
 """How many may watch at once; each has a thread."""
+
+_MOST_CONNECTIONS = 2 * _MOST_STREAMS
+"""How many connections there may be, those that watch included; each has a thread, and needs no token for it. A browser
+has six, some of them open before it knows what to ask for."""
 
 _STILL_HERE_LOOKS = 15
 """After so many looks with nothing new a line is sent nevertheless, so that nothing in between hangs up."""
@@ -54,12 +60,14 @@ class Server(ThreadingHTTPServer):
         token: What the path of each address begins with.
         shown: What is served.
         look_s: How often a stream looks for something new, seconds.
+        connections: One place for each connection that may be there.
         streams: One place for each that may watch.
         stopped: Set when the streams are to end.
     """
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = _MOST_CONNECTIONS
 
     def __init__(self, shown: WatchedSession | WatchedDirectory, port: int = 0, *, look_s: float = LOOK_S) -> None:
         """Listen, on the loopback address alone.
@@ -75,6 +83,7 @@ class Server(ThreadingHTTPServer):
         self.token = secrets.token_urlsafe(_TOKEN_BYTES)
         self.shown = shown
         self.look_s = look_s
+        self.connections = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         self.streams = threading.BoundedSemaphore(_MOST_STREAMS)
         self.stopped = threading.Event()
         super().__init__((ADDRESS, port), _Handler)
@@ -95,6 +104,24 @@ class Server(ThreadingHTTPServer):
         names = [f"{name}:{self.server_port}" for name in _NAMES]
         return frozenset(names if self.server_port != 80 else [*names, *_NAMES])
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Have a thread answer, where there is a place; hang up where there is none, and a browser asks again."""
+        if not self.connections.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # there is no thread that would do it
+            self.connections.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, on a thread of its own."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.connections.release()
+
     def server_close(self) -> None:
         """Listen no more, and let go of all files."""
         self.stopped.set()
@@ -112,7 +139,12 @@ class _Handler(BaseHTTPRequestHandler):
     """Answers one request, and hangs up."""
 
     server: Server
-    timeout = _PATIENCE_S
+
+    def setup(self) -> None:
+        """Begin to listen to one connection, and not for long."""
+        super().setup()
+        self.rfile.close()
+        self.rfile = io.BufferedReader(Hurried(self.connection, _PATIENCE_S))
 
     def do_GET(self) -> None:
         hosts = self.headers.get_all("Host") or []
@@ -183,6 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _begin(self, status: HTTPStatus, kind: str, policy: str) -> None:
+        self.connection.settimeout(_PATIENCE_S)  # for each piece that is sent as a whole
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Security-Policy", policy)

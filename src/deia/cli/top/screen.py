@@ -29,6 +29,9 @@ _WIDE = 110
 _LEFT_OUT = frozenset({"Ago", "/s", "Tools", "Tokens"})
 """What a terminal with fewer columns than that does not show, so that there is room for names."""
 
+_TIMES = frozenset({"For", "Ago"})
+"""What changes though nothing has happened, in each row at another moment."""
+
 
 class Screen:
     """Shows rows, and waits for keys."""
@@ -42,6 +45,7 @@ class Screen:
         self._live = Live(
             console=self._console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
         )
+        self._shown: object = None
 
     @property
     def rows(self) -> int:
@@ -55,15 +59,22 @@ class Screen:
             yield
 
     def show(self, rows: Sequence[Row], total: int) -> None:
-        """Show what sessions are at."""
-        columns = table.columns(rows)
+        """Show what sessions are at: at once where something has happened, else each second, for drawing takes long."""
+        columns, made_cells, problems = table.columns(rows), table.cells(rows), table.problems(rows)[:1]
+        head = table.headline(rows, total)
+        still = [at for at, column in enumerate(columns) if column.name not in _TIMES]
+        happened = [[cells[at] for at in still] for cells in made_cells]
+        shown = (self._console.size, columns, happened, problems, head, int(system.monotonic()))
+        if shown == self._shown:
+            return
+        self._shown = shown
         is_narrow = self._console.width < _WIDE
         kept = [at for at, column in enumerate(columns) if not (is_narrow and column.name in _LEFT_OUT)]
         made = Table(box=self._box, pad_edge=False, header_style="cyan", show_edge=False, padding=(0, 1, 0, 0))
         for column in (columns[at] for at in kept):
             keeps_width = column.number or column.name == "State"  # names give way
             made.add_column(column.name, justify="right" if column.number else "left", no_wrap=keeps_width)
-        for row, cells in zip(rows, table.cells(rows), strict=True):
+        for row, cells in zip(rows, made_cells, strict=True):
             styles = {"Session": "bold", "State": _STYLES[row.state], "Errors": "bold red" if row.errors else "dim"}
             made.add_row(
                 *(
@@ -71,11 +82,8 @@ class Screen:
                     for at in kept
                 )
             )
-        said = [
-            Text(clean(problem), "bold red", no_wrap=True, overflow="ellipsis") for problem in table.problems(rows)[:1]
-        ]
-        head = Text(table.headline(rows, total), "bold")
-        self._live.update(Group(head, made, *said, Text("q ends", "dim")), refresh=True)
+        said = [Text(clean(problem), "bold red", no_wrap=True, overflow="ellipsis") for problem in problems]
+        self._live.update(Group(Text(head, "bold"), made, *said, Text("q ends", "dim")), refresh=True)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait so long; return early, and say so, where q was pressed or the keyboard is gone."""

@@ -43,7 +43,7 @@ function main() {
   addEventListener("afterprint", () => onPaper(false));
   matchMedia("print").addEventListener("change", (event) => onPaper(event.matches));
 
-  if (root.dataset.version) follow(timeline);
+  if (root.dataset.version) follow(timeline, table);
   root.dataset.ready = "yes";
 }
 

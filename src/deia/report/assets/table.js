@@ -51,6 +51,23 @@ class EventTable {
     row.scrollIntoView({ block: "center" });
   }
 
+  // What is seen of it, as `show` takes it on a page that was made anew.
+  get shown() {
+    const { search, kind, trouble } = this.form.elements;
+    const { sorting, page } = this;
+    return { search: search.value, kind: kind.value, trouble: trouble.checked, sorting, page };
+  }
+
+  show({ search, kind, trouble, sorting, page }) {
+    const { elements } = this.form;
+    elements.search.value = search;
+    elements.kind.value = [...elements.kind.options].some((option) => option.value === kind) ? kind : "";
+    elements.trouble.checked = trouble;
+    this.sorting = sorting;
+    this.filter();
+    this.turn(page);
+  }
+
   filter() {
     const { items } = this;
     this.texts ??= Array.from({ length: items.count }, (_, i) => this.#textOf(i));
