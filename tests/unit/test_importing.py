@@ -32,6 +32,7 @@ from deia.journal.damage import DamageLog
 from deia.journal.recovery import lock_session
 from deia.queue.layout import queue_path
 from deia.services.ids import checked_id, checked_pair
+from support.journals import Lines, journal_path
 from support.lines import lines_of
 from support.transcripts import SESSION, START, Writer, import_one, moment
 
@@ -805,3 +806,12 @@ def test_imported_session_is_analysed_like_any_other(writer: Writer, tmp_path: P
     assert analysis.session_time_ms == 6000
     assert (analysis.agent_id, analysis.session_id, analysis.runs) == ("claude-code", SESSION, 1)
     assert moment(0) == "2023-11-14T22:13:20.000Z"
+
+
+def test_session_log_is_no_activity_log(tmp_path: Path) -> None:
+    """It is what an import makes: it says so, and nothing is written."""
+    path = journal_path(tmp_path)
+    path.write_bytes(Lines().tool())
+    with pytest.raises(NotASessionLogError, match="is a session log already"):
+        import_activity_log(str(path), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -30,6 +30,9 @@ _RECORD = "ActivityRecord"
 _WHOSE = ("agent_id", "queen_id", "bot_id", "human")
 """Under which of these a record says who made it, the first that is there."""
 
+_OF_SESSION_LOG = frozenset(("type", "seq", "session_id", "v"))
+"""What every line of a log of ours has; no record of theirs has been seen with all of it."""
+
 _BEGUN = frozenset(("task_accepted", "task_claimed"))
 _DONE = frozenset(("task_complete", "task_done"))
 _ASSIGNED = frozenset(("assignment", "assign", "assign_update", "task_assigned", "task_created"))
@@ -105,6 +108,8 @@ def _read(source: Source) -> tuple[list[_Place], str | None]:
     time: float | None = None
     for record in source.read():
         fields = record.fields
+        if not places and fields.keys() >= _OF_SESSION_LOG:
+            raise NotASessionLogError(f"{source.path} is a session log already, and needs no import", path=source.path)
         found = unix_seconds(fields.get("ts", fields.get("timestamp")))
         if found is not None:
             if time is None:
