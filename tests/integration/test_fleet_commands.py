@@ -507,3 +507,13 @@ def test_prune_says_what_could_not_be_updated(cli: Run, tmp_path: Path, monkeypa
     code, out, err = cli("prune", tmp_path, "--keep", "0")
     assert (code, err) == (2, f"deia: {tmp_path / 'INDEX.md'}: Permission denied\n")
     assert "Removed 1 session with 2 files, " in out
+
+
+@pytest.mark.parametrize("command", ["trend", "compare"])
+def test_damage_in_a_log_that_is_compared_is_told(cli: Run, weeks: Path, command: str) -> None:
+    """Its figures are of what can be read: a gate in CI is not to pass in silence."""
+    (damaged, other) = (weeks / "agent-0_s00.jsonl", weeks / "agent-1_s01.jsonl")
+    damaged.write_bytes(damaged.read_bytes().replace(b'"seq":4,', b'"seq":four,'))
+    found = cli(command, *((str(weeks),) if command == "trend" else (str(damaged), str(other))))
+    assert (found.code, found.err) == (1, f"deia: {damaged}: there are problems with the file: deia check says which\n")
+    assert found.out

@@ -66,7 +66,7 @@ def compare_command(
     corrected for how many names are looked at) and by at least 10 %. The reference, "Comparing sessions", has the
     formulas, and the grammar of EXPR.
 
-    The exit code is 1 where an EXPR is so, or a target is not reached; 2 where one cannot be read.
+    The exit code is 1 where an EXPR is so, a target is missed, or a session is damaged; 2 where one cannot be read.
     """
     if (before is not None) + (by is not None) + (len(paths) == 2) != 1 or len(paths) > 2:
         raise click.UsageError("Give A and B, or one directory with --before or with --by.")

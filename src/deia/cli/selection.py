@@ -69,10 +69,13 @@ def look(output: Output, journals: Sequence[Path], selection: Selection) -> Iter
 
 
 def readable(output: Output, paths: Sequence[str], selection: Selection) -> Iterator[SessionFigures]:
-    """Yield the sessions that some paths mean and that can be read; say of the others what is the matter with them."""
+    """Yield the sessions that some paths mean and that can be read; say what is the matter with a log."""
     for session in look(output, all_sessions(paths, output.fail), selection):
         if session.is_readable:
             yield session
-        else:
+        if session.state == "damaged":
+            output.complain(f"{session.path}: there are problems with the file: deia check says which")
+            output.found()
+        elif not session.is_readable:
             output.complain(f"{session.path}: {session.problem or session.state}")
             output.found()

@@ -90,7 +90,7 @@ def trend_command(
     What changed is told as by compare, from the first half of the days, weeks or sessions (A) to the last (B); so it is
     for --fail-if. A --target is for the last day, week or session.
 
-    The exit code is 1 where an EXPR is so, or a target is not reached; 2 where one cannot be read.
+    The exit code is 1 where an EXPR is so, a target is missed, or a session is damaged; 2 where one cannot be read.
     """
     shown = measures or tuple(parse_measure(name) for name in (*_SHOWN, *_PAID))
     sessions = readable(output, paths or (sessions_directory(),), Selection(agents, since, until))
