@@ -78,9 +78,10 @@ def test_errors_are_all_that_failed() -> None:
         + lines.begin()
         + lines.complete(4, error="no")
         + lines.llm(error="no")
+        + lines.llm(error_type="Timeout")
         + lines.error()
     )
-    assert (state.errors, state.tool_calls, state.usage.calls, state.events) == (5, 3, 1, 7)
+    assert (state.errors, state.tool_calls, state.usage.calls, state.events) == (6, 3, 2, 8)
 
 
 def test_response_is_counted_once_by_the_last_line_that_tells_of_it() -> None:

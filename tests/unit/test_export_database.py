@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deia import SessionLogger, analyze_session
+from deia import SessionLogger, analyze_session, profile_session
 from deia.analysis.usage import together
 from deia.export.columns import ALL, COLUMNS
 from deia.export.csv_table import csv_table
@@ -258,6 +258,21 @@ def test_sources_of_errors_are_told_apart(journal: Path) -> None:
         ("tool", "git", "gone"),
         ("error", None, "boom"),
     ]
+
+
+def test_errors_are_as_many_as_those_of_the_profile(journal: Path) -> None:
+    """Whatever failed, and whether its kind or its words are told."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.tool(error="no")
+        + lines.begin()
+        + lines.complete(2, error="no")
+        + lines.llm(error_type="Timeout")
+        + lines.llm(error="")
+        + lines.error()
+    )
+    assert profile_session(journal).error_count == 5
+    assert answer("SELECT errors FROM sessions", journal) == [(5,)]
 
 
 def test_text_of_messages_is_text_and_their_parts_are_json(tmp_path: Path) -> None:

@@ -102,6 +102,11 @@ def call_of(event: LLMEvent) -> ModelCall:
     return f"{event.provider}/{event.model}", event.response_id, figures, left_out
 
 
+def call_failed(event: LLMEvent) -> bool:
+    """Whether a line tells that a model call failed."""
+    return event.error is not None or event.error_type is not None
+
+
 class UsageAccumulator:
     """Takes model calls in the order of the file."""
 

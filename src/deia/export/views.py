@@ -26,7 +26,6 @@ _FAILED = """(coalesce(error, '') <> '' OR coalesce(
 """As the analysis has it: a parameter `error` is how the original format tells of a failure."""
 
 
-
 def _figures(*names: str) -> str:
     """Return columns of `models`: each what the last line of the response has that has any, as in the analysis."""
     return ", ".join(
@@ -112,7 +111,8 @@ VIEWS = {
             CASE type WHEN 'LLMEvent' THEN provider || '/' || model ELSE name END AS name, error_type,
             coalesce(message, error, params ->> '$.error') AS message, raised_at, traceback
         FROM events
-        WHERE type = 'ErrorEvent' OR (type IN ('TaskEvent', 'LLMEvent') AND coalesce(error, '') <> '')
+        WHERE type = 'ErrorEvent' OR (type = 'TaskEvent' AND coalesce(error, '') <> '')
+            OR (type = 'LLMEvent' AND (error IS NOT NULL OR error_type IS NOT NULL))
             OR (type = 'ToolEvent' AND {_FAILED})
         """,
         {
@@ -178,7 +178,7 @@ VIEWS = {
             "files_read": "file reads",
             "files_written": "file writes",
             "model_calls": "model calls, each response once",
-            "input_tokens": "tokens of their inputs, by the last line of a response that has them; null where no line says",
+            "input_tokens": "tokens of their inputs, by the last line of a response that has them; null where none has",
             "output_tokens": "likewise of their outputs",
             "cost_usd": "what they cost, likewise, US dollars",
             "messages": "messages",

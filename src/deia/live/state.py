@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from deia.analysis.usage import ModelUsage, UsageAccumulator, call_of, together
+from deia.analysis.usage import ModelUsage, UsageAccumulator, call_failed, call_of, together
 from deia.events import AnyEvent, ErrorEvent, FileEvent, LLMEvent, MessageEvent, SessionEvent, TaskEvent, ToolEvent
 
 Activity = Literal["recording", "idle", "finished", "interrupted"]
@@ -137,7 +137,7 @@ class SessionState:
                 self.rate(self.last_time)
 
     def _see_task(self, event: TaskEvent) -> None:
-        self.errors += event.error is not None
+        self.errors += bool(event.error)
         if event.task_id is None:
             return
         if event.end_time is None:
@@ -150,10 +150,10 @@ class SessionState:
         name = ""
         if isinstance(event, ToolEvent):
             self.tool_calls += 1
-            failed = event.error is not None or bool(event.params.get("error"))
+            failed = bool(event.error or event.params.get("error"))
             name = event.name
         elif isinstance(event, LLMEvent):
-            failed = event.error is not None
+            failed = call_failed(event)
             name = f"{event.provider}/{event.model}"
             self._usage.feed(call_of(event))
         elif isinstance(event, FileEvent):
