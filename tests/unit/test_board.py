@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deia import SessionLogger, system
+from deia.analysis import ModelUsage
 from deia.events import AnyEvent, LLMEvent
 from deia.journal.decode import decode
 from deia.live.board import Board, Row
@@ -77,9 +78,10 @@ def test_errors_are_all_that_failed() -> None:
         + lines.begin()
         + lines.complete(4, error="no")
         + lines.llm(error="no")
+        + lines.llm(error_type="Timeout")
         + lines.error()
     )
-    assert (state.errors, state.tool_calls, state.model_calls, state.events) == (5, 3, 1, 7)
+    assert (state.errors, state.tool_calls, state.usage.calls, state.events) == (6, 3, 2, 8)
 
 
 def test_response_is_counted_once_by_the_last_line_that_tells_of_it() -> None:
@@ -91,10 +93,21 @@ def test_response_is_counted_once_by_the_last_line_that_tells_of_it() -> None:
         + lines.llm(input_tokens=100, output_tokens=50, cost_usd=4.0)
         + lines.llm(input_tokens=100, output_tokens=50, cost_usd=4.0)
     )
-    assert (state.input_tokens, state.output_tokens, state.cost_usd) == (210, 105, 10.0)
+    assert state.usage == ModelUsage(3, 210, 105, cost_usd=10.0)
     for number in range(3000):
         state.feed(LLMEvent("p", "m", input_tokens=1, response_id=str(number)))
-    assert state.input_tokens == 3210
+    assert state.usage.input_tokens == 3210
+
+
+def test_figure_that_only_an_earlier_line_of_a_response_has_counts() -> None:
+    """A later line without a cost, or with one that cannot be, does not take it away."""
+    lines = Lines()
+    state = state_of(
+        lines.llm(response_id="a", input_tokens=10, cost_usd=1.0)
+        + lines.llm(response_id="a", output_tokens=5, cost_usd=None)
+        + lines.llm(response_id="a", cost_usd=-1.0)
+    )
+    assert state.usage == ModelUsage(1, 10, 5, cost_usd=1.0, left_out=1)
 
 
 def test_tokens_and_costs_that_cannot_be_are_left_out() -> None:
@@ -105,12 +118,12 @@ def test_tokens_and_costs_that_cannot_be_are_left_out() -> None:
         + lines.llm(input_tokens=-10, output_tokens=-1, cost_usd=-1.0)
         + lines.llm(input_tokens=-10, output_tokens=-1, cost_usd=-1.0, response_id="r")
     )
-    assert (state.input_tokens, state.output_tokens, state.cost_usd) == (10, 1, 1.0)
+    assert state.usage == ModelUsage(3, 10, 1, cost_usd=1.0, left_out=6)
 
 
 def test_cost_is_unknown_where_no_line_says() -> None:
     """It is not nothing."""
-    assert state_of(Lines().llm(cost_usd=None)).cost_usd is None
+    assert state_of(Lines().llm(cost_usd=None)).usage.cost_usd is None
 
 
 def test_rate_is_that_of_the_last_seconds() -> None:

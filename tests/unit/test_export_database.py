@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from deia import SessionLogger, analyze_session
+from deia import SessionLogger, analyze_session, profile_session
+from deia.analysis.usage import together
 from deia.export.columns import ALL, COLUMNS
 from deia.export.csv_table import csv_table
 from deia.export.regular import is_regular
@@ -189,7 +190,29 @@ def test_tokens_and_cost_count_once_for_each_response(journal: Path) -> None:
         + lines.llm(input_tokens=10)
     )
     assert answer("SELECT sum(input_tokens) FROM models WHERE counted", journal) == [(15,)]
-    assert answer("SELECT model_calls, input_tokens, cost_usd FROM sessions", journal) == [(3, 15, 0.5)]
+    assert answer("SELECT model_calls, input_tokens, cost_usd FROM sessions", journal) == [(2, 15, 0.5)]
+
+
+def test_each_figure_of_a_response_is_that_of_the_last_line_that_has_it(journal: Path) -> None:
+    """As in the analysis; what is negative is none. Responses of other sessions and files are others."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.llm(input_tokens=5, output_tokens=1, cost_usd=1.0, response_id="r")
+        + lines.llm(input_tokens=7, output_tokens=2, cost_usd=2.0)
+        + lines.llm(input_tokens=-6, output_tokens=9, cost_usd=None, cache_read_tokens=4, response_id="r")
+        + lines.llm(input_tokens=None, output_tokens=None, cost_usd=None)
+    )
+    of = together(analyze_session(journal).models.values())
+    figures = [(of.calls, of.input_tokens, of.output_tokens, of.cost_usd)]
+    assert figures == [(3, 12, 11, 3.0)]
+    assert answer("SELECT model_calls, input_tokens, output_tokens, cost_usd FROM sessions", journal) == figures
+    sums = "count(*), sum(input_tokens), sum(output_tokens), sum(cost_usd)"
+    assert answer(f"SELECT {sums} FROM models WHERE counted", journal) == figures
+    assert answer("SELECT line, cache_read_tokens FROM models WHERE counted ORDER BY line", journal) == [
+        (2, None),
+        (3, 4),
+        (4, None),
+    ]
 
 
 def test_figures_that_cannot_be_take_nothing_from_those_of_a_session(journal: Path) -> None:
@@ -235,6 +258,21 @@ def test_sources_of_errors_are_told_apart(journal: Path) -> None:
         ("tool", "git", "gone"),
         ("error", None, "boom"),
     ]
+
+
+def test_errors_are_as_many_as_those_of_the_profile(journal: Path) -> None:
+    """Whatever failed, and whether its kind or its words are told."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.tool(error="no")
+        + lines.begin()
+        + lines.complete(2, error="no")
+        + lines.llm(error_type="Timeout")
+        + lines.llm(error="")
+        + lines.error()
+    )
+    assert profile_session(journal).error_count == 5
+    assert answer("SELECT errors FROM sessions", journal) == [(5,)]
 
 
 def test_text_of_messages_is_text_and_their_parts_are_json(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from deia import SessionLogger, analyze_session, system
+from deia import SessionLogger, analyze_session, profile_session, system
 from deia.analysis import fleet
 from deia.analysis.figures import Figures
 from deia.analysis.fleet import look_at_all
+from deia.analysis.plain_lane import read_stretch
 from deia.analysis.sessions import look_at
 from deia.analysis.usage import ModelUsage
 from deia.queue.layout import queue_path
@@ -44,6 +45,50 @@ def test_finished_session_has_its_figures(tmp_path: Path) -> None:
     assert {name: of.total_ms for name, of in found.durations["tool"].items()} == {"pytest": 400, "git": 5}
     build = found.durations["task"]["build"]
     assert (build.count, build.smallest_ms, build.largest_ms, build.total_ms) == (3, 60_000, 60_000, 180_000)
+
+
+@pytest.mark.parametrize("odd", [b"", b'{"type": "Own"}\n'])
+def test_errors_are_those_of_the_profile(tmp_path: Path, odd: bytes) -> None:
+    """Tools, tasks, models and recorded errors; read ahead, line by line and in another process."""
+    lines, path = Lines(), journal_path(tmp_path)
+    path.write_bytes(
+        lines.tool(error="no")
+        + lines.tool(params={"error": "no"})
+        + lines.tool(error="")
+        + lines.tool(cancelled=True)
+        + lines.begin()
+        + lines.complete(5, error="no")
+        + lines.complete(None, orphan=True, duration_ms=1, error="no")
+        + lines.begin(error="no")
+        + lines.llm(error="no")
+        + lines.llm(error_type="Timeout")
+        + lines.llm(error="", response_id="r")
+        + lines.llm(response_id="r")
+        + lines.error()
+        + odd
+    )
+    found = look_at(path)
+    assert found.figures.errors == profile_session(path).error_count == 9
+    assert found.figures.tool_errors == 2
+    assert [each.figures for each in look_at_all([path, path], workers=2)] == [found.figures] * 2
+
+
+def test_errors_of_a_stretch_that_was_read_ahead_are_those_of_the_profile(tmp_path: Path) -> None:
+    """Where every line is regular."""
+    lines, path = Lines(), journal_path(tmp_path)
+    content = (
+        lines.tool(error="no")
+        + lines.begin()
+        + lines.complete(2, error="no")
+        + lines.complete(None, orphan=True, duration_ms=1, error="no")
+        + lines.llm(error="no")
+        + lines.error()
+    )
+    path.write_bytes(content)
+    stretch = read_stretch(lambda size, at: content[at : at + size], 0, len(content), len(content))
+    assert stretch is not None
+    assert stretch.lines == 6
+    assert look_at(path).figures.errors == profile_session(path).error_count == 5
 
 
 def test_tokens_and_cost_are_among_the_figures(tmp_path: Path) -> None:

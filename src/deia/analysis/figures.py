@@ -30,7 +30,7 @@ class Figures:
         tool_ms: Their durations, milliseconds.
         files_read: File reads.
         files_written: File writes.
-        errors: What went wrong: failed tool calls, and recorded errors.
+        errors: What went wrong: failed tool calls, tasks and model calls, and recorded errors.
         dropped: Events dropped on purpose because the queue was full.
         size_bytes: Size of the sessions' files.
         model_calls: Model calls, each response once.

@@ -18,7 +18,7 @@ import orjson
 from deia.analysis.percentiles import buckets_of
 from deia.analysis.stretch import Closed, Completion, ModelCall, RunTimes, Stretch, ToolFigures
 from deia.analysis.typed_lines import PARSING_ERRORS, IrregularError, TypedLines
-from deia.analysis.usage import call_of
+from deia.analysis.usage import call_failed, call_of
 
 _BLOCK_BYTES = 64 * 1024
 """Lines of one block, and what they are parsed into, stay in a core's cache."""
@@ -147,7 +147,7 @@ def _add_up(blocks: _Lines) -> Stretch:
     closed: list[Closed] = []
     model_calls: list[ModelCall] = []
     times: list[float] = []
-    tasks = orphans = dropped = odd = 0
+    tasks = orphans = other_failures = dropped = odd = 0
     for lines in chain((block,), rest):
         before_block = seq
         remaining = iter(lines)
@@ -188,7 +188,7 @@ def _add_up(blocks: _Lines) -> Stretch:
                             types["TaskEvent"] = 0
                         tasks += 1
                         if ended is None:
-                            if task_id != seq or event.duration_ms is not None or event.orphan is True:
+                            if task_id != seq or event.duration_ms is not None or event.orphan is True or event.error:
                                 raise IrregularError
                             open_here[seq] = event
                             if began != timestamp:
@@ -197,6 +197,8 @@ def _add_up(blocks: _Lines) -> Stretch:
                             if event.duration_ms is None:
                                 raise IrregularError
                             orphans += 1  # when it began is only claimed: the clock does not count it
+                            if event.error:
+                                other_failures += 1
                         else:
                             duration_ms, name, top_level = event.duration_ms, event.name, event.parent_id is None
                             if duration_ms is None or task_id is None:
@@ -228,6 +230,7 @@ def _add_up(blocks: _Lines) -> Stretch:
                         types[kind.__name__] = types.get(kind.__name__, 0) + 1
                         if kind is llm_event:
                             model_calls.append(call_of(event))
+                            other_failures += call_failed(event)
                         elif kind is session_event:
                             dropped += event.dropped or 0
                     if timestamp > latest:
@@ -280,6 +283,7 @@ def _add_up(blocks: _Lines) -> Stretch:
         closed=closed,
         dropped=dropped,
         model_calls=model_calls,
+        other_failures=other_failures,
     )
 
 

@@ -9,8 +9,8 @@ from deia.analysis.clock import Clock
 from deia.analysis.stretch import Stretch
 from deia.analysis.tasks import OpenTask, TaskAccumulator
 from deia.analysis.tools import ToolAccumulator, ToolStatistics
-from deia.analysis.usage import ModelUsage, UsageAccumulator, call_of
-from deia.events import FileEvent, LLMEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
+from deia.analysis.usage import ModelUsage, UsageAccumulator, call_failed, call_of
+from deia.events import ErrorEvent, FileEvent, LLMEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
 from deia.journal.damage import Damage, DamageLog
 from deia.journal.reader import Entry
 
@@ -54,6 +54,7 @@ class SessionAnalysis:
         damages_capped: Whether there are more than are listed.
         unreadable_lines: How many of them are lines that cannot be read.
         models: `"provider/model"` → the tokens and the cost of its calls, the one with the most tokens first.
+        errors: Lines that tell of something that went wrong: failed tool calls, tasks and model calls, recorded errors.
     """
 
     task_breakdown: dict[str, int]
@@ -83,6 +84,7 @@ class SessionAnalysis:
     damages_capped: bool = False
     unreadable_lines: int = 0
     models: dict[str, ModelUsage] = field(default_factory=dict)
+    errors: int = 0
 
 
 class SessionAccumulator:
@@ -97,6 +99,7 @@ class SessionAccumulator:
         self.types: Counter[str] = Counter()
         self.unknown_types: Counter[str] = Counter()
         self.dropped = 0
+        self.errors = 0
         self.agent_id: str | None = None
         self.session_id: str | None = None
 
@@ -109,13 +112,20 @@ class SessionAccumulator:
         if self.session_id is None and event.session_id is not None:
             self.agent_id, self.session_id = event.agent_id, event.session_id
         if isinstance(event, ToolEvent):
-            self.tools.feed(event, failed=bool(event.params.get("error") or entry.record.fields.get("error")))
+            failed = bool(event.params.get("error") or entry.record.fields.get("error"))
+            self.tools.feed(event, failed=failed)
+            self.errors += failed
         elif isinstance(event, FileEvent):
             self.operations[event.operation] += 1
         elif isinstance(event, TaskEvent):
-            self.tasks.feed(event, original=original, failed=bool(entry.record.fields.get("error")))
+            failed = bool(entry.record.fields.get("error"))
+            self.tasks.feed(event, original=original, failed=failed)
+            self.errors += failed
         elif isinstance(event, LLMEvent):
             self.usage.feed(call_of(event))
+            self.errors += call_failed(event)
+        elif isinstance(event, ErrorEvent):
+            self.errors += 1
         elif isinstance(event, SessionEvent):
             self.dropped += event.dropped or 0
         elif isinstance(event, UnknownEvent):
@@ -137,6 +147,9 @@ class SessionAccumulator:
         for call in stretch.model_calls:
             self.usage.feed(call)
         self.dropped += stretch.dropped
+        self.errors += stretch.types.get("ErrorEvent", 0) + stretch.other_failures
+        for _, failed, *_ in (*stretch.tools.values(), *stretch.tasks.values()):
+            self.errors += failed
 
     def finish(self, *, bottleneck_share: float, end: float | None, damages: DamageLog) -> SessionAnalysis:
         """Return the result."""
@@ -178,6 +191,7 @@ class SessionAccumulator:
             damages_capped=damages.capped,
             unreadable_lines=damages.by_kind["unreadable"],
             models=self.usage.finish(),
+            errors=self.errors,
         )
 
     def _open_tasks(self, end: float | None) -> list[OpenTask]:

@@ -153,7 +153,6 @@ def figures_of(analysis: SessionAnalysis, size_bytes: int) -> Figures:
         size_bytes: Size of the session's files.
     """
     tools = analysis.tools.values()
-    tool_errors = sum(tool.errors for tool in tools)
     usage = together(analysis.models.values())
     return Figures(
         sessions=1,
@@ -164,11 +163,11 @@ def figures_of(analysis: SessionAnalysis, size_bytes: int) -> Figures:
         task_ms=sum(analysis.task_breakdown.values()),
         open_tasks=len(analysis.open_tasks),
         tool_calls=sum(tool.count for tool in tools),
-        tool_errors=tool_errors,
+        tool_errors=sum(tool.errors for tool in tools),
         tool_ms=sum(tool.total_ms for tool in tools),
         files_read=analysis.file_operation_stats.get("read", 0),
         files_written=analysis.file_operation_stats.get("write", 0),
-        errors=tool_errors + analysis.events_by_type.get("ErrorEvent", 0),
+        errors=analysis.errors,
         dropped=analysis.dropped,
         size_bytes=size_bytes,
         model_calls=usage.calls,

@@ -65,6 +65,8 @@ class Stretch:
         closed: Tasks that completed in it and did not begin in it.
         dropped: Events dropped on purpose.
         model_calls: Lines that tell of a model call, in their order.
+        other_failures: Lines that tell of a failure, and are neither among the calls of tools nor among the completed
+            runs: those of model calls, and of orphans.
     """
 
     begin: int
@@ -87,6 +89,7 @@ class Stretch:
     closed: list[Closed] = field(default_factory=list)
     dropped: int = 0
     model_calls: list[ModelCall] = field(default_factory=list)
+    other_failures: int = 0
 
     @property
     def last_seq(self) -> int:

@@ -102,10 +102,21 @@ def call_of(event: LLMEvent) -> ModelCall:
     return f"{event.provider}/{event.model}", event.response_id, figures, left_out
 
 
+def call_failed(event: LLMEvent) -> bool:
+    """Whether a line tells that a model call failed."""
+    return event.error is not None or event.error_type is not None
+
+
 class UsageAccumulator:
     """Takes model calls in the order of the file."""
 
-    def __init__(self) -> None:
+    def __init__(self, responses_kept: int | None = None) -> None:
+        """Begin with nothing.
+
+        Args:
+            responses_kept: How many responses are remembered; None for `RESPONSES_KEPT`.
+        """
+        self._most = responses_kept
         self._models: dict[str, ModelUsage] = {}
         self._responses: dict[int, tuple[str, CallFigures]] = {}
 
@@ -121,7 +132,7 @@ class UsageAccumulator:
         before = self._responses.pop(response, None)
         if before is not None:  # the last line has the last word, as far as it says anything
             figures = tuple(b if a is None else a for a, b in zip(figures, before[1], strict=True))
-        elif len(self._responses) >= RESPONSES_KEPT:
+        elif len(self._responses) >= (self._most or RESPONSES_KEPT):
             _count(self._models, *self._responses.pop(next(iter(self._responses))))
         self._responses[response] = model, figures
 

@@ -109,9 +109,10 @@ def ls(
     with a time (2026-11-23T08:00), or how long ago (12h, 7d, 2w).
 
     States: recording (a logger has it open), finished, interrupted (its process died, or it ended in a task), damaged,
-    unreadable, no log; unknown where nothing tells whether it is open. Errors are failed tool calls and recorded
-    errors. Tokens (input and output) and cost are those of model calls, as far as the log tells: shown where there are
-    any, and by model where there are several. The newest come first; what is sorted by numbers begins with the highest.
+    unreadable, no log; unknown where nothing tells whether it is open. Errors are failed tool calls, tasks and model
+    calls, and recorded errors. Tokens (input and output) and cost are those of model calls, as far as the log tells:
+    shown where there are any, and by model where there are several. The newest come first; what is sorted by numbers
+    begins with the highest.
 
     The exit code is 1 where a session is damaged, unreadable or no log.
     """

@@ -25,6 +25,15 @@ _FAILED = """(coalesce(error, '') <> '' OR coalesce(
     CAST(params -> '$.error' AS VARCHAR) NOT IN ('null', 'false', '0', '0.0', '-0.0', '""', '[]', '{}'), false))"""
 """As the analysis has it: a parameter `error` is how the original format tells of a failure."""
 
+
+def _figures(*names: str) -> str:
+    """Return columns of `models`: each what the last line of the response has that has any, as in the analysis."""
+    return ", ".join(
+        f"coalesce(last_value(CASE WHEN {name} >= 0 THEN {name} END IGNORE NULLS) OVER response, {name}) AS {name}"
+        for name in names
+    )
+
+
 VIEWS = {
     "tasks": View(
         "one task: its completion, or its start where nothing completed it",
@@ -68,15 +77,22 @@ VIEWS = {
         {},
     ),
     "models": View(
-        "one model call",
+        "one line about a model call",
         f"""
-        SELECT {_PLACE}, provider, model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
-            reasoning_tokens, duration_ms, time_to_first_token_ms, cost_usd, response_id, attempt, error_type, error,
-            response_id IS NULL OR line = max(line) OVER (PARTITION BY file, session_id, response_id) AS counted,
-            metadata
+        SELECT {_PLACE}, provider, model,
+            {_figures("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")},
+            duration_ms, time_to_first_token_ms, {_figures("cost_usd")}, response_id, attempt, error_type, error,
+            lead(line) OVER response IS NULL AS counted, metadata
         FROM events WHERE type = 'LLMEvent'
+        WINDOW response AS (
+            PARTITION BY file, session_id, response_id, CASE WHEN response_id IS NULL THEN line END
+            ORDER BY line ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        )
         """,
-        {"counted": "whether its tokens and its cost count: of several lines of one response, the last one's do"},
+        {
+            "counted": "whether it counts: of several lines of one response, the last one does. Its tokens and its "
+            "cost are each those of the last line up to it that has them"
+        },
     ),
     "messages": View(
         "one message",
@@ -95,7 +111,8 @@ VIEWS = {
             CASE type WHEN 'LLMEvent' THEN provider || '/' || model ELSE name END AS name, error_type,
             coalesce(message, error, params ->> '$.error') AS message, raised_at, traceback
         FROM events
-        WHERE type = 'ErrorEvent' OR (type IN ('TaskEvent', 'LLMEvent') AND coalesce(error, '') <> '')
+        WHERE type = 'ErrorEvent' OR (type = 'TaskEvent' AND coalesce(error, '') <> '')
+            OR (type = 'LLMEvent' AND (error IS NOT NULL OR error_type IS NOT NULL))
             OR (type = 'ToolEvent' AND {_FAILED})
         """,
         {
@@ -124,7 +141,7 @@ VIEWS = {
             SELECT file, session_id, count(*) AS tool_calls, sum(greatest(duration_ms, 0)) AS tool_ms
             FROM tools GROUP BY file, session_id
         ), model AS (
-            SELECT file, session_id, count(*) AS model_calls,
+            SELECT file, session_id, count(*) FILTER (WHERE counted) AS model_calls,
                 sum(input_tokens) FILTER (WHERE counted AND input_tokens >= 0) AS input_tokens,
                 sum(output_tokens) FILTER (WHERE counted AND output_tokens >= 0) AS output_tokens,
                 sum(cost_usd) FILTER (WHERE counted AND cost_usd >= 0) AS cost_usd
@@ -160,8 +177,8 @@ VIEWS = {
             "tool_ms": "their durations, milliseconds",
             "files_read": "file reads",
             "files_written": "file writes",
-            "model_calls": "model calls",
-            "input_tokens": "tokens of their inputs, once for each response; null where no line says",
+            "model_calls": "model calls, each response once",
+            "input_tokens": "tokens of their inputs, by the last line of a response that has them; null where none has",
             "output_tokens": "likewise of their outputs",
             "cost_usd": "what they cost, likewise, US dollars",
             "messages": "messages",

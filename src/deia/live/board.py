@@ -45,7 +45,7 @@ class Row:
         events_per_s: Events a second, over the last ten seconds.
         tool_calls: Calls of tools.
         errors: Tasks, calls of tools and of models that failed, and errors that were logged.
-        model_calls: Calls of models.
+        model_calls: Calls of models, each response once.
         input_tokens: Tokens that went into them.
         output_tokens: Tokens that came out.
         cost_usd: What they cost, US dollars; None where no line says.
@@ -188,6 +188,7 @@ class _Session:
         quiet_s = None if state.last_time is None else max(0.0, now - state.last_time)
         at = activity(has_queue=self._has_queue, is_locked=self._is_locked, quiet_s=quiet_s)
         task = state.innermost
+        usage = state.usage
         until = now if at in ("recording", "idle") else state.last_time
         agent, _, session = self._journal.name.removesuffix(".jsonl").rpartition("_")
         return Row(
@@ -205,10 +206,10 @@ class _Session:
             events_per_s=state.rate(now),
             tool_calls=state.tool_calls,
             errors=state.errors,
-            model_calls=state.model_calls,
-            input_tokens=state.input_tokens,
-            output_tokens=state.output_tokens,
-            cost_usd=state.cost_usd,
+            model_calls=usage.calls,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cost_usd=usage.cost_usd,
             is_behind=self._follower is None or self._follower.is_behind,
             problem=self._problem,
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from deia.analysis.odd_figures import not_negative
+from deia.analysis.usage import ModelUsage, UsageAccumulator, call_failed, call_of, together
 from deia.events import AnyEvent, ErrorEvent, FileEvent, LLMEvent, MessageEvent, SessionEvent, TaskEvent, ToolEvent
 
 Activity = Literal["recording", "idle", "finished", "interrupted"]
@@ -65,7 +65,6 @@ class SessionState:
         events: How many there were.
         tool_calls: How many of them were calls of tools.
         errors: Tasks, tool calls and model calls that failed, and errors that were logged.
-        model_calls: Calls of models.
         last: What was logged last.
         first_time: Time of the first event, Unix seconds.
         last_time: Time of the newest one.
@@ -79,7 +78,6 @@ class SessionState:
         self.events = 0
         self.tool_calls = 0
         self.errors = 0
-        self.model_calls = 0
         self.last: LastEvent | None = None
         self.first_time: float | None = None
         self.last_time: float | None = None
@@ -87,30 +85,12 @@ class SessionState:
         self.dropped = 0
         self._open: dict[int, OpenTask] = {}
         self._per_second: Counter[int] = Counter()
-        self._input_tokens = self._output_tokens = 0
-        self._cost_usd: float | None = None
-        self._responses: OrderedDict[str, LLMEvent] = OrderedDict()
+        self._usage = UsageAccumulator(_KEPT_RESPONSES)
 
     @property
-    def input_tokens(self) -> int:
-        """Tokens that went into models; of a response that several lines tell of, those of the last."""
-        return self._input_tokens + sum(
-            not_negative(response.input_tokens) or 0 for response in self._responses.values()
-        )
-
-    @property
-    def output_tokens(self) -> int:
-        """Tokens that came out of models, counted likewise."""
-        return self._output_tokens + sum(
-            not_negative(response.output_tokens) or 0 for response in self._responses.values()
-        )
-
-    @property
-    def cost_usd(self) -> float | None:
-        """What model calls cost, US dollars; None where no line says."""
-        costs = (not_negative(response.cost_usd) for response in self._responses.values())
-        known = [cost for cost in costs if cost is not None]
-        return self._cost_usd if not known else (self._cost_usd or 0.0) + sum(known)
+    def usage(self) -> ModelUsage:
+        """Its model calls so far, counted as in the analysis."""
+        return together(self._usage.finish().values())
 
     @property
     def innermost(self) -> OpenTask | None:
@@ -157,7 +137,7 @@ class SessionState:
                 self.rate(self.last_time)
 
     def _see_task(self, event: TaskEvent) -> None:
-        self.errors += event.error is not None
+        self.errors += bool(event.error)
         if event.task_id is None:
             return
         if event.end_time is None:
@@ -170,13 +150,12 @@ class SessionState:
         name = ""
         if isinstance(event, ToolEvent):
             self.tool_calls += 1
-            failed = event.error is not None or bool(event.params.get("error"))
+            failed = bool(event.error or event.params.get("error"))
             name = event.name
         elif isinstance(event, LLMEvent):
-            self.model_calls += 1
-            failed = event.error is not None
+            failed = call_failed(event)
             name = f"{event.provider}/{event.model}"
-            self._see_response(event)
+            self._usage.feed(call_of(event))
         elif isinstance(event, FileEvent):
             name = f"{event.operation} {event.path}"
         elif isinstance(event, ErrorEvent):
@@ -186,24 +165,6 @@ class SessionState:
             name = event.role
         self.errors += failed
         self.last = LastEvent(getattr(event, "type", type(event).__name__), name, failed)
-
-    def _see_response(self, event: LLMEvent) -> None:
-        """Count a response once, by the last line that tells of it."""
-        if event.response_id is None:
-            self._count(event)
-            return
-        self._responses[event.response_id] = event
-        self._responses.move_to_end(event.response_id)
-        if len(self._responses) > _KEPT_RESPONSES:
-            _, oldest = self._responses.popitem(last=False)
-            self._count(oldest)
-
-    def _count(self, event: LLMEvent) -> None:
-        self._input_tokens += not_negative(event.input_tokens) or 0
-        self._output_tokens += not_negative(event.output_tokens) or 0
-        cost_usd = not_negative(event.cost_usd)
-        if cost_usd is not None:
-            self._cost_usd = (self._cost_usd or 0.0) + cost_usd
 
 
 def activity(*, has_queue: bool, is_locked: bool | None, quiet_s: float | None) -> Activity:

@@ -16,7 +16,7 @@ from deia.analysis.profile.tasks import TaskKey, TaskTable
 from deia.analysis.profile.timeline import FILE, LONGEST_MS, MARK, TOOL, USER, Timeline
 from deia.analysis.profile.work import Work
 from deia.analysis.session import SessionAccumulator, SessionAnalysis
-from deia.analysis.usage import together
+from deia.analysis.usage import call_failed, together
 from deia.events import (
     AnyEvent,
     ErrorEvent,
@@ -186,7 +186,7 @@ class ProfileAccumulator(SessionAccumulator):
         lasted = self._models.feed(event, model, at)
         if at is not None and self._work is not None:
             self._task_table.log_inside(self._innermost(event.session_id, event.task_id), at - lasted, at)
-        if event.error is not None or event.error_type is not None:
+        if call_failed(event):
             self._errors.feed("model", model, event.error_type, event.error or "", event.seq)
 
     def _feed_file(self, event: FileEvent, at: int | None) -> None:

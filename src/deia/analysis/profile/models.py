@@ -7,7 +7,7 @@ from deia.analysis.percentiles import Percentiles
 from deia.analysis.profile.result import ModelProfile
 from deia.analysis.profile.timeline import LONGEST_MS, MODEL, Timeline
 from deia.analysis.profile.work import Work
-from deia.analysis.usage import RESPONSES_KEPT
+from deia.analysis.usage import RESPONSES_KEPT, call_failed
 from deia.events import LLMEvent
 
 
@@ -100,7 +100,7 @@ class _Call:
     def __init__(self, model: str, event: LLMEvent) -> None:
         first_token_ms = event.time_to_first_token_ms
         self.model = model
-        self.failed = event.error is not None or event.error_type is not None
+        self.failed = call_failed(event)
         self.attempt = event.attempt
         tokens = (
             event.input_tokens,
