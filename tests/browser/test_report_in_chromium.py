@@ -338,7 +338,7 @@ def test_page_of_a_million_events_opens_and_answers(show: Viewer, tmp_path: Path
     selection.feed(ToolEvent("needle", {}, 60_000, timestamp=15_000.0, seq=1_000_000))
     figures = profile(20_000_000, wall={"tool_ms": 6_000_000}, tools={"fast": tool(5_900_000), "needle": tool(60_000)})
     path = tmp_path / "million.html"
-    path.write_bytes(page_of(Report("million.jsonl", 0.0, "closed", figures, advise(figures), selection.finish())))
+    path.write_bytes(page_of(Report("million.jsonl", 0.0, "finished", figures, advise(figures), selection.finish())))
     assert path.stat().st_size <= LARGEST_BYTES
     page = show(path)
     assert page.evaluate(READY)

@@ -118,7 +118,9 @@ def test_demo_shows_what_was_acknowledged_found_and_recovered(
     assert "No acknowledged event is missing.\n" in out
     for heading in ("Summary", "Where the time went", "Tools", "Where it is"):
         assert f"\n\n{heading}\n" in out
-    assert out.endswith(f"What to run next\ndeia analyze out/{log.name}\n")
+    assert facts["Velocity"].endswith(" (tasks, of the time recorded)")  # analyze has them over the session time
+    commands = "".join(f"deia {command} out/{log.name}\n" for command in ("analyze", "report", "profile"))
+    assert out.endswith(f"What to run next\n{commands}")
     assert_done_once(make_plan(small_demo), log)
 
 

@@ -10,10 +10,12 @@ import pytest
 
 from deia import SessionLogger, system
 from deia.analysis import ModelUsage
+from deia.analysis.sessions import look_at
 from deia.events import AnyEvent, LLMEvent
 from deia.journal.decode import decode
 from deia.live.board import Board, Row
 from deia.live.state import IDLE_AFTER_S, LastEvent, SessionState, activity
+from deia.report.model import make_report
 from support.journals import START, Lines, journal_path, write_queue
 
 
@@ -186,8 +188,39 @@ def test_board_shows_what_each_session_is_at(tmp_path: Path, monkeypatch: pytest
     assert row.state == "idle"
     assert row.task_ms is not None and row.task_ms > 59_000
     log.close()
-    assert by_session(board.refresh())["open"].state == "finished"
+    assert by_session(board.refresh())["open"].state == "interrupted"  # it was closed in the middle of its task
     board.close()
+
+
+def test_states_of_sessions_that_nobody_has_open_are_those_of_ls_and_of_the_report(tmp_path: Path) -> None:
+    """One meaning: closed in a task, damaged, killed, killed and damaged, all done; a torn end is no damage."""
+    contents = {
+        "finished": Lines("agent", "finished").tool(),
+        "in-task": Lines("agent", "in-task").begin(),
+        "damaged": Lines("agent", "damaged").tool() + b"#\n",
+        "torn": Lines("agent", "torn").tool() + b"{",
+        "killed": Lines("agent", "killed").tool(),
+        "both": Lines("agent", "both").tool() + b"#\n",
+    }
+    for name, content in contents.items():
+        path = journal_path(tmp_path, "agent", name)
+        path.write_bytes(content)
+        if name in ("killed", "both"):
+            write_queue(path, content, session_id=name)
+    board = board_of(tmp_path)
+    of_top = {row.session: row.state for row in board.refresh()}
+    board.close()
+    paths = {name: journal_path(tmp_path, "agent", name) for name in contents}
+    assert of_top == {name: look_at(path).state for name, path in paths.items()}
+    assert of_top == {name: make_report(path).state for name, path in paths.items()}
+    assert of_top == {
+        "finished": "finished",
+        "in-task": "interrupted",
+        "damaged": "damaged",
+        "torn": "finished",
+        "killed": "interrupted",
+        "both": "damaged",
+    }
 
 
 def test_board_sees_an_event_that_only_the_ring_holds(tmp_path: Path) -> None:

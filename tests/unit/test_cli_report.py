@@ -148,7 +148,7 @@ def test_json_tells_what_was_made(report: Any, log: Path, tmp_path: Path) -> Non
     assert missing["error"].endswith("No such file or directory")
     page = tmp_path / made["page"]
     assert page.stat().st_size == made["bytes"]
-    assert (made["path"], made["state"], made["events"]) == (str(log), "closed", 3)
+    assert (made["path"], made["state"], made["events"]) == (str(log), "finished", 3)
     assert made["advice"][0]["title"] == "build is a bottleneck"
     assert made["advice"][0]["at_stake_ms"] == 9000
 

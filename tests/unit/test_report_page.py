@@ -137,20 +137,21 @@ def test_concurrency_over_time_is_a_chart_and_a_table(log: Path) -> None:
     assert f"The figures of {busy} steps in which a call was at work" in document.text
 
 
-@pytest.mark.parametrize("state", ["Finished", "Running", "Died"])
+@pytest.mark.parametrize("state", ["finished", "recording", "interrupted"])
 def test_page_tells_a_running_session_from_a_finished_one_and_a_dead_one(log: Path, state: str) -> None:
-    """By the queue file, which closing takes away, and its lock."""
-    content = log.read_bytes()
-    if state != "Finished":
+    """By the queue file, which closing takes away, and its lock; with nothing left open and nothing damaged."""
+    content = Lines().tool()
+    log.write_bytes(content)
+    if state != "finished":
         write_queue(log, content)
-    fd = lock_session(queue_path(log))[0] if state == "Running" else None
+    fd = lock_session(queue_path(log))[0] if state == "recording" else None
     try:
         shown = parsed(log).text
     finally:
         if fd is not None:
             os.close(fd)
     assert f"agent {state} " in shown
-    assert ("The process died" in shown) == (state == "Died")
+    assert ("The process died" in shown) == (state == "interrupted")
 
 
 def test_events_that_wait_in_the_queue_file_are_on_the_page(journal: Path) -> None:

@@ -245,7 +245,7 @@ def test_event_arrives_after_a_log_call_and_the_page_then_shows_it(tmp_path: Pat
     log.log_tool_call("first-tool", {}, duration_ms=5)
     with serving(WatchedSession(Path(log.path), LOOK_S)) as client:
         page = client.page()
-        assert "state running" in page
+        assert "state recording" in page
         stream = client.ask("events")
         assert stream.headers["Content-Type"] == "text/event-stream"
         seen = next_event(stream)
@@ -254,7 +254,7 @@ def test_event_arrives_after_a_log_call_and_the_page_then_shows_it(tmp_path: Pat
         assert next_event(stream) > seen
         assert "second-tool" in client.page()
         log.close()
-        while "state closed" not in client.page():
+        while "state finished" not in client.page():
             next_event(stream)  # there may be one of the closing itself
 
 

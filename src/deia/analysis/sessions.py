@@ -14,19 +14,17 @@ from deia.analysis.figures import Figures
 from deia.analysis.session import SessionAnalysis
 from deia.analysis.usage import ModelUsage, together
 from deia.errors import DeiaError, NotASessionLogError
-from deia.journal.check import QueueState, queue_state
+from deia.journal.check import queue_state
 from deia.journal.progress import OnProgress
 from deia.journal.segments import Listings, segments_of
+from deia.journal.state import state_of
 from deia.queue.layout import queue_path
 
 State = Literal["recording", "finished", "interrupted", "damaged", "unknown", "unreadable", "no log"]
 """What became of a session.
 
-- `recording`: a logger has it open.
-- `finished`: all that was begun was completed, and all that was recorded is in the log.
-- `interrupted`: its process died, for the queue file is still there; or it ended in the middle of a task.
-- `damaged`: lines cannot be read, or events are missing.
-- `unknown`: whether a logger has it open cannot be told.
+The first five are those of `deia.journal.state.State`, which says what they mean; or there is nothing to read:
+
 - `unreadable`: its files cannot be read at all.
 - `no log`: there is no event in it.
 """
@@ -128,7 +126,7 @@ def look_at(
         os.fspath(journal),
         analysis.agent_id,
         analysis.session_id,
-        _state(queue, damaged=not damages.by_kind.keys() <= {"torn"}, has_open_tasks=bool(analysis.open_tasks)),
+        state_of(queue, damaged=not damages.by_kind.keys() <= {"torn"}, has_open_tasks=bool(analysis.open_tasks)),
         analysis.first_time,
         analysis.last_time,
         figures_of(analysis, size_bytes),
@@ -187,16 +185,6 @@ def size_of(journal: Path) -> int:
         OSError: They cannot be looked at.
     """
     return sum(system.stat(segment.path).st_size for segment in segments_of(journal))
-
-
-def _state(queue: QueueState, *, damaged: bool, has_open_tasks: bool) -> State:
-    if queue == "open":
-        return "recording"
-    if queue == "unknown":
-        return "unknown"
-    if damaged:
-        return "damaged"
-    return "interrupted" if queue == "left" or has_open_tasks else "finished"
 
 
 def _without_figures(journal: Path, state: State, problem: str | None) -> SessionFigures:

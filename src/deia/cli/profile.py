@@ -12,7 +12,8 @@ from deia.cli import profile_views, views
 from deia.cli.output import Output, jsonable
 from deia.cli.reading import reading
 from deia.errors import DeiaError
-from deia.journal.state import state_of
+from deia.journal.check import queue_state
+from deia.queue.layout import queue_path
 
 
 @click.command(short_help="Show where the wall time of a session went, to the moment.")
@@ -35,7 +36,7 @@ def profile(output: Output, files: tuple[str, ...], *, critical_path: bool, as_j
     objects: list[object] = []
     for path in files:
         try:
-            killed = state_of(Path(path)) == "killed"
+            killed = queue_state(queue_path(Path(path))) == "left"
             with reading(output, path) as on_progress:
                 figures = profile_session(path, critical_path=critical_path, on_progress=on_progress)
         except (DeiaError, OSError) as error:

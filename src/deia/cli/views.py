@@ -51,7 +51,7 @@ def show_summary(page: Page, summary: SessionSummary) -> None:
             ("Files read", count(summary.files_read)),
             ("Files written", count(summary.files_written)),
             ("Tool calls", count(summary.tool_calls_count)),
-            ("Velocity", f"{rate(summary.velocity)} (tasks)"),
+            ("Velocity", f"{rate(summary.velocity)} (tasks, of the time recorded)"),
         ]
     )
 

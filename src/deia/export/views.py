@@ -170,7 +170,7 @@ VIEWS = {
             "events": "its events",
             "began": "its first moment, UTC",
             "ended": "its last, UTC",
-            "span_ms": "from the one to the other, milliseconds",
+            "span_ms": "from the one to the other, milliseconds; `deia analyze` begins where the session was opened",
             "tasks": "completed runs of tasks",
             "open_tasks": "tasks that nothing completed",
             "tool_calls": "tool calls",

@@ -138,6 +138,7 @@ class _Session:
         self._look_at = -math.inf
         self._written = 0.0
         self._problem: str | None = None
+        self._is_damaged = False
         self.is_gone = False
         self.awake = True
 
@@ -186,7 +187,13 @@ class _Session:
         """Return what is shown of it."""
         state = self._state
         quiet_s = None if state.last_time is None else max(0.0, now - state.last_time)
-        at = activity(has_queue=self._has_queue, is_locked=self._is_locked, quiet_s=quiet_s)
+        at = activity(
+            has_queue=self._has_queue,
+            is_locked=self._is_locked,
+            quiet_s=quiet_s,
+            damaged=self._is_damaged,
+            has_open_tasks=state.open_tasks > 0,
+        )
         task = state.innermost
         usage = state.usage
         until = now if at in ("recording", "idle") else state.last_time
@@ -220,5 +227,6 @@ class _Session:
             self._follower.close()
 
     def _note(self, note: Note) -> None:
+        self._is_damaged |= note.kind == "damage"
         if note.kind != "gone":
             self._problem = note.text

@@ -8,14 +8,15 @@ from typing import Literal
 
 from deia.analysis.usage import ModelUsage, UsageAccumulator, call_failed, call_of, together
 from deia.events import AnyEvent, ErrorEvent, FileEvent, LLMEvent, MessageEvent, SessionEvent, TaskEvent, ToolEvent
+from deia.journal.state import State, state_of
 
-Activity = Literal["recording", "idle", "finished", "interrupted"]
+Activity = State | Literal["idle"]
 """What a session is at.
+
+What became of it, in the words of `deia.journal.state.State`; and while it is `recording`, more:
 
 - `recording`: a logger has it open, and has logged something within `IDLE_AFTER_S`.
 - `idle`: a logger has it open, and has logged nothing for longer.
-- `finished`: it was closed.
-- `interrupted`: its process has ended without closing it; what it had logged is there.
 """
 
 IDLE_AFTER_S = 10.0
@@ -167,17 +168,24 @@ class SessionState:
         self.last = LastEvent(getattr(event, "type", type(event).__name__), name, failed)
 
 
-def activity(*, has_queue: bool, is_locked: bool | None, quiet_s: float | None) -> Activity:
+def activity(
+    *,
+    has_queue: bool,
+    is_locked: bool | None,
+    quiet_s: float | None,
+    damaged: bool = False,
+    has_open_tasks: bool = False,
+) -> Activity:
     """Return what a session is at.
 
     Args:
         has_queue: Whether its queue file is there.
         is_locked: Whether a logger has it open; None where that cannot be told, which is then by how quiet it is.
         quiet_s: Seconds since its last event; None where it has none.
+        damaged: Whether lines cannot be read, or events are missing.
+        has_open_tasks: Whether a task was begun and not completed.
     """
-    if not has_queue:
-        return "finished"
+    if not has_queue or is_locked is False:
+        return state_of("left" if has_queue else "none", damaged=damaged, has_open_tasks=has_open_tasks)
     is_quiet = quiet_s is None or quiet_s > IDLE_AFTER_S
-    if is_locked is False:
-        return "interrupted"
     return "idle" if is_quiet else "recording"

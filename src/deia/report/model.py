@@ -8,10 +8,12 @@ from pathlib import Path
 
 from deia import system
 from deia.analysis.profile import Advice, SessionProfile, advise, profile_session
+from deia.journal.check import queue_state
 from deia.journal.damage import Damage
 from deia.journal.progress import OnProgress
 from deia.journal.reader import EventReader
 from deia.journal.state import State, state_of
+from deia.queue.layout import queue_path
 from deia.report.selection import Selected, Selection
 
 
@@ -22,7 +24,7 @@ class Report:
     Attributes:
         path: Its log, as it was given.
         made_at: When it was looked at, Unix seconds.
-        state: Whether a logger had it open then; else whether it was closed, or its process died before.
+        state: What had become of it then.
         profile: The figures.
         advice: What to fix first.
         selected: What the timeline and the table of events show.
@@ -51,13 +53,18 @@ def make_report(path: str | os.PathLike[str], *, on_progress: OnProgress | None 
         OSError: It cannot be read.
     """
     made_at = system.now()
-    state = state_of(Path(os.fspath(path)))
+    queue = queue_state(queue_path(Path(os.fspath(path))))  # before the log is read: what is closed meanwhile was open
     profile = profile_session(path, critical_path=True, on_progress=_half(on_progress, 0))
     analysis = profile.analysis
     selection = Selection(analysis.first_time, analysis.last_time)
     for entry in EventReader(path, _counted_before, on_progress=_half(on_progress, 1)).entries():
         selection.feed(entry.event)
-    advice = advise(profile, killed=state == "killed")
+    state = state_of(
+        queue,
+        damaged=any(damage.kind != "torn" for damage in analysis.damages),
+        has_open_tasks=bool(analysis.open_tasks),
+    )
+    advice = advise(profile, killed=queue == "left")
     return Report(os.fspath(path), made_at, state, profile, advice, selection.finish())
 
 

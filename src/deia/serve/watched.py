@@ -12,15 +12,15 @@ from pathlib import Path
 
 from deia import system
 from deia.errors import DeiaError
-from deia.journal.state import State, state_of
+from deia.journal.check import QueueState, queue_state
 from deia.live.directory import Complain, Directory
 from deia.live.follower import Follower, Note
+from deia.queue.layout import queue_path
 from deia.report.html import document, follow_script
 from deia.report.markup import Markup, tag
 from deia.report.model import make_report
 from deia.report.page import page
 from deia.report.sections.figures import NONE
-from deia.report.sections.header import state
 from deia.report.sections.tables import table
 from deia.text import count, moment, size
 
@@ -32,6 +32,10 @@ _REST = 3.0
 
 _BACK_BYTES = 1 << 16
 """How far before the end of a log it is followed from: what was before is on the first page, which reads all."""
+
+
+_OF_QUEUE: dict[QueueState, str] = {"open": "recording", "left": "interrupted", "none": "closed", "unknown": "unknown"}
+"""What the list says of a session, whose log is not read for it: whether a closed one is `finished` its page says."""
 
 
 class Watched(ABC):
@@ -94,7 +98,7 @@ class WatchedSession(Watched):
         self._path = path
         self._noted = False
         self._follower = Follower(path, self._note, back=_BACK_BYTES)
-        self._state: State | None = None
+        self._queue: QueueState | None = None
 
     def close(self) -> None:
         """Let go of the session's files."""
@@ -107,9 +111,9 @@ class WatchedSession(Watched):
 
     def _has_changed(self) -> bool:
         self._noted = False
-        before, self._state = self._state, state_of(self._path)
+        before, self._queue = self._queue, queue_state(queue_path(self._path))
         events = sum(1 for _ in self._follower.new())
-        return events > 0 or self._noted or self._state != before
+        return events > 0 or self._noted or self._queue != before
 
     def _make(self, version: int) -> bytes:
         try:
@@ -136,7 +140,7 @@ class WatchedDirectory(Watched):
         self._directory = Directory(path, complain)
         self._sessions: list[WatchedSession] = []
         self._numbers: dict[Path, int] = {}
-        self._states: dict[Path, State] = {}
+        self._states: dict[Path, QueueState] = {}
 
     def session(self, number: int) -> WatchedSession | None:
         """Return a session by its number on the page; None where there is none. It stays that of the same session."""
@@ -154,8 +158,8 @@ class WatchedDirectory(Watched):
         for path in changed - self._numbers.keys():
             self._numbers[path] = len(self._sessions)
             self._sessions.append(WatchedSession(path, self._look_s))
-        looked = changed | {path for path, became in self._states.items() if became != "closed"}
-        states = {path: state_of(path) for path in looked}
+        looked = changed | {path for path, became in self._states.items() if became != "none"}
+        states = {path: queue_state(queue_path(path)) for path in looked}
         is_new = any(self._states.get(path) != became for path, became in states.items())
         self._states.update(states)
         return is_new
@@ -172,7 +176,7 @@ class WatchedDirectory(Watched):
                 changed, length = 0.0, NONE
             link = tag("a", os.path.relpath(path, self._path), href=f"./{number}/")
             last = moment(changed) if changed else NONE
-            found.append((changed, [link, state(states[path]), last, length]))
+            found.append((changed, [link, _OF_QUEUE[states[path]], last, length]))
         rows = [row for _, row in sorted(found, key=lambda one: one[0], reverse=True)]
         listed = table("Sessions", ["Session", "State", "Last written|", "Size|"], rows)
         return _plain_page(f"{count(len(rows))} session{'' if len(rows) == 1 else 's'}", listed, version)

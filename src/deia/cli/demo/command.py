@@ -107,4 +107,5 @@ def _show(page: Page, done: Demo, analysis: SessionAnalysis) -> None:
     log = os.path.relpath(done.log)
     page.facts([("Session log", log), ("Report", os.path.relpath(done.report))])
     page.heading("What to run next")
-    page.line(f"deia analyze {shlex.quote(log)}")
+    for command in ("analyze", "report", "profile"):
+        page.line(f"deia {command} {shlex.quote(log)}")

@@ -19,7 +19,14 @@ from deia.cli.top import table
 from deia.live.board import Row
 from deia.live.state import Activity
 
-_STYLES: dict[Activity, str] = {"recording": "green", "idle": "yellow", "finished": "dim", "interrupted": "bold red"}
+_STYLES: dict[Activity, str] = {
+    "recording": "green",
+    "idle": "yellow",
+    "finished": "dim",
+    "interrupted": "bold red",
+    "damaged": "bold red",
+    "unknown": "yellow",
+}
 
 _LINES_AROUND = 5
 """Lines that are not rows of the table: what there is, two of the table's head, an empty one, and the keys."""

@@ -9,20 +9,18 @@ from deia.report.markup import Markup, join, tag
 from deia.report.model import Report
 from deia.text import count, moment
 
-_STATES = {
-    "running": ("Running", "It was still being recorded when this page was made; make it again to see more."),
-    "killed": (
-        "Died",
-        "Its process was killed or crashed before it closed the session. Everything it had recorded is here.",
-    ),
-    "closed": ("Finished", "The session was closed; this is all of it."),
+_MEANINGS: dict[State, str] = {
+    "recording": "It was still being recorded when this page was made; make it again to see more.",
+    "finished": "All that was begun was completed; this is all of it.",
+    "interrupted": "Its process died, or it ended in the middle of a task. Everything it had recorded is here.",
+    "damaged": "Lines of the log cannot be read, or events are missing; all that can be read is here.",
+    "unknown": "Whether it is still being recorded cannot be told; this is what there was when this page was made.",
 }
 
 
 def section(report: Report) -> Markup:
     """Return whose session it is, when it was, and what became of it."""
     analysis = report.profile.analysis
-    _, meaning = _STATES[report.state]
     facts = [("Agent", analysis.agent_id), ("Session", analysis.session_id), ("Log", report.path)]
     if analysis.first_time is not None and analysis.last_time is not None:
         facts.append(("Recorded", f"{moment(analysis.first_time)} to {moment(analysis.last_time)}"))
@@ -31,7 +29,7 @@ def section(report: Report) -> Markup:
     return join(
         [
             tag("h1", analysis.agent_id or "A session", " ", state(report.state)),
-            tag("p", meaning, class_="quiet"),
+            tag("p", _MEANINGS[report.state], class_="quiet"),
             _facts((label, value) for label, value in facts if value is not None),
         ]
     )
@@ -39,7 +37,7 @@ def section(report: Report) -> Markup:
 
 def state(became: State) -> Markup:
     """Return what became of a session, in a word."""
-    return tag("span", _STATES[became][0], class_=f"state {became}")
+    return tag("span", became, class_=f"state {became}")
 
 
 def _facts(facts: Iterable[tuple[str, str]]) -> Markup:
