@@ -16,6 +16,7 @@ from deia.cli.amounts import moment
 from deia.cli.output import Output
 from deia.cli.paths import all_sessions
 from deia.cli.reading import reading
+from deia.cli.status import with_path
 from deia.cli.text import plural
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -74,5 +75,6 @@ def readable(output: Output, paths: Sequence[str], selection: Selection) -> Iter
         if session.is_readable:
             yield session
         else:
-            output.complain(f"{session.path}: {session.problem or session.state}")
+            output.complain(with_path(session.problem or session.state, session.path))
             output.found()
+            output.found_state(session.state)
