@@ -22,6 +22,7 @@ What a command found goes to standard output: tables in a terminal, plain aligne
 `--json` one JSON document and nothing else. What went wrong goes to standard error, one line each. Names and paths
 are shown with every control character made visible (`\\x1b`), for what stands in a log is not to be trusted. In JSON a
 number that is none (infinite) is `null`.
+`deia completion` alone has no `--json`: what it prints is a program for a shell.
 
 | Exit code | Meaning |
 | ---: | --- |

@@ -482,6 +482,35 @@ def test_recover_leaves_a_running_session_alone(cli: Run, tmp_path: Path, log: P
     assert re.search(rf"^fine +{re.escape(str(log))}  nothing to do$", out, re.MULTILINE)
 
 
+def test_check_json_says_of_each_log_what_was_found_and_where(cli: Run, log: Path, damaged: Path) -> None:
+    result = cli("check", log, damaged, log.with_name("none.jsonl"), "--json")
+    fine, bad = result.json
+    assert (result.code, fine["state"], fine["ok"], fine["damages"]) == (2, "fine", True, [])
+    assert (bad["path"], bad["state"], bad["ok"]) == (str(damaged), "damaged", False)
+    assert bad["damage_count"] == len(bad["damages"]) >= 1
+    assert set(bad["damages"][0]) == {"path", "line", "offset", "kind", "reason"}
+    assert cli("check", damaged, "--json").code == 1
+
+
+def test_recover_json_says_of_each_log_what_was_done(cli: Run, log: Path, damaged: Path, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.jsonl"
+    foreign.write_text("no log\n")
+    result = cli("recover", log, damaged, foreign, "--json")
+    fine, mended, refused = result.json
+    assert (result.code, fine["state"], fine["removed"]) == (2, "fine", 0)
+    assert (mended["state"], mended["removed"], mended["queue_aside"]) == ("mended", 1, None)
+    assert Path(mended["asides"][0]).exists()
+    assert refused == {"path": str(foreign), "error": f"{foreign} is not a session log: there is no event in it"}
+
+
+def test_every_command_but_completion_has_json() -> None:
+    for name, command in commands.commands.items():
+        parts = command.commands.values() if isinstance(command, click.Group) else [command]
+        for part in parts:
+            has_json = any("--json" in option.opts for option in part.params)
+            assert has_json is (name != "completion"), name
+
+
 def test_recover_names_no_process_where_it_cannot_be_told(cli: Run, log: Path) -> None:
     """A session that is being opened just now."""
     fd, _ = lock_session(queue_path(log))

@@ -68,7 +68,7 @@ def test_session_that_cannot_be_read_is_told_and_hides_no_other(cli: Run, fleet:
     lines = Lines("agent", "damaged")
     (fleet / "agent_damaged.jsonl").write_bytes(lines.tool() + b"#\n" + lines.tool())
     code, out, err = cli("analyze", fleet)
-    assert code == 1
+    assert code == 2
     assert re.search(r"^Sessions +5 \(1 damaged, 3 finished, 1 no log\)$", out, re.MULTILINE)
     assert err.count("\n") == 1 and "notes.jsonl" in err
 

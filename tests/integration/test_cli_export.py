@@ -111,6 +111,27 @@ def test_export_never_takes_the_place_of_a_log(cli: Run, log: Path, tmp_path: Pa
     assert log.read_bytes() == content
 
 
+@pytest.mark.parametrize("format_", ["chrome", "csv", pytest.param("parquet", marks=needs_duckdb)])
+def test_export_json_says_what_was_written_where(
+    cli: Run, log: Path, damaged: Path, tmp_path: Path, format_: str
+) -> None:
+    target = tmp_path / "result"
+    result = cli("export", log, damaged, "--to", format_, "-o", target, "--json")
+    written = result.json
+    assert (result.code, written["path"], written["format"], written["events"]) == (1, str(target), format_, 5)
+    assert written["bytes"] == target.stat().st_size
+    fine, bad = written["sources"]
+    assert fine == {"path": str(log), "damages": [], "damage_count": 0}
+    assert bad["damage_count"] == len(bad["damages"]) and bad["damages"][0]["line"] == 2
+    refused = cli("export", log, "--to", format_, "-o", tmp_path / "none" / "result", "--json")
+    assert refused.code == 2 and "No such file" in refused.json["error"]
+
+
+def test_export_json_needs_a_file(cli: Run, log: Path) -> None:
+    result = cli("export", log, "--to", "csv", "--json")
+    assert (result.code, result.out) == (2, "") and "name it with -o" in result.err
+
+
 def test_export_that_cannot_be_written_leaves_what_was_there(cli: Run, log: Path, tmp_path: Path) -> None:
     """A directory that is missing, or is in the way."""
     (tmp_path / "there").mkdir()

@@ -124,7 +124,7 @@ def test_ls_without_a_path_lists_where_loggers_record(
     assert [each["session_id"] for each in cli("ls", "--json").json] == ["here"]
 
 
-def test_ls_tells_states_and_exits_1_where_one_is_bad(cli: Run, tmp_path: Path) -> None:
+def test_ls_tells_states_and_exits_2_where_one_is_no_log(cli: Run, tmp_path: Path) -> None:
     """What cannot be read is a row, with the reason below."""
     assert cli("ls", tmp_path).out == "No session there.\n"
     damaged, killed = (write_session(tmp_path, name) for name in ("damaged", "killed"))
@@ -135,7 +135,7 @@ def test_ls_tells_states_and_exits_1_where_one_is_bad(cli: Run, tmp_path: Path) 
     with SessionLogger("agent", "live", output_dir=tmp_path) as log:
         log.log_file_read("/a", 1)
         code, out, _ = cli("ls", tmp_path, "--sort", "state")
-    assert code == 1
+    assert code == 2
     assert [line.split("  ")[0] for line in out.splitlines()[1:5]] == ["damaged", "interrupted", "no log", "recording"]
     assert re.search(r"rows\.jsonl is not a session log: ", out)
 
@@ -280,7 +280,7 @@ def test_compare_says_what_it_could_not_read(cli: Run, weeks: Path, tmp_path: Pa
     """The rest is compared all the same; a group without a session is told."""
     (weeks / "rows.jsonl").write_text("1\n")
     code, out, err = cli("compare", weeks, "--before", "2023-11-19")
-    assert code == 1
+    assert code == 2
     assert "rows.jsonl is not a session log" in err
     assert "tool pytest" in out
     (tmp_path / "empty").mkdir()
@@ -517,3 +517,17 @@ def test_damage_in_a_log_that_is_compared_is_told(cli: Run, weeks: Path, command
     found = cli(command, *((str(weeks),) if command == "trend" else (str(damaged), str(other))))
     assert (found.code, found.err) == (1, f"deia: {damaged}: there are problems with the file: deia check says which\n")
     assert found.out
+
+
+@pytest.mark.parametrize("command", [["analyze"], ["ls"], ["trend"], ["tail"], ["export", "--to", "csv"]])
+def test_file_that_is_no_session_log_has_one_exit_code_and_is_named_once(
+    cli: Run, tmp_path: Path, command: list[str]
+) -> None:
+    """Whichever command meets it in a directory."""
+    write_session(tmp_path, "sound")
+    foreign = tmp_path / "foreign.jsonl"
+    foreign.write_text("no log\n")
+    code, out, err = cli(*command, tmp_path)
+    assert code == 2
+    said = [line for line in (out + err).splitlines() if "not a session log" in line or "no session log" in line]
+    assert [line.count(str(foreign)) for line in said] == [1]

@@ -44,6 +44,7 @@ def test_page_goes_where_it_is_wanted_and_the_command_says_what_to_fix(report: A
     assert done.out.splitlines()[1].startswith("Page  report.html (")
     assert "build is a bottleneck" in done.out
     assert (tmp_path / "report.html").read_bytes().startswith(b"<!doctype html>")
+    (tmp_path / "there").mkdir()
     assert report(log, "-o", "there/x.html").code == 0
     assert (tmp_path / "there" / "x.html").exists()
 
@@ -89,6 +90,19 @@ def test_index_that_cannot_be_written_is_told(report: Any, log: Path, tmp_path: 
     assert done.code == 2
     assert "is no page: it is not overwritten" in done.err
     assert (tmp_path / "pages" / f"{log.stem}.html").exists()
+
+
+@pytest.mark.parametrize("logs", [1, 2])
+def test_no_directory_is_made_on_the_way_to_a_page_and_the_error_names_the_page(
+    report: Any, log: Path, tmp_path: Path, logs: int
+) -> None:
+    """As `deia export` has it; the directory of several pages is made, but not what it should lie in."""
+    target = tmp_path / "none" / "x.html"
+    refused = report(*[log] * logs, "-o", target)
+    assert refused.code == 2
+    assert refused.err.splitlines()[0].startswith(f"deia: {target}")
+    assert refused.err.splitlines()[0].endswith(": No such file or directory")
+    assert not (tmp_path / "none").exists()
 
 
 def test_file_that_is_no_page_is_not_overwritten(report: Any, log: Path) -> None:

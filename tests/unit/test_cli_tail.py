@@ -342,3 +342,13 @@ def test_values_are_shown_in_brief() -> None:
     assert one_line(" a\n b\t", 10) == "a b"
     assert one_line("abcdef", 4) == "abc…"
     assert one_line(" " * 100 + "x", 4) == "…"
+
+
+@pytest.mark.parametrize("name", ["none", "none.jsonl"])
+def test_path_that_does_not_exist_is_an_error_unless_it_is_waited_for(tail: Run, tmp_path: Path, name: str) -> None:
+    """A name that is mistyped must not look like a session in which nothing has happened."""
+    path = tmp_path / name
+    done = tail(path)
+    assert (done.code, done.out, done.err) == (2, "", f"deia: {path}: No such file or directory\n")
+    waited = tail(path, "-f")
+    assert waited.err == f"deia: {path}: not there yet, waiting for it\n"

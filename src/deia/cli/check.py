@@ -49,9 +49,10 @@ class _Finding:
 
 @click.command(short_help="Check session logs for damage and loss.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array with one object per session.")
 @click.help_option("-h", "--help", help="Show this help and exit.")
 @click.pass_obj
-def check(output: Output, paths: tuple[str, ...]) -> None:
+def check(output: Output, paths: tuple[str, ...], *, as_json: bool) -> None:
     """Check whether everything that was recorded can be read. Nothing is changed.
 
     PATH is a session log, its queue file, or a directory: then all *.jsonl files in it are checked, at any depth, and
@@ -61,18 +62,31 @@ def check(output: Output, paths: tuple[str, ...]) -> None:
     is fine: a torn end, and events that wait in the queue file.
     """
     journals = [journal for path in paths for journal in sessions(path, output.fail)]
-    _show(output, [finding for journal in journals if (finding := _look_at(output, journal)) is not None])
+    findings: list[_Finding] = []
+    objects: list[object] = []
+    for journal in journals:
+        found = _look_at(output, journal)
+        if isinstance(found, str):
+            objects.append({"path": str(journal), "error": found})
+            continue
+        findings.append(found)
+        objects.append(found)
+        if not found.ok:
+            output.found()
+    _show(output, findings)
+    if as_json:
+        output.document(objects)
 
 
-def _look_at(output: Output, journal: Path) -> _Finding | None:
+def _look_at(output: Output, journal: Path) -> _Finding | str:
+    """Return what was found out about a session, or why nothing was."""
     try:
         with reading(output, str(journal)) as on_progress:
             report = check_journal(journal, on_progress=on_progress)
     except FileNotFoundError:
         return _look_at_queue_alone(journal)
     except (DeiaError, OSError) as error:
-        output.fail(error, str(journal))
-        return None
+        return output.fail(error, str(journal))
     state = "fine" if report.ok else "damaged"
     if "foreign" in report.damage_counts:
         state = "no log"
@@ -139,7 +153,6 @@ def _show(output: Output, findings: list[_Finding]) -> None:
     page.gap()
     bad = sum(not finding.ok for finding in findings)
     if bad:
-        output.found()
         page.line(f"{count(bad)} of {plural(len(findings), 'session log')} not in order.", "bad")
     else:
         page.line(f"{plural(len(findings), 'session log')} in order.", "good")

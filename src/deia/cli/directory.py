@@ -14,10 +14,9 @@ from deia.cli.output import Output, jsonable
 from deia.cli.page import Column, Page
 from deia.cli.paths import all_sessions
 from deia.cli.selection import Selection, look
+from deia.cli.status import with_path
 from deia.cli.text import count, duration, durations, rate, share, size
 from deia.cli.usage import in_short, show_usage
-
-_BAD = frozenset({"damaged", "unreadable", "no log"})
 
 
 @dataclass
@@ -45,9 +44,8 @@ def look_into(output: Output, directory: str) -> Many:
     for session in look(output, all_sessions([directory], output.fail), Selection()):
         many.add(session)
         if session.problem is not None:
-            output.complain(f"{session.path}: {session.problem}")
-        if session.state in _BAD:
-            output.found()
+            output.complain(with_path(session.problem, session.path))
+        output.found_state(session.state)
     return many
 
 

@@ -18,6 +18,7 @@ from deia.export.otlp import otlp
 from deia.export.sources import Source, Sources
 from deia.export.speedscope import speedscope
 from deia.export.target import replacing
+from deia.journal.reader import Entry
 from deia.journal.segments import first_journal
 
 _STREAMS: dict[str, Callable[[Iterable[Source]], Iterator[bytes]]] = {
@@ -39,9 +40,10 @@ _STREAMS: dict[str, Callable[[Iterable[Source]], Iterator[bytes]]] = {
     "JSON lines. csv, parquet: a table with a row for each event.",
 )
 @click.option("-o", "--output", "out", type=click.Path(), help="Write to this file; without, to standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object of what was written; needs -o.")
 @click.help_option("-h", "--help", help="Show this help and exit.")
 @click.pass_obj
-def export(output: Output, paths: tuple[str, ...], *, destination: str, out: str | None) -> None:
+def export(output: Output, paths: tuple[str, ...], *, destination: str, out: str | None, as_json: bool) -> None:
     """Convert sessions into the formats of other tools.
 
     PATH is a session log, as for analyze, or a directory: then all *.jsonl files in it, at any depth. All of them go
@@ -50,6 +52,8 @@ def export(output: Output, paths: tuple[str, ...], *, destination: str, out: str
     Parquet needs the extra "analytics", and -o. The exit code is 1 where a log has lines that cannot be read or events
     that are missing; what can be read is in the result.
     """
+    if as_json and out is None:
+        raise click.UsageError("--json tells what was written to a file: name it with -o")
     if destination == "parquet":
         if out is None:
             raise click.UsageError("parquet goes to a file: name it with -o")
@@ -57,28 +61,49 @@ def export(output: Output, paths: tuple[str, ...], *, destination: str, out: str
             return
     journals = journals_of(output, paths)
     if not journals:
+        if as_json:
+            output.document({"path": None, "format": destination, "events": 0, "bytes": 0, "sources": []})
         return
     if out is not None and _is_one_of(out, journals):
         raise click.UsageError(f"{out} is one of the session logs that are read")
     with reading(output, label_of(journals)) as on_progress:
-        sources = sources_of(output, journals, on_progress)
+        problems: dict[str, dict[str, object]] = {}
+        sources = sources_of(output, journals, on_progress, problems)
         if out is None:
             output.stream(_STREAMS[destination](sources))
-        elif destination == "parquet":
-            _write_parquet(output, sources, out)
+            return
+        if destination == "parquet":
+            written = _write_parquet(output, sources, out)
         else:
-            _write(output, _STREAMS[destination](sources), out)
+            written = _write(output, _STREAMS[destination], sources, out)
+    if as_json:
+        sound: dict[str, object] = {"damages": [], "damage_count": 0}
+        logs = [{"path": path, **sound, **problems.get(path, {})} for path in journals]
+        output.document({"path": out, "format": destination, **written, "sources": logs})
 
 
-def _write(output: Output, pieces: Iterator[bytes], out: str) -> None:
+def _write(
+    output: Output, pieces_of: Callable[[Iterable[Source]], Iterator[bytes]], sources: Sources, out: str
+) -> dict[str, object]:
+    """Write a file, and return for JSON how much is in it, or why there is none."""
+    events = 0
+
+    def counted(entries: Iterator[Entry]) -> Iterator[Entry]:
+        nonlocal events
+        for entry in entries:
+            events += 1
+            yield entry
+
     try:
         with replacing(out) as new, system.create_stream(new) as file:
-            file.writelines(pieces)
+            file.writelines(pieces_of(source._replace(entries=counted(source.entries)) for source in sources))
+        return {"events": events, "bytes": system.stat(out).st_size}
     except OSError as error:
-        output.fail(error, out)
+        return {"error": output.fail(error, out)}
 
 
-def _write_parquet(output: Output, sources: Sources, out: str) -> None:
+def _write_parquet(output: Output, sources: Sources, out: str) -> dict[str, object]:
+    """Write a Parquet file, and return the same of it."""
     from duckdb import Error
 
     from deia.export.database import parquet
@@ -86,11 +111,12 @@ def _write_parquet(output: Output, sources: Sources, out: str) -> None:
     try:
         with replacing(out) as new:
             system.close(system.open_new(new))  # private to the user, as DuckDB would not make it
-            parquet(sources, new)
+            events = parquet(sources, new)
+        return {"events": events, "bytes": system.stat(out).st_size}
     except OSError as error:
-        output.fail(error, out)
+        return {"error": output.fail(error, out)}
     except Error as error:
-        output.fail(OSError(str(error)), out)
+        return {"error": output.fail(OSError(str(error)), out)}
 
 
 def _is_one_of(out: str, journals: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ from deia.cli.output import Output, jsonable
 from deia.cli.page import Column
 from deia.cli.paths import all_sessions, sessions_directory
 from deia.cli.selection import Selection, look, selection_options
-from deia.cli.status import FINE
+from deia.cli.status import FINE, with_path
 from deia.cli.text import count, duration, plural, size
 from deia.cli.usage import cost_text, show_usage
 
@@ -80,8 +80,6 @@ _COLUMNS = {
 
 _TO_THE_MINUTE = len("2026-11-23 08:00")
 
-_BAD = frozenset({"damaged", "unreadable", "no log"})
-
 
 @click.command(short_help="List sessions with their key figures.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path())
@@ -114,7 +112,7 @@ def ls(
     shown where there are any, and by model where there are several. The newest come first; what is sorted by numbers
     begins with the highest.
 
-    The exit code is 1 where a session is damaged, unreadable or no log.
+    The exit code is 1 where a session is damaged or unreadable, and 2 where a file is no session log.
     """
     journals = all_sessions(paths or (sessions_directory(),), output.fail)
     chosen = Selection(agents, since, until)
@@ -124,8 +122,8 @@ def ls(
     known = [session for session in known if key(session) is not None]
     known.sort(key=key, reverse=(sort in _NUMBERS) is not reverse)  # type: ignore[arg-type]  # one key gives one type
     found = known + [session for session in found if key(session) is None]
-    if any(session.state in _BAD for session in found):
-        output.found()
+    for session in found:
+        output.found_state(session.state)
     if as_json:
         output.document([_object(session) for session in found])
     else:
@@ -157,7 +155,7 @@ def _show(output: Output, found: Sequence[SessionFigures]) -> None:
     views.say_more(page, len(found), output.limit, "session")
     for session in found:
         if session.problem is not None:
-            page.line(f"{session.path}: {session.problem}", "bad")
+            page.line(with_path(session.problem, session.path), "bad")
     show_usage(page, models, output.limit)
     page.gap()
     total = sum(session.figures.size_bytes for session in found)

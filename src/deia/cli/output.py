@@ -12,7 +12,7 @@ from typing import Any
 
 from deia import system
 from deia.cli.page import Page, PlainPage, TerminalPage
-from deia.cli.status import FINDINGS, FINE, reason
+from deia.cli.status import FINDINGS, FINE, WRONG_USAGE, reason
 from deia.cli.text import clean
 from deia.errors import DeiaError
 
@@ -94,6 +94,13 @@ class Output:
     def found(self) -> None:
         """Note that something was found, or is damaged, lost or locked."""
         self.code = max(self.code, FINDINGS)
+
+    def found_state(self, state: str) -> None:
+        """Note what became of a session, as `deia.analysis.sessions.State` has it."""
+        if state == "no log":
+            self.code = max(self.code, WRONG_USAGE)
+        elif state in ("damaged", "unreadable"):
+            self.found()
 
     def fail(self, error: DeiaError | OSError, path: str) -> str:
         """Say what went wrong with a file, and let the exit code tell; return what was said."""

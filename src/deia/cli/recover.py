@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -15,11 +16,37 @@ from deia.errors import DeiaError, SessionLockedError
 from deia.journal.mend import MendReport, mend
 
 
+@dataclass
+class _Done:
+    """What was done to one session.
+
+    Attributes:
+        path: The journal.
+        state: What became of it, in a word.
+        remarks: The same in words.
+        recovered_bytes: Bytes brought in from the queue file.
+        lost_bytes: Bytes cut as a torn end.
+        queue_aside: Copy of a queue file that could not be used in full.
+        removed: Unreadable lines that were taken out.
+        asides: The files that these were taken out of, as they were.
+    """
+
+    path: str
+    state: str
+    remarks: list[str]
+    recovered_bytes: int = 0
+    lost_bytes: int = 0
+    queue_aside: Path | None = None
+    removed: int = 0
+    asides: tuple[Path, ...] = ()
+
+
 @click.command(short_help="Mend session logs after a crash or damage.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array with one object per session.")
 @click.help_option("-h", "--help", help="Show this help and exit.")
 @click.pass_obj
-def recover(output: Output, paths: tuple[str, ...]) -> None:
+def recover(output: Output, paths: tuple[str, ...], *, as_json: bool) -> None:
     """Bring in what a killed process left in its queue file, cut a torn end, take out lines that cannot be read.
 
     PATH is a session log, its queue file, or a directory, as for check. Reading needs no recovery, and a session that
@@ -29,27 +56,46 @@ def recover(output: Output, paths: tuple[str, ...]) -> None:
     code is 1 where that was so, or where something could not be recovered in full.
     """
     journals = [journal for path in paths for journal in sessions(path, output.fail)]
-    rows = [row for journal in journals if (row := _mend(output, journal)) is not None]
+    rows: list[list[str]] = []
+    objects: list[object] = []
+    for journal in journals:
+        done = _mend(output, journal)
+        if isinstance(done, str):
+            objects.append({"path": str(journal), "error": done})
+            continue
+        objects.append(done)
+        rows.append([done.state, done.path, "; ".join(done.remarks)])
     if rows:
         output.page.table([Column("State"), Column("Log"), Column("What was done")], rows)
     elif output.code == FINE:
         output.page.line("No session log there.", "quiet")
+    if as_json:
+        output.document(objects)
 
 
-def _mend(output: Output, journal: Path) -> list[str] | None:
-    """Mend one session and return its row of the table."""
+def _mend(output: Output, journal: Path) -> _Done | str:
+    """Mend one session, and return what was done, or why it could not be."""
     try:
         report = mend(journal)
     except SessionLockedError as error:
         output.found()
         by = f" (process {error.pid})" if error.pid else ""
-        return ["locked", str(journal), f"open in a logger{by}, left alone"]
+        return _Done(str(journal), "locked", [f"open in a logger{by}, left alone"])
     except (DeiaError, OSError) as error:
-        output.fail(error, str(journal))
-        return None
+        return output.fail(error, str(journal))
     if report.removed or report.recovery.aside is not None:
         output.found()
-    return ["mended" if report.changed else "fine", report.path, "; ".join(_remarks(report))]
+    recovery = report.recovery
+    return _Done(
+        report.path,
+        "mended" if report.changed else "fine",
+        _remarks(report),
+        recovery.recovered_bytes,
+        recovery.lost_bytes,
+        recovery.aside,
+        report.removed,
+        report.asides,
+    )
 
 
 def _remarks(report: MendReport) -> list[str]:

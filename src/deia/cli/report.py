@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from deia import system
 from deia.cli import views
 from deia.cli.output import Output, jsonable
 from deia.cli.reading import reading
@@ -66,10 +67,16 @@ def report(output: Output, files: tuple[str, ...], target: str | None, *, as_jso
         try:
             with reading(output, path) as on_progress:
                 made = make_report(path, on_progress=on_progress)
-            data = page(made)
-            write_page(Path(place), data)
         except (DeiaError, OSError) as error:
             objects.append({"path": path, "error": output.fail(error, path)})
+            continue
+        data = page(made)
+        try:
+            if many:
+                _make_directory(Path(place).parent)
+            write_page(Path(place), data)
+        except OSError as error:
+            objects.append({"path": path, "error": output.fail(error, place)})
             continue
         overview.add(made, os.path.basename(place))
         objects.append(_document(made, place, data))
@@ -93,6 +100,12 @@ def _places(files: tuple[str, ...], target: str | None) -> Iterator[str]:
             name = f"{stem}-{number}.html"
         taken.add(name)
         yield os.path.join(target or _DIRECTORY, name)
+
+
+def _make_directory(path: Path) -> None:
+    """Make the directory of several pages; where that is to lie there must be one, as for an export."""
+    if system.is_directory(path.parent):
+        system.make_directory(path)
 
 
 def _write_index(output: Output, path: Path, overview: Overview) -> None:

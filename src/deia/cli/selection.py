@@ -16,6 +16,7 @@ from deia.cli.amounts import moment
 from deia.cli.output import Output
 from deia.cli.paths import all_sessions
 from deia.cli.reading import reading
+from deia.cli.status import with_path
 from deia.cli.text import plural
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -75,7 +76,7 @@ def readable(output: Output, paths: Sequence[str], selection: Selection) -> Iter
             yield session
         if session.state == "damaged":
             output.complain(f"{session.path}: there are problems with the file: deia check says which")
-            output.found()
         elif not session.is_readable:
-            output.complain(f"{session.path}: {session.problem or session.state}")
+            output.complain(with_path(session.problem or session.state, session.path))
             output.found()
+        output.found_state(session.state)

@@ -18,9 +18,10 @@ INTERRUPTED = 130
 def reason(error: DeiaError | OSError, path: str | os.PathLike[str]) -> tuple[str, int]:
     """Return one line that says what went wrong with a file, and the exit code it means."""
     if isinstance(error, DeiaError):
-        return _with_path(str(error), path), WRONG_USAGE if isinstance(error, NotASessionLogError) else FINDINGS
+        return with_path(str(error), path), WRONG_USAGE if isinstance(error, NotASessionLogError) else FINDINGS
     return f"{os.fspath(path)}: {error.strerror or error}", WRONG_USAGE
 
 
-def _with_path(message: str, path: str | os.PathLike[str]) -> str:
+def with_path(message: str, path: str | os.PathLike[str]) -> str:
+    """Return a message that names the file it is about, once."""
     return message if os.fspath(path) in message else f"{os.fspath(path)}: {message}"

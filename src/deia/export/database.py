@@ -110,8 +110,8 @@ def no_events(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"CREATE TABLE events AS {_NOTHING}")
 
 
-def parquet(sources: Sources, target: Path, memory: str = DEFAULT_MEMORY) -> None:
-    """Write the table of events to a Parquet file, which exists and is empty.
+def parquet(sources: Sources, target: Path, memory: str = DEFAULT_MEMORY) -> int:
+    """Write the table of events to a Parquet file, which exists and is empty; return how many rows it has.
 
     Raises:
         duckdb.Error: It cannot be written.
@@ -122,9 +122,13 @@ def parquet(sources: Sources, target: Path, memory: str = DEFAULT_MEMORY) -> Non
         try:
             with closing(_Logs(sources, ALL, Path(directory))) as logs:
                 logs.look()
-                logs.execute(connection, lambda select: f"COPY ({select}) TO {_text(str(target))} ({options})")
+                written = logs.execute(
+                    connection, lambda select: f"COPY ({select}) TO {_text(str(target))} ({options})"
+                ).fetchone()
         finally:
             connection.close()
+    assert written is not None
+    return int(written[0])
 
 
 class _Logs:
@@ -154,21 +158,23 @@ class _Logs:
         for copy in self._copies:
             system.unlink(copy)
 
-    def execute(self, connection: duckdb.DuckDBPyConnection, statement: Callable[[str], str]) -> None:
-        """Execute a statement that is made of one that selects the events.
+    def execute(
+        self, connection: duckdb.DuckDBPyConnection, statement: Callable[[str], str]
+    ) -> duckdb.DuckDBPyConnection:
+        """Execute a statement that is made of one that selects the events, and return its result.
 
         Where DuckDB cannot take a regular line as it stands (a name twice in one object, a number of more than 63
         bits), all are read by our reader.
         """
         try:
-            connection.execute(statement(self._select()))
+            return connection.execute(statement(self._select()))
         except (duckdb.InvalidInputException, duckdb.ConversionException):
             if not self._regular:
                 raise
             regular, self._regular = self._regular, []
             for path in regular:
                 self._copy(self._sources.source(path))
-            connection.execute(statement(self._select()))
+            return connection.execute(statement(self._select()))
 
     def _copy(self, source: Source) -> None:
         copy = self._directory / f"{len(self._copies)}.jsonl"

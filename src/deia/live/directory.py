@@ -61,6 +61,11 @@ class Directory:
         self._complained: set[str] = set()
         self._looked_at = float("-inf")
 
+    @property
+    def path(self) -> str:
+        """The directory, as it was asked for."""
+        return self._path
+
     def changed(self) -> list[Path]:
         """Return the sessions that something has happened to since the last call, by name; at first, all there are.
 

@@ -88,8 +88,9 @@ class Tail:
 
     @property
     def missing(self) -> list[str]:
-        """The logs that were asked for by name and are not there."""
-        return [session.path for session in self._sessions.values() if session.is_missing]
+        """The logs and directories that were asked for by name and are not there."""
+        logs = [session.path for session in self._sessions.values() if session.is_missing]
+        return logs + [directory.path for directory in self._directories if not system.exists(directory.path)]
 
     @property
     def is_behind(self) -> bool:

@@ -16,14 +16,13 @@ def write_page(path: Path, data: bytes) -> None:
     """Write a page, private to the user as the log is; a reader never sees half of it.
 
     Args:
-        path: Where; its directory is made if it is missing, and a page that is there is replaced.
+        path: Where, in a directory that exists; a page that is there is replaced.
         data: The page.
 
     Raises:
         FileExistsError: There is a file that is no page.
         OSError: It cannot be written; then what was there is there still.
     """
-    system.make_directory(path.parent)
     _refuse_what_is_no_page(path)
     temporary = path.with_name(f".{path.name}.{system.process_id()}.tmp")
     fd = system.open_new(temporary)

@@ -12,6 +12,7 @@ import click
 from deia.cli.output import Output
 from deia.cli.paths import sessions_directory
 from deia.cli.since import moment
+from deia.cli.status import with_path
 from deia.cli.tail.lines import Lines
 from deia.live.follower import Note
 from deia.live.tail import Line, Tail
@@ -136,8 +137,10 @@ class _Stream:
     def note(self, note: Note) -> None:
         """Say what happened to a log, behind the events before it."""
         self._write()
-        self._output.complain(f"{note.path}: {note.text}")
-        if note.kind != "changed":
+        self._output.complain(with_path(note.text, note.path))
+        if note.kind == "no log":
+            self._output.found_state(note.kind)
+        elif note.kind != "changed":
             self._output.found()
 
     def _show(self, line: Line, sessions: Tail) -> None:

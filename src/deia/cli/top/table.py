@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from deia.cli.brief import one_line
 from deia.cli.page import Column
+from deia.cli.status import with_path
 from deia.cli.tail.lines import session_of
 from deia.cli.text import count, duration
 from deia.live.board import Row
@@ -51,7 +52,7 @@ def headline(rows: Sequence[Row], total: int) -> str:
 
 def problems(rows: Sequence[Row]) -> list[str]:
     """Return what is wrong with logs, one line each."""
-    return [f"{row.path}: {row.problem}" for row in rows if row.problem is not None]
+    return [with_path(row.problem, row.path) for row in rows if row.problem is not None]
 
 
 def _has_models(rows: Sequence[Row]) -> bool:
