@@ -10,7 +10,7 @@ from deia.analysis.figures import METRICS, Unit
 from deia.analysis.ranksum import FEWEST_CLUSTERS
 from deia.cli import views
 from deia.cli.output import jsonable
-from deia.cli.page import Column, Page
+from deia.cli.page import Column, Page, numbers
 from deia.cli.text import count, dollars, duration, durations, plural, share, size
 
 _CALLS = {"task": "run", "tool": "call"}
@@ -51,7 +51,7 @@ def show_figures(page: Page, figures: Sequence[FigureChange]) -> None:
     page.heading("Figures")
     known = [figure for figure in figures if figure.before or figure.after]
     page.table(
-        [Column("Figure"), *(Column(name, number=True) for name in ("A", "B", "Change")), Column("Beyond noise")],
+        [Column("Figure", short=True), *numbers(("A", "B", "Change"), leaving=("Change",)), Column("Beyond noise")],
         [
             [
                 METRICS[figure.name].label,
@@ -81,8 +81,13 @@ def show_names(page: Page, title: str, changes: Sequence[Change], limit: int | N
         "Times": [_times(change.ratio) for change in shown],
         "Extra time": [_extra(change) for change in shown],
     }
+    leaves = (4, 4, 3, 3, 1, 2)  # how often and how long, A and B together, before what they come to
     page.table(
-        [Column(title[:-1]), *(Column(name, number=True) for name in columns), Column("Beyond noise")],
+        [
+            Column(title[:-1], short=True),
+            *(Column(name, number=True, leaves=rank) for name, rank in zip(columns, leaves, strict=True)),
+            Column("Beyond noise"),
+        ],
         zip([change.name for change in shown], *columns.values(), map(_verdict, shown), strict=True),
     )
     views.say_more(page, len(changes), limit, title[:-1].lower())

@@ -11,7 +11,7 @@ from deia.analysis.sessions import Kind, SessionFigures
 from deia.analysis.usage import by_tokens, together
 from deia.cli import views
 from deia.cli.output import Output, jsonable
-from deia.cli.page import Column, Page
+from deia.cli.page import Column, Page, numbers
 from deia.cli.paths import all_sessions
 from deia.cli.selection import Selection, look
 from deia.cli.status import with_path
@@ -131,7 +131,8 @@ def _show_spreads(page: Page, many: Many, kind: Kind, heading: str, what: str, n
         "Longest": durations(spread.max_ms for spread in shown),
     }
     page.table(
-        [Column(what), *(Column(name, number=True) for name in columns)], zip(names, *columns.values(), strict=True)
+        [Column(what, short=True), *numbers(columns, leaving=("Median", "Share", "Longest", "95 %", "Errors", number))],
+        zip(names, *columns.values(), strict=True),
     )
     views.say_more(page, len(spreads), limit, what.lower())
 
@@ -139,9 +140,11 @@ def _show_spreads(page: Page, many: Many, kind: Kind, heading: str, what: str, n
 def _show_sessions(page: Page, many: Many, limit: int | None) -> None:
     page.heading("Sessions, the longest first")
     by_time = sorted(many.sessions, key=lambda session: (-session.figures.session_ms, session.path))
-    numbers = ("Time", "Events", "Tasks", "Tool calls", "Errors")
+    columns = numbers(
+        ("Time", "Events", "Tasks", "Tool calls", "Errors"), leaving=("Tool calls", "Tasks", "Events", "Errors", "Time")
+    )
     page.table(
-        [Column("State"), *(Column(name, number=True) for name in numbers), Column("Log")],
+        [Column("State", whole=True), *columns, Column("Log", short=True, least=20)],
         [
             [
                 session.state,

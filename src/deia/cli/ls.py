@@ -73,10 +73,12 @@ _COLUMNS = {
     "Since": Column("Began", whole=True),
     "Agent": Column("Agent"),
     "Session": Column("Session"),
-    "Log": Column("Session"),
-    **{name: Column(name, number=True) for name in _WIDE[4:]},
-    "Tool calls": Column("Calls", number=True),
+    "Log": Column("Session", short=True, least=20),
+    **{name: Column("Calls" if name == "Tool calls" else name, number=True) for name in _WIDE[4:]},
 }
+
+_LEAVING = ("Tasks / h", "Size", "Tokens", "Tool calls", "Tasks", "Cost", "Errors", "Since", "Duration", "State")
+"""What is left out where a terminal is too narrow, the first one first: what a session is called stays."""
 
 _TO_THE_MINUTE = len("2026-11-23 08:00")
 
@@ -151,7 +153,9 @@ def _show(output: Output, found: Sequence[SessionFigures]) -> None:
     models = added(session.models for session in found)
     if not models:
         columns = tuple(name for name in columns if name not in _PAID)
-    page.table([_COLUMNS[name] for name in columns], [[row[name] for name in columns] for row in shown])
+    leaves = {name: len(_LEAVING) - at for at, name in enumerate(_LEAVING)}
+    headings = [replace(_COLUMNS[name], leaves=leaves.get(name, 0)) for name in columns]
+    page.table(headings, [[row[name] for name in columns] for row in shown])
     views.say_more(page, len(found), output.limit, "session")
     for session in found:
         if session.problem is not None:

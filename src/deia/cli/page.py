@@ -47,11 +47,29 @@ class Column:
         name: Its heading.
         number: Whether it holds figures, which are aligned to the right and never broken.
         whole: Whether its words are never broken either.
+        short: Whether its words are names that are shortened where a terminal has no room; else they are folded.
+        least: How narrow words that give way can become; how wide figures are at least.
+        leaves: When the column is left out where a terminal is too narrow: those with the highest number first, all of
+            them at once, then those with 0, from the last one on.
     """
 
     name: str
     number: bool = False
     whole: bool = False
+    short: bool = False
+    least: int | None = None
+    leaves: int = 0
+
+
+def numbers(names: Iterable[str], *, leaving: Sequence[str] = ()) -> list[Column]:
+    """Return columns of figures.
+
+    Args:
+        names: Their headings.
+        leaving: Which are left out where a terminal is too narrow, the first one first.
+    """
+    leaves = {name: len(leaving) - at for at, name in enumerate(leaving)}
+    return [Column(name, number=True, leaves=leaves.get(name, 0)) for name in names]
 
 
 class Page(abc.ABC):
@@ -134,11 +152,10 @@ class PlainPage(Page):
 
 
 class TerminalPage(Page):
-    """For people: tables fit the terminal's width; long names in them are folded, and none is cut."""
+    """For people: tables fit the terminal's width; no figure in them is cut, and what has no room is named below."""
 
     def __init__(self, *, ascii_only: bool = False) -> None:
         # Imported here because a command in a pipe, the usual case in scripts, needs none of it.
-        from rich import box
         from rich.console import Console
 
         # https://no-color.org: any non-empty value. Without colours rich would still write bold and dim.
@@ -153,7 +170,7 @@ class TerminalPage(Page):
             markup=False,
             emoji=False,
         )
-        self._box = box.ASCII2 if ascii_only else box.SIMPLE_HEAD
+        self._ascii_only = ascii_only
         self._empty = True
 
     def gap(self) -> None:
@@ -192,17 +209,17 @@ class TerminalPage(Page):
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
         from rich.padding import Padding
-        from rich.table import Table
-        from rich.text import Text
 
-        table = Table(box=self._box, pad_edge=False, header_style="cyan", show_edge=False, padding=(0, 1))
-        for column in columns:
-            justify: Literal["left", "right"] = "right" if column.number else "left"
-            table.add_column(column.name, justify=justify, no_wrap=column.number or column.whole, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(clean(cell)) for cell in row))
+        from deia.cli.fitting import drawn, fit
+
+        cells = [[clean(cell) for cell in row] for row in rows]
+        indent = len(_INDENT)
+        fitted = fit(columns, cells, self._console.width - indent, ascii_only=self._ascii_only)
         self._empty = False
-        self._console.print(Padding(table, (0, 0, 0, len(_INDENT)), expand=False))
+        table = drawn(columns, cells, fitted, ascii_only=self._ascii_only)
+        self._console.print(Padding(table, (0, 0, 0, indent), expand=False))
+        if fitted.remark is not None:
+            self.line(fitted.remark, "quiet")
 
     def text(self) -> str:
         return self._file.getvalue()

@@ -108,6 +108,7 @@ def show_models(page: Page, profile: SessionProfile, limit: int | None) -> None:
             "Median": durations(model.p50_ms for model in models),
             "95 %": durations(model.p95_ms for model in models),
         },
+        leaving=("Retries", "95 %", "Median", "of it cached", "Wall time", "Errors", "Output", "Calls", "Input"),
     )
 
 
@@ -127,6 +128,7 @@ def show_tools(page: Page, profile: SessionProfile, limit: int | None) -> None:
             "99 %": durations(tool.p99_ms for tool in tools),
             "Longest": durations(tool.max_ms for tool in tools),
         },
+        leaving=("99 %", "Median", "Longest", "Wall time", "95 %", "Errors", "Calls"),
     )
 
 
@@ -147,6 +149,7 @@ def show_tasks(page: Page, profile: SessionProfile, limit: int | None) -> None:
             "95 %": durations(task.p95_ms for task in tasks),
             "Longest": durations(task.max_ms for task in tasks),
         },
+        leaving=("Median", "95 %", "Longest", "Wall time", "of it own", "Open", "Runs", "Failed"),
     )
 
 
@@ -238,6 +241,7 @@ def _show(
     limit: int | None,
     columns: Mapping[str, Sequence[str]],
     texts: Sequence[str] = (),
+    leaving: Sequence[str] = (),
 ) -> None:
     """Show a table of which there is something to show: its first column is text, the others are figures.
 
@@ -249,13 +253,18 @@ def _show(
         limit: How many are shown.
         columns: Title → cells.
         texts: Which columns are texts, if others than the first.
+        leaving: Which are left out where a terminal is too narrow, the first one first.
     """
     if not total:
         return
     page.heading(title)
-    texts = texts or list(columns)[:1]
+    leaves = {name: len(leaving) - at for at, name in enumerate(leaving)}
+    first, *others = columns
     page.table(
-        [Column(name, number=name not in texts) for name in columns],
+        [
+            Column(first, short=True),
+            *(Column(name, number=not texts or name not in texts, leaves=leaves.get(name, 0)) for name in others),
+        ],
         list(zip(*columns.values(), strict=True)),
     )
     if limit is not None and total > limit:

@@ -21,7 +21,7 @@ from deia.cli.checks import (
     target_option,
 )
 from deia.cli.output import Output
-from deia.cli.page import Column
+from deia.cli.page import Column, numbers
 from deia.cli.paths import sessions_directory
 from deia.cli.selection import Selection, readable, selection_options
 from deia.cli.text import plural
@@ -31,6 +31,9 @@ _SHOWN = ("sessions", "session_ms", "tasks", "tasks_per_hour", "tool_ms", "tool_
 """Figures that are shown where none is asked for."""
 _PAID = ("input_tokens", "output_tokens", "cost_usd")
 """Likewise, if any period has them."""
+
+_LEAVING = ("sessions", "tasks_per_hour", "output_tokens", "tool_ms", "input_tokens", "tool_error_share", "tasks")
+"""Of all these, what is left out where a terminal is too narrow, the first one first."""
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ASCII_BARS = "_.:-=+*#"
@@ -136,7 +139,10 @@ def _show(output: Output, found: Trend, asked: Sequence[Measure], by: str, *, hi
     if len(shown) < len(points):
         page.line(f"… {plural(len(points) - len(shown), f'earlier {by}')}; --json has them all", "quiet")
     page.table(
-        [Column(by.capitalize()), *(Column(label, number=True) for label in labels)],
+        [
+            Column(by.capitalize(), short=True, least=20),
+            *numbers(labels, leaving=[METRICS[name].label for name in hidden and _LEAVING]),
+        ],
         [
             [
                 os.path.basename(point.label).removesuffix(".jsonl") if by == "session" else point.label,

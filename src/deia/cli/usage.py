@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from deia.analysis.compare import ModelChange
 from deia.analysis.usage import ModelUsage
 from deia.cli import views
-from deia.cli.page import Column, Page
+from deia.cli.page import Column, Page, numbers
 from deia.cli.text import count, dollars, plural, share
 
 _PAID: dict[str, Callable[[ModelUsage], str]] = {
@@ -16,6 +16,9 @@ _PAID: dict[str, Callable[[ModelUsage], str]] = {
     "Output": lambda usage: count(usage.output_tokens),
     "Cost": lambda usage: cost_text(usage.cost_usd),
 }
+
+_CHANGES_LEAVE = {"Calls": 3, "Output": 2, "Input": 1}
+"""What is left out where a terminal is too narrow for A and B of all: the highest number first."""
 
 
 def cost_text(cost_usd: float | None) -> str:
@@ -40,7 +43,7 @@ def show_usage(page: Page, models: Mapping[str, ModelUsage], limit: int | None) 
     cached = [share(usage.cache_read_tokens, usage.input_tokens) for usage in shown]
     columns = {**columns, "Input from cache": cached}
     page.table(
-        [Column("Model"), *(Column(label, number=True) for label in columns)],
+        [Column("Model", short=True), *numbers(columns, leaving=("Input from cache", "Calls", "Output", "Input"))],
         zip(names, *columns.values(), strict=True),
     )
     views.say_more(page, len(models), limit, "model")
@@ -51,14 +54,13 @@ def show_model_changes(page: Page, changes: Sequence[ModelChange], limit: int | 
     if len(changes) < 2:
         return
     page.heading("Models")
-    columns: dict[str, list[str]] = {}
-    for number, (label, text) in enumerate(_PAID.items()):
-        columns[f"{label} A"] = [_text(change.before, text) for change in changes[:limit]]
-        columns["B" + " " * number] = [_text(change.after, text) for change in changes[:limit]]  # each another key
-    page.table(
-        [Column("Model"), *(Column(label, number=True) for label in columns)],
-        zip([change.name for change in changes[:limit]], *columns.values(), strict=True),
-    )
+    shown = changes[:limit]
+    columns, cells = [Column("Model", short=True)], [[change.name for change in shown]]
+    for label, text in _PAID.items():
+        leaves = _CHANGES_LEAVE.get(label, 0)
+        columns += [Column(f"{label} A", number=True, leaves=leaves), Column("B", number=True, leaves=leaves)]
+        cells += [[_text(change.before, text) for change in shown], [_text(change.after, text) for change in shown]]
+    page.table(columns, zip(*cells, strict=True))
     views.say_more(page, len(changes), limit, "model")
 
 

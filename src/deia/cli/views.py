@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deia.analysis import SessionAnalysis
-from deia.cli.page import Column, Page
+from deia.cli.page import Column, Page, numbers
 from deia.cli.text import count, duration, durations, moment, plural, rate, share
 from deia.events import SessionSummary
 from deia.journal.damage import Damage
@@ -65,7 +65,7 @@ def show_tasks(page: Page, analysis: SessionAnalysis, limit: int | None) -> None
         return
     shown = by_time[:limit]
     page.table(
-        [Column("Task"), Column("Runs", number=True), Column("Time", number=True), Column("Share", number=True)],
+        [Column("Task", short=True), *numbers(("Runs", "Time", "Share"), leaving=("Runs", "Share"))],
         [
             [name, count(analysis.task_counts[name]), time, share(spent, analysis.session_time_ms)]
             for (name, spent), time in zip(shown, durations(spent for _, spent in shown), strict=True)
@@ -95,7 +95,7 @@ def show_tools(page: Page, analysis: SessionAnalysis, limit: int | None) -> None
         "Longest": durations(tool.max_ms for tool in tools),
     }
     page.table(
-        [Column("Tool"), *(Column(name, number=True) for name in columns)],
+        [Column("Tool", short=True), *numbers(columns, leaving=("Median", "Longest", "95 %", "Errors", "Calls"))],
         zip(names, *columns.values(), strict=True),
     )
     say_more(page, len(analysis.tools), limit, "tool")
@@ -108,7 +108,7 @@ def show_open_tasks(page: Page, analysis: SessionAnalysis, limit: int | None) ->
     tasks = analysis.open_tasks[:limit]
     page.heading("Open tasks")
     page.table(
-        [Column("Task"), Column("Started"), Column("So far", number=True)],
+        [Column("Task", short=True), Column("Started", whole=True, leaves=1), Column("So far", number=True)],
         [
             [task.name, moment(task.start_time), time]
             for task, time in zip(tasks, durations(task.elapsed_ms for task in tasks), strict=True)

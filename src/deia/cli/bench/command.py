@@ -9,7 +9,7 @@ import click
 
 from deia.cli.bench.run import Bench, BenchFailedError, Row, run_bench
 from deia.cli.output import Output
-from deia.cli.page import Column, Page
+from deia.cli.page import Column, Page, numbers
 from deia.cli.text import count, plural
 
 _FIGURES = {
@@ -86,7 +86,7 @@ def _show(page: Page, done: Bench) -> None:
     page.heading("What a log call costs here, beside one write for each event")
     names = ("Deia µs", "write-through µs", "ratio", "from", "to")
     page.table(
-        [Column("Call"), *(Column(name, number=True) for name in names)],
+        [Column("Call"), *numbers(names, leaving=("to", "from"))],
         [
             [name, f"{rows[figure].deia / 1e3:,.2f}", f"{rows[figure].write_through / 1e3:,.2f}", *_ratio(rows[figure])]
             for figure, name in _FIGURES.items()

@@ -6,14 +6,16 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from rich import box
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from deia import system
+from deia.cli.fitting import drawn, fit
+from deia.cli.page import Column
 from deia.cli.text import clean
 from deia.cli.top import table
 from deia.live.board import Row
@@ -31,11 +33,6 @@ _STYLES: dict[Activity, str] = {
 _LINES_AROUND = 5
 """Lines that are not rows of the table: what there is, two of the table's head, an empty one, and the keys."""
 
-
-_WIDE = 110
-_LEFT_OUT = frozenset({"Ago", "/s", "Tools", "Tokens"})
-"""What a terminal with fewer columns than that does not show, so that there is room for names."""
-
 _TIMES = frozenset({"For", "Ago"})
 """What changes though nothing has happened, in each row at another moment."""
 
@@ -48,11 +45,12 @@ class Screen:
         self._console = Console(
             file=sys.__stdout__, color_system=None if plain else "auto", highlight=False, markup=False, emoji=False
         )
-        self._box = box.ASCII2 if ascii_only else box.SIMPLE_HEAD
+        self._ascii_only = ascii_only
         self._live = Live(
             console=self._console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
         )
         self._shown: object = None
+        self._widest: dict[str, int] = {}
 
     @property
     def rows(self) -> int:
@@ -75,22 +73,28 @@ class Screen:
         if shown == self._shown:
             return
         self._shown = shown
-        is_narrow = self._console.width < _WIDE
-        kept = [at for at, column in enumerate(columns) if not (is_narrow and column.name in _LEFT_OUT)]
-        made = Table(box=self._box, pad_edge=False, header_style="cyan", show_edge=False, padding=(0, 1, 0, 0))
-        for column in (columns[at] for at in kept):
-            keeps_width = column.number or column.name == "State"  # names give way
-            made.add_column(column.name, justify="right" if column.number else "left", no_wrap=keeps_width)
-        for row, cells in zip(rows, made_cells, strict=True):
+        made_cells = [[clean(cell) for cell in cells] for cells in made_cells]
+        columns = [self._steady(column, [cells[at] for cells in made_cells]) for at, column in enumerate(columns)]
+        fitted = fit(columns, made_cells, self._console.width, ascii_only=self._ascii_only)
+
+        def style(number: int, at: int) -> str:
+            row = rows[number]
             styles = {"Session": "bold", "State": _STYLES[row.state], "Errors": "bold red" if row.errors else "dim"}
-            made.add_row(
-                *(
-                    Text(clean(cells[at]), styles.get(columns[at].name, ""), no_wrap=True, overflow="ellipsis")
-                    for at in kept
-                )
-            )
+            return styles.get(columns[at].name, "")
+
+        made = drawn(columns, made_cells, fitted, ascii_only=self._ascii_only, style=style)
         said = [Text(clean(problem), "bold red", no_wrap=True, overflow="ellipsis") for problem in problems]
-        self._live.update(Group(Text(head, "bold"), made, *said, Text("q ends", "dim")), refresh=True)
+        foot = "q ends" if fitted.remark is None else f"q ends. {fitted.remark}"
+        keys = Text(foot, "dim", no_wrap=True, overflow="ellipsis")
+        self._live.update(Group(Text(head, "bold"), made, *said, keys), refresh=True)
+
+    def _steady(self, column: Column, cells: Sequence[str]) -> Column:
+        """Let a column keep the width that its figures once had, or others would come and go each second."""
+        if not column.number:
+            return column
+        width = max([self._widest.get(column.name, 0), *map(cell_len, cells)])
+        self._widest[column.name] = width
+        return replace(column, least=width)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait so long; return early, and say so, where q was pressed or the keyboard is gone."""

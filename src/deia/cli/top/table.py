@@ -12,18 +12,19 @@ from deia.cli.text import count, duration
 from deia.live.board import Row
 
 COLUMNS = (
-    Column("Session"),
-    Column("State"),
-    Column("Task"),
-    Column("For", number=True),
-    Column("Last"),
-    Column("Ago", number=True),
-    Column("Events", number=True),
-    Column("/s", number=True),
-    Column("Tools", number=True),
-    Column("Errors", number=True),
+    Column("Session", short=True),
+    Column("State", whole=True),
+    Column("Task", short=True, least=12, leaves=1),
+    Column("For", number=True, leaves=3),
+    Column("Last", short=True, least=12, leaves=4),
+    Column("Ago", number=True, leaves=8),
+    Column("Events", number=True, leaves=6),
+    Column("/s", number=True, leaves=10),
+    Column("Tools", number=True, leaves=9),
+    Column("Errors", number=True, leaves=2),
 )
-MODEL_COLUMNS = (Column("Tokens", number=True), Column("Cost", number=True))
+"""What is left out first where a terminal is too narrow is what changes the most and says the least."""
+MODEL_COLUMNS = (Column("Tokens", number=True, leaves=7), Column("Cost", number=True, leaves=5))
 
 _NAME = 40
 """How much of a name is shown: of two sessions side by side one sees more than of one whole name."""
