@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from deia.analysis.profile import (
@@ -16,6 +17,7 @@ from deia.analysis.profile import (
 from deia.analysis.session import SessionAnalysis
 from deia.analysis.usage import ModelUsage, together
 
+_PROFILED = frozenset(field.name for field in dataclasses.fields(SessionProfile))
 _NO_VELOCITY = dict.fromkeys(
     ("tasks_per_hour", "files_read_per_hour", "files_written_per_hour", "tool_calls_per_hour"), 0.0
 )
@@ -57,7 +59,7 @@ def profile(span_ms: int = 100_000, *, wall: dict[str, int] | None = None, **fur
     shares = dict.fromkeys(names, 0) | (wall or {})
     shares["idle_ms"] += span_ms - sum(shares.values())
     analysis = SessionAnalysis({}, [], _NO_VELOCITY, {}, first_time=0.0, last_time=span_ms / 1000)
-    for name in [name for name in further if hasattr(analysis, name) and name not in ("tools", "models")]:
+    for name in [name for name in further if hasattr(analysis, name) and name not in _PROFILED]:
         setattr(analysis, name, further.pop(name))
     fields: dict[str, Any] = {
         "analysis": analysis,
