@@ -23,10 +23,10 @@ class BatchSpans(Peer):
     queue_size: int | None = None
 
     def __init__(self, directory: Path) -> None:
-        from opentelemetry import trace
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+        from opentelemetry.trace import set_span_in_context
 
         self.path = directory / "spans.jsonl"
         self.file = self.path.open("w", encoding="utf-8")
@@ -34,7 +34,7 @@ class BatchSpans(Peer):
         self.provider = TracerProvider(resource=Resource({"agent_id": AGENT_ID, "session_id": SESSION_ID}))
         self.provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=self.queue_size))
         self.tracer = self.provider.get_tracer("benchmarks")
-        self._in_context = trace.set_span_in_context
+        self._in_context = set_span_in_context
 
     def log_tool_call(self, tool_name: str, params: Params, duration_ms: int) -> None:
         """Start a span and end it; what a span says of parameters are flat attributes."""
