@@ -36,7 +36,7 @@ BYTES_PER_WORKER = 16 * 1024 * 1024
 
 def import_lane() -> None:
     """Import what reads ahead, which is worth it where many logs are read, however short each of them is."""
-    import deia.analysis.plain_lane  # noqa: F401
+    import deia.analysis.plain_lane  # noqa: F401  # that it is there is all that is wanted
 
 
 def fitting_workers(size: int) -> int:

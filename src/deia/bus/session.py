@@ -276,8 +276,12 @@ class Session:
         if self.parked and self.bell is not None:
             self.bell.ring()
         if not is_exiting() and not self._is_relieving:
-            self._is_relieving = True
-            self.submit(self._relieve)
+            try:
+                self._is_relieving = True
+                self.submit(self._relieve)
+            except BaseException:  # an interruption: the next one is to try again
+                self._is_relieving = False
+                raise
 
     @cached_property
     def handlers(self) -> Handlers:
