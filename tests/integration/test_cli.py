@@ -504,11 +504,10 @@ def test_recover_json_says_of_each_log_what_was_done(cli: Run, log: Path, damage
 
 
 def test_every_command_but_completion_has_json() -> None:
-    for name, command in commands.commands.items():
-        parts = command.commands.values() if isinstance(command, click.Group) else [command]
-        for part in parts:
-            has_json = any("--json" in option.opts for option in part.params)
-            assert has_json is (name != "completion"), name
+    for name, command in EVERY_COMMAND.items():
+        if not isinstance(command, click.Group):
+            has_json = any("--json" in option.opts for option in command.params)
+            assert has_json is (name != f"{PROGRAM} completion"), name
 
 
 def test_recover_names_no_process_where_it_cannot_be_told(cli: Run, log: Path) -> None:
@@ -564,14 +563,14 @@ def test_command_alone_shows_the_help_and_exits_2(cli: Run) -> None:
     code, out, err = cli()
     assert (code, err) == (2, "")
     assert "Usage: deia" in out
-    assert all(name in out for name in commands.commands)
+    assert all(name in out for name in commands.list_commands(click.Context(commands)))
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_exits_0(cli: Run, option: str) -> None:
     """For the program and for each command."""
     assert cli(option).code == 0
-    for name in commands.commands:
+    for name in commands.list_commands(click.Context(commands)):
         code, out, err = cli(name, option)
         assert (code, err) == (0, "")
         assert out.startswith(f"Usage: deia {name} ")
@@ -684,7 +683,7 @@ def test_missing_extra_is_one_line_that_says_what_to_install(tmp_path: Path, ext
 def test_other_missing_module_is_a_bug_and_not_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """It keeps its traceback."""
     monkeypatch.delitem(sys.modules, "deia.cli.app")
-    monkeypatch.setitem(sys.modules, "deia.cli.analyze", None)
+    monkeypatch.setitem(sys.modules, "deia.cli.output", None)
     with pytest.raises(ModuleNotFoundError):
         main()
 
@@ -791,8 +790,11 @@ def commands_in(name: str, command: click.Command) -> Iterator[tuple[str, click.
     """Yield a command and those below it, in the order of their names."""
     yield name, command
     if isinstance(command, click.Group):
-        for below in sorted(command.commands):
-            yield from commands_in(f"{name} {below}", command.commands[below])
+        context = click.Context(command)
+        for below in sorted(command.list_commands(context)):
+            found = command.get_command(context, below)
+            assert found is not None
+            yield from commands_in(f"{name} {below}", found)
 
 
 EVERY_COMMAND = dict(commands_in(PROGRAM, commands))
@@ -826,7 +828,7 @@ def test_every_command_is_in_the_reference() -> None:
 
 def test_signal_of_the_demo_is_the_one_it_names() -> None:
     """Help and output speak of SIGKILL."""
-    assert "SIGKILL" in (commands.commands["demo"].help or "")
+    assert "SIGKILL" in (EVERY_COMMAND[f"{PROGRAM} demo"].help or "")
     assert signal.SIGKILL
 
 

@@ -5,36 +5,56 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from deia import __version__
-from deia.cli.analyze import analyze
-from deia.cli.bench.command import bench
-from deia.cli.check import check
-from deia.cli.compare import compare_command
-from deia.cli.completion import answer, completion
-from deia.cli.demo.command import demo
-from deia.cli.export import export
-from deia.cli.import_ import import_
-from deia.cli.ls import ls
+from deia.cli.completion import answer
 from deia.cli.output import CannotWriteError, Output
-from deia.cli.profile import profile
-from deia.cli.prune import prune_command
-from deia.cli.query import query
-from deia.cli.recover import recover
-from deia.cli.report import report
-from deia.cli.serve import serve
 from deia.cli.status import INTERRUPTED, WRONG_USAGE
-from deia.cli.summary import summary
-from deia.cli.tail.command import tail
-from deia.cli.top.command import top
-from deia.cli.trend import trend_command
 
 PROGRAM = "deia"
 
+_COMMANDS = {
+    "analyze": "deia.cli.analyze:analyze",
+    "bench": "deia.cli.bench.command:bench",
+    "check": "deia.cli.check:check",
+    "compare": "deia.cli.compare:compare_command",
+    "completion": "deia.cli.completion:completion",
+    "demo": "deia.cli.demo.command:demo",
+    "export": "deia.cli.export:export",
+    "import": "deia.cli.import_:import_",
+    "ls": "deia.cli.ls:ls",
+    "profile": "deia.cli.profile:profile",
+    "prune": "deia.cli.prune:prune_command",
+    "query": "deia.cli.query:query",
+    "recover": "deia.cli.recover:recover",
+    "report": "deia.cli.report:report",
+    "serve": "deia.cli.serve:serve",
+    "summary": "deia.cli.summary:summary",
+    "tail": "deia.cli.tail.command:tail",
+    "top": "deia.cli.top.command:top",
+    "trend": "deia.cli.trend:trend_command",
+}
+"""Name → module and name in it. A call needs one of them, and to import them all takes longer than most of them do."""
 
-@click.group(invoke_without_command=True, subcommand_metavar="COMMAND [ARGUMENTS]...")
+
+class _Commands(click.Group):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=_Commands, invoke_without_command=True, subcommand_metavar="COMMAND [ARGUMENTS]...")
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s", help="Show the version and exit.")
 @click.help_option("-h", "--help", help="Show this help and exit.")
 @click.pass_context
@@ -47,13 +67,6 @@ def commands(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
         context.exit(WRONG_USAGE)  # as a missing command is
-
-
-for _command in (
-    *(analyze, profile, report, serve, summary, ls, compare_command, trend_command, tail, top),
-    *(query, export, import_, check, recover, prune_command, demo, bench, completion),
-):
-    commands.add_command(_command)
 
 
 def run(arguments: Sequence[str]) -> int:
