@@ -231,7 +231,7 @@ def test_command_begins_without_importing_the_others() -> None:
     """Together they import the whole package, which would be most of the time that `deia --version` takes."""
     loaded = modules_after("from deia.cli.app import run\nrun(['summary', '/no/such/file'])")
     assert "deia.cli.summary" in loaded
-    assert not loaded & {"deia.cli.analyze", "deia.cli.demo", "deia.export", "deia.importing", "deia.report", "deia.serve"}
+    assert not loaded & {"deia.cli.analyze", "deia.export", "deia.importing", "deia.report", "deia.serve"}
 
 
 def test_who_only_records_imports_nothing_that_reads() -> None:
