@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from deia import (
     SessionLogger,
     read_events,
 )
+from deia.conversation.page import Page
+from deia.conversation.view import View
 from deia.errors import HandlerTimeoutError, LoggerClosedError, SessionLockedError
 from support.conversations import body_of, outline, parts_of
 from support.lines import lines_of
@@ -173,6 +176,30 @@ def test_file_is_complete_when_the_logger_is_closed(tmp_path: Path) -> None:
     assert parts_of(file_of(tmp_path))[0]["status"] == "complete"
     conversation.close()
     conversation.close()
+
+
+def test_flush_after_the_logger_was_closed_waits_for_the_complete_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a session is the last that was recorded of it."""
+    may_complete = threading.Event()
+    complete = Page.complete
+
+    def held_up(page: Page, view: View) -> None:
+        may_complete.wait()
+        complete(page, view)
+
+    monkeypatch.setattr(Page, "complete", held_up)
+    log = SessionLogger("agent", "s", output_dir=tmp_path)
+    conversation = ConversationLogger.of(log)
+    log.log_message("user", "hello")
+    conversation.flush()
+    log.close()
+    with pytest.raises(HandlerTimeoutError):
+        conversation.flush(timeout_s=0)
+    may_complete.set()
+    conversation.flush()
+    assert parts_of(file_of(tmp_path))[0]["status"] == "complete"
 
 
 def test_program_that_ends_without_close_leaves_a_complete_file(tmp_path: Path) -> None:

@@ -90,7 +90,12 @@ class Keeper:
         return self._finished or not seq or (subscription is not None and subscription.has_dealt_with(seq))
 
     def wait_shown(self, timeout_s: float) -> bool:
-        """Wait until everything that is recorded by now is in the file, or for so long, or until that fails."""
+        """Wait until everything that is recorded by now is in the file, or for so long, or until that fails.
+
+        The end of a session that is closed belongs to it.
+        """
+        if self.session.state == "closed":
+            return self.wait_finished(timeout_s)
         seq = self.session.producer.seq
         self.session.feed.progress.wait_until(lambda: self.error is not None or self.has_shown(seq), timeout_s)
         return self.error is None and self.has_shown(seq)
@@ -147,11 +152,11 @@ class Keeper:
                 except LoggerClosedError:
                     self._stopping = True
                 except (OSError, JournalError) as error:
-                    ended = self._stopping or self.session.state == "closed"
+                    ended = self._has_ended()
                     self._failed(error)
                     if ended:
                         break
-                    self.session.feed.progress.wait_until(lambda: self._stopping, pause_s)
+                    self.session.feed.progress.wait_until(self._has_ended, pause_s)
                     pause_s = min(2 * pause_s, _LAST_RETRY_S)
                 else:
                     break
@@ -163,6 +168,9 @@ class Keeper:
         finally:
             self._finished = True
             self.session.feed.progress.announce()
+
+    def _has_ended(self) -> bool:
+        return self._stopping or self.session.state == "closed"
 
     def _follow(self) -> None:
         """Write what comes, from the session's beginning on, until it is over or we are stopped."""
