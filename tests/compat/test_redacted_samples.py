@@ -15,6 +15,8 @@ from deia.redaction.redactor import Redactor
 from support import planted
 from support.lines import lines_of
 
+pytestmark = pytest.mark.once  # what is redacted is the same on each Python
+
 SAMPLES = Path(__file__).parent / "samples"
 TRANSCRIPTS = sorted(
     path

@@ -167,6 +167,7 @@ def test_reader_of_an_export_may_stop_early(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("write", [chrome, speedscope, otlp, csv_table])
 def test_export_holds_no_session_in_memory(tmp_path: Path, write: Callable[..., Iterator[bytes]]) -> None:
     """A session of many times the length takes no more."""

@@ -51,6 +51,7 @@ def test_map_of_imports_names_every_module() -> None:
     assert {part_of(module) for module in MODULES if module not in TOP} == set(ROW_OF)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("module", [module for module in MODULES if module not in TOP])
 def test_imports_go_one_way(module: str) -> None:
     """A module imports only its own package and the rows above its own: never a neighbour, never downstream."""
@@ -170,6 +171,7 @@ def exceptions_for(module: str, what: str) -> list[tuple[str, object]]:
     ]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("module", [module for module in MODULES if module != "deia.system"])
 def test_only_the_system_module_touches_files_and_clocks(module: str) -> None:
     """Everything else goes through `deia.system`, so that a test can put a world behind it that fails."""
@@ -177,6 +179,7 @@ def test_only_the_system_module_touches_files_and_clocks(module: str) -> None:
     assert not found, f"{module} does by itself what belongs into deia.system: {found}"
 
 
+@pytest.mark.once
 def test_exceptions_from_the_rule_are_in_use() -> None:
     """An exception that no module needs any more is taken off the list."""
     used = {

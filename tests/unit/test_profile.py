@@ -581,6 +581,7 @@ def test_call_that_reaches_back_into_what_was_summed_up_is_said(
     assert sum(dataclasses.astuple(profile.wall)) == profile.span_ms == 9000
 
 
+@pytest.mark.once
 def test_memory_does_not_grow_with_the_log(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call, path, response and error is another one; past the bounds, four times as many take no more."""
     for module, name in (

@@ -9,6 +9,8 @@ import pytest
 
 from deia.analysis.ranksum import holm, rank_sum, ratio, student
 
+pytestmark = pytest.mark.once  # numbers alone
+
 
 def values(generator: random.Random, number: int, *, median: float = 100.0, spread: float = 0.5) -> Counter[int]:
     return Counter(round(median * generator.lognormvariate(0, spread)) for _ in range(number))

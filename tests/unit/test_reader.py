@@ -387,6 +387,7 @@ def test_nuls_at_the_end_are_a_torn_end(journal: Path) -> None:
     )
 
 
+@pytest.mark.once
 def test_endless_nuls_take_no_memory(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hole of any size is counted, not kept."""
     monkeypatch.setattr(source_module, "CHUNK_BYTES", 64 * 1024)
@@ -429,6 +430,7 @@ def test_very_long_line_is_put_together_once(journal: Path, lines: Lines) -> Non
     assert sizes == [0, len(text), 0]
 
 
+@pytest.mark.once
 def test_memory_does_not_grow_with_the_file(journal: Path, lines: Lines) -> None:
     """Reading is streaming: ten thousand lines take no more memory than one chunk does."""
     journal.write_bytes(b"".join(lines.tool() for _ in range(20_000)))

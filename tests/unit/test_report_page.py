@@ -259,6 +259,7 @@ def test_what_is_no_markup_is_escaped_wherever_it_is_put() -> None:
 # What it weighs
 
 
+@pytest.mark.once
 def test_page_is_within_its_bounds_whatever_the_names_hold(journal: Path) -> None:
     """Ten thousand events with long names that are longer still when they are escaped: texts are cut, then items go."""
     lines = Lines()
