@@ -93,7 +93,7 @@ def test_process_killed_where_no_boot_id_can_be_had_loses_nothing_either(
     monkeypatch.setattr(system, "boot_id", lambda: bytes(16))
     recording, examine = examiner(scene)
     found = list(deaths(recording.operations))
-    losses.add("killed-at-any-operation", examine.examine_all(found[:: amount(reduced=5, full=1)]))
+    losses.add("killed-at-any-operation", examine.examine_all(found[:: amount(reduced=7, full=1)]))
 
 
 @without_repetition
@@ -102,7 +102,7 @@ def test_power_lost_at_any_operation_keeps_everything_up_to_the_last_sync(
 ) -> None:
     """Whatever of the rest reached the disk, in whatever order, as whole pages, sectors, parts of one, or NULs."""
     recording, examine = examiner(scene)
-    seeds = [f"{SEED}{number}" for number in range(amount(reduced=3, full=60))]
+    seeds = [f"{SEED}{number}" for number in range(amount(reduced=2, full=60))]
     tally = examine.examine_all(power_losses(recording.operations, seeds))
     losses.add(f"power-lost-{policy_of(scene)}", tally)
 
