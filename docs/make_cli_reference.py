@@ -34,6 +34,10 @@ number that is none (infinite) is `null`.
 A reader that stops early (`deia analyze a.jsonl | head`) is no error. With several files, each is dealt with whatever
 happened to the others, and the highest code counts.
 
+Where there is no session, as in an empty directory, a command that shows what there is says "No session there.", and
+exits with 0. An export or a comparison cannot be made of nothing: `deia export` and `deia compare` say so, write
+nothing, and exit with 2.
+
 `deia completion` has bash, zsh and fish complete commands, options and file names.
 """
 

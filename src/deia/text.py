@@ -49,9 +49,11 @@ def duration(milliseconds: float) -> str:
 
 
 def durations(milliseconds: Iterable[float]) -> list[str]:
-    """Return the durations of a column, all in one unit, so that the longest number is the longest time.
+    """Return the durations of a column in one unit, so that the longest number is the longest time.
 
     That is milliseconds, seconds to the millisecond, or from ten minutes on hours, minutes and seconds: `1:02:03.4`.
+    Of less than ten seconds that would leave two digits or fewer, so beside hours these keep a unit of their own, and
+    are still the shortest texts: `1.23 s`, `120 ms`.
     """
     values = list(milliseconds)
     longest = max(filter(math.isfinite, values), default=0)
@@ -64,6 +66,8 @@ def _in_unit(milliseconds: float, longest: float) -> str:
     if longest < 600_000:
         return f"{milliseconds / 1000:.3f} s"
     tenths = round(milliseconds / 100)
+    if tenths < 100:
+        return duration(milliseconds)
     return f"{count(tenths // 36_000)}:{tenths // 600 % 60:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
@@ -80,10 +84,10 @@ def size(number: int) -> str:
 
 
 def dollars(amount: float) -> str:
-    """Return US dollars, of less than one the ten-thousandths as well: `$12.30`, `$0.0123`."""
+    """Return US dollars, of less than one the ten-thousandths as well: `$12.30`, `$0.0123`, and for nothing `$0.00`."""
     if not math.isfinite(amount):
         return "-"
-    return f"${amount:,.2f}" if abs(amount) >= 1 else f"${amount:.4f}"
+    return f"${amount:,.2f}" if abs(amount) >= 1 or not amount else f"${amount:.4f}"
 
 
 def share(part: float, whole: float) -> str:

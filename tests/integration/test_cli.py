@@ -113,6 +113,26 @@ def test_analyze_shows_where_the_time_went(cli: Run, log: Path) -> None:
     assert re.search(r"^Files read +1 ", out, re.MULTILINE)
 
 
+def test_analyze_shows_what_models_took_and_what_went_wrong(cli: Run, journal: Path) -> None:
+    """In short, and by model, though there is one only; the same in JSON."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.llm("large", 900, at=1, input_tokens=1000, cache_read_tokens=250, output_tokens=20, cost_usd=0.0125)
+        + lines.llm("large", at=2, input_tokens=3000, output_tokens=30, cost_usd=0.03, error="overloaded")
+        + lines.tool("pytest", at=3, error="2 failed")
+    )
+    out = cli("analyze", journal).out
+    assert re.search(r"^Models +2 calls: 4,000 tokens in, 50 out, \$0\.0425$", out, re.MULTILINE)
+    assert re.search(r"^Errors +2$", out, re.MULTILINE)
+    assert out.endswith(
+        "\nModels\n"
+        "Model    Calls  Input  Output     Cost  Input from cache\n"
+        "p/large      2  4,000      50  $0.0425             6.2 %\n"
+    )
+    (found,) = json.loads(cli("analyze", journal, "--json").out)
+    assert (found["models"]["p/large"]["input_tokens"], found["errors"]) == (4000, 2)
+
+
 def test_analyze_reads_the_original_format(cli: Run, tmp_path: Path) -> None:
     """As in the sample of the original module."""
     path = tmp_path / "old.jsonl"
@@ -155,6 +175,21 @@ def test_torn_end_is_shown_and_is_fine(cli: Run, log: Path) -> None:
     code, out, _ = cli("analyze", log)
     assert code == 0
     assert "a torn end: 15 bytes" in out
+    assert re.search(r"^1 torn end$", out, re.MULTILINE) and "problem" not in out
+
+
+@pytest.mark.parametrize("lines", [1, 150])
+def test_problems_are_the_same_number_whoever_counts_them(cli: Run, journal: Path, lines: int) -> None:
+    """A torn end is told of beside them, and is none of them; so it is where more than are listed come before it."""
+    journal.write_bytes(Lines().tool() + b"#\n" * lines + b'{"type":"To')
+    problems = "1 problem" if lines == 1 else "150 problems"
+    for command in ("analyze", "check", "summary", "profile"):
+        shown = cli(command, journal).out
+        assert f"\n{problems} with the file, and 1 torn end\n" in shown
+        assert re.search(r"a torn end: 11 bytes", shown)
+    assert f"{problems} with the file: what could not be read is in no figure" in cli("profile", journal).out
+    said = f"{problems} with the file, the first in line 2" if lines > 1 else "a problem with the file in line 2"
+    assert said in cli("export", "--to", "csv", journal).err
 
 
 def test_list_of_problems_is_bounded_and_says_so(cli: Run, journal: Path) -> None:
@@ -400,7 +435,7 @@ def test_session_that_vanishes_during_the_check_is_a_finding(
 
 def test_check_of_an_empty_directory_is_fine(cli: Run, tmp_path: Path) -> None:
     """There is nothing to find."""
-    assert cli("check", tmp_path) == (0, "No session log there.\n", "")
+    assert cli("check", tmp_path) == (0, "No session there.\n", "")
 
 
 @pytest.mark.parametrize("command", ["check", "recover"])
@@ -533,7 +568,7 @@ def test_recover_refuses_what_is_no_log(cli: Run, tmp_path: Path) -> None:
 
 def test_recover_of_an_empty_directory_says_so(cli: Run, tmp_path: Path) -> None:
     """It is fine."""
-    assert cli("recover", tmp_path) == (0, "No session log there.\n", "")
+    assert cli("recover", tmp_path) == (0, "No session there.\n", "")
 
 
 # Wrong usage, interruption, pipes, missing extra

@@ -11,7 +11,7 @@ import pytest
 from deia import analyze_session
 from support.command_line import Run, runner
 from support.fleets import write_session
-from support.journals import Lines
+from support.journals import Lines, journal_path
 
 
 @pytest.fixture
@@ -40,6 +40,24 @@ def test_figures_of_all_sessions_are_added_up_and_each_is_listed(cli: Run, fleet
     assert re.search(r"^pytest +3 +1 +600 ms +83\.3 % +\d+ ms +\d+ ms +300 ms$", out, re.MULTILINE)
     listed = [line for line in out.splitlines() if line.startswith("finished")]
     assert len(listed) == 3 and all(".jsonl" in line for line in listed)
+
+
+def test_shares_say_what_they_are_of(cli: Run, fleet: Path) -> None:
+    """Of a session its time; of many, which may have run side by side, what all their tasks or tools took together."""
+    one, all_ = cli("analyze", fleet / "agent_one.jsonl").out, cli("analyze", fleet).out
+    assert re.search(r"^Task +Runs +Time +Of session$", one, re.MULTILINE)
+    assert re.search(r"^Task +Runs +Total +Of all tasks ", all_, re.MULTILINE)
+    assert re.search(r"^Tool +Calls +Errors +Total +Of all tools ", all_, re.MULTILINE)
+
+
+def test_name_of_any_length_makes_no_line_of_a_table_as_long(cli: Run, tmp_path: Path) -> None:
+    """In a pipe neither; whoever wants all of it asks for JSON."""
+    write_session(tmp_path, "long", tools={"x" * 1_000_000: [5]}, tasks=1)
+    log = journal_path(tmp_path, "agent", "long")
+    for command in (["analyze", tmp_path], ["analyze", log], ["profile", log], ["compare", log, log]):
+        code, out, _ = cli(*command)
+        assert code == 0 and max(map(len, out.splitlines())) < 1000
+    assert "x" * 1_000_000 in cli("analyze", tmp_path, "--json").out
 
 
 def test_json_has_the_figures_of_each_session_as_its_own_analysis(cli: Run, fleet: Path) -> None:
@@ -99,4 +117,4 @@ def test_empty_directory_is_told(cli: Run, tmp_path: Path) -> None:
     """And is no error."""
     code, out, err = cli("analyze", tmp_path)
     assert (code, err) == (0, "")
-    assert "No session log there." in out
+    assert "No session there." in out

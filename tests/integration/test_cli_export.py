@@ -127,6 +127,19 @@ def test_export_json_says_what_was_written_where(
     assert refused.code == 2 and "No such file" in refused.json["error"]
 
 
+@pytest.mark.parametrize("format_", ["chrome", "otlp", "csv", pytest.param("parquet", marks=needs_duckdb)])
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_export_of_no_session_writes_nothing_and_says_so(
+    cli: Run, tmp_path: Path, format_: str, options: list[str]
+) -> None:
+    """A script that goes on with the file must not take it for made."""
+    empty, target = tmp_path / "empty", tmp_path / "result"
+    empty.mkdir()
+    said = f"deia: {empty}: no session there to export\n"
+    assert cli("export", empty, "--to", format_, "-o", target, *options) == (2, "", said)
+    assert not target.exists()
+
+
 def test_export_json_needs_a_file(cli: Run, log: Path) -> None:
     result = cli("export", log, "--to", "csv", "--json")
     assert (result.code, result.out) == (2, "") and "name it with -o" in result.err

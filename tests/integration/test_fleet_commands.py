@@ -109,6 +109,9 @@ def test_ls_shows_tokens_and_cost_where_there_are_any(cli: Run, tmp_path: Path) 
     assert found[1]["models"]["p/large"]["input_tokens"] == 1000
     assert "Models" not in cli("ls", tmp_path / "agent_b.jsonl").out
     assert "Tokens" in cli("ls", tmp_path, terminal=True).out
+    write_session(tmp_path / "unpaid", "c", models={"small": (200, None)})
+    unpaid = cli("ls", tmp_path / "unpaid").out
+    assert "Tokens" in unpaid and "Cost" not in unpaid
 
 
 def test_ls_without_a_path_lists_where_loggers_record(
@@ -162,7 +165,8 @@ def test_ls_shows_what_is_asked_for(cli: Run, weeks: Path) -> None:
     assert len(cli("ls", weeks, "--agent", "agent", "--json").json) == 0
     assert len(cli("ls", weeks, "--since", "2023-11-16T22:13:20", "--json").json) == 24
     assert len(cli("ls", weeks, "--until", "2023-11-16T22:13:20Z", "--json").json) == 6
-    assert len(cli("ls", weeks, "--since", "1d", "--json").json) == 0
+    for ago in ("1d", "10m", "10 min"):
+        assert len(cli("ls", weeks, "--since", ago, "--json").json) == 0
     assert len(cli("ls", f"{weeks}/*_s0[0-4].jsonl", "--json").json) == 5
 
 
@@ -277,17 +281,29 @@ def test_condition_on_a_name_that_is_nowhere_is_wrong_usage(cli: Run, weeks: Pat
 
 
 def test_compare_says_what_it_could_not_read(cli: Run, weeks: Path, tmp_path: Path) -> None:
-    """The rest is compared all the same; a group without a session is told."""
+    """The rest is compared all the same."""
     (weeks / "rows.jsonl").write_text("1\n")
     code, out, err = cli("compare", weeks, "--before", "2023-11-19")
     assert code == 2
     assert "rows.jsonl is not a session log" in err
     assert "tool pytest" in out
-    (tmp_path / "empty").mkdir()
-    code, _, err = cli("compare", tmp_path / "empty", weeks / "agent-0_s00.jsonl")
-    assert code == 1
-    assert "empty: no session there that can be read" in err
-    assert cli("compare", tmp_path / "missing", weeks).code == 2
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--fail-if", "tool:pytest slower"]])
+def test_compare_with_nothing_is_one_line_for_each_path(
+    cli: Run, weeks: Path, tmp_path: Path, options: list[str]
+) -> None:
+    """No page of dashes: a path that is not there, a directory without a session, a time in which none began."""
+    empty, log = tmp_path / "empty", weeks / "agent-0_s00.jsonl"
+    empty.mkdir()
+    gone = [tmp_path / "a", tmp_path / "b.jsonl"]
+    missing = "".join(f"deia: {path}: No such file or directory\n" for path in gone)
+    assert cli("compare", *gone, *options) == (2, "", missing)
+    assert cli("compare", empty, log, *options) == (2, "", f"deia: {empty}: no session there to compare\n")
+    assert cli("compare", empty, "--by", "week", *options) == (2, "", f"deia: {empty}: no session there to compare\n")
+    code, out, err = cli("compare", weeks, "--before", "2001-01-01", *options)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"deia: before 2001-01-01 .*: no session there to compare\n", err)
 
 
 def test_compare_and_trend_show_what_was_paid_by_model(cli: Run, tmp_path: Path) -> None:
@@ -352,6 +368,8 @@ def test_trend_fails_on_a_regression_and_on_a_missed_target(cli: Run, weeks: Pat
 def test_trend_of_one_week_or_of_nothing_is_fine(cli: Run, tmp_path: Path) -> None:
     """There is nothing to compare it with."""
     assert cli("trend", tmp_path) == (0, "No session there.\n", "")
+    missing = tmp_path / "missing"
+    assert cli("trend", missing) == (2, "", f"deia: {missing}: No such file or directory\n")
     write_session(tmp_path, "s")
     code, out, _ = cli("trend", tmp_path, "--fail-if", "slower", "--target", "tasks_per_hour=1")
     assert code == 0
@@ -418,7 +436,9 @@ def test_prune_without_a_criterion_is_wrong_usage(cli: Run, tmp_path: Path) -> N
     code, out, err = cli("prune", tmp_path)
     assert (code, out) == (2, "")
     assert err == "deia: Say which sessions: --older-than, --keep or --max-size. (see: deia prune --help)\n"
-    for wrong in (["--older-than", "30"], ["--keep", "-1"], ["--max-size", "large"]):
+    missing = tmp_path / "missing"
+    assert cli("prune", missing, "--keep", "1") == (2, "", f"deia: {missing}: No such file or directory\n")
+    for wrong in (["--older-than", "30"], ["--older-than", "6m"], ["--keep", "-1"], ["--max-size", "large"]):
         assert cli("prune", tmp_path, *wrong).code == 2
     assert path.exists()
 

@@ -127,6 +127,15 @@ def test_time_in_which_nothing_is_known_to_be_at_work_is_named(share: str, title
     assert told(profile(wall={share: 20_000, "tool_ms": 80_000})) == []
 
 
+def test_time_without_any_task_is_not_said_to_be_inside_one() -> None:
+    """A log that has no tasks leaves open whether the agent was at work; one that has them, at what."""
+    wall = {"unattributed_ms": 21_000, "tool_ms": 79_000}
+    without, inside = (only(profile(wall=wall, tasks=tasks)).text for tasks in ({}, {"plan": task(1_000)}))
+    assert "inside" not in without and "there is no task that would say whether the agent was" in without
+    assert "log.task" in without and "log.task" not in inside
+    assert "passed inside tasks while no tool, model or file was known to be at work" in inside
+
+
 def test_killed_session_says_what_it_was_at() -> None:
     """The task that was begun last."""
     tasks = [OpenTask("outer", 0.0, 9.0, 9_000), OpenTask("inner", 5.0, 9.0, 4_000)]

@@ -330,7 +330,8 @@ def test_damages_are_listed_up_to_a_bound_and_all_counted(journal: Path, lines: 
     journal.write_bytes(lines.tool() + b"broken\n" * 300 + lines.tool() + b'{"torn')
     analysis = analyze_session(journal)
     assert (analysis.damage_count, analysis.unreadable_lines) == (301, 300)
-    assert (len(analysis.damages), analysis.damages_capped) == (KEPT_DAMAGES, True)
+    assert (len(analysis.damages), analysis.damages_capped) == (KEPT_DAMAGES + 1, True)
+    assert [damage.kind for damage in analysis.damages] == ["unreadable"] * KEPT_DAMAGES + ["torn"]
     first = analysis.damages[0]
     assert (first.line, first.offset, first.reason.startswith("not JSON")) == (
         2,

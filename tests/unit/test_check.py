@@ -114,6 +114,9 @@ def test_list_of_damages_is_bounded(journal: Path, lines: Lines) -> None:
     journal.write_bytes(lines.tool() + b"broken\n" * 250)
     report = check(journal)
     assert (report.damage_count, len(report.damages), report.damages_capped) == (250, KEPT_DAMAGES, True)
+    journal.write_bytes(journal.read_bytes() + b'{"type":"To')
+    report = check(journal)
+    assert (report.damage_count, len(report.damages), report.damages[-1].kind) == (251, KEPT_DAMAGES + 1, "torn")
 
 
 @pytest.mark.parametrize("content", [b"hello", b"hello\nworld\n", b"\n\n", b'{"a":1}\n'])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from deia.cli.page import Column, Page, PlainPage, Span, TerminalPage
@@ -34,10 +36,18 @@ def test_piped_page_is_aligned_plain_text() -> None:
 
 
 def test_piped_page_neither_cuts_nor_folds() -> None:
-    """A name as long as it likes stays on one line: grep finds it."""
+    """A name as long as any that somebody gives stays on one line: grep finds it."""
     page = PlainPage()
     page.table(COLUMNS, [["x" * 500, "1 ms"]])
     assert "x" * 500 + "  1 ms\n" in page.text()
+
+
+def test_piped_table_is_not_as_wide_as_a_hostile_name() -> None:
+    """A name of a megabyte would make every line as long; of it beginning and end are shown."""
+    page = PlainPage()
+    page.table(COLUMNS, [["a" + "x" * 1_000_000 + "z", "1 ms"], *[["b", "2 ms"]] * 100])
+    lines = page.text().splitlines()
+    assert re.fullmatch("ax+…x+z  1 ms", lines[1]) and max(map(len, lines)) == 506
 
 
 def test_empty_table_is_its_heading() -> None:

@@ -60,7 +60,7 @@ def test_profile_shows_where_the_time_went_and_what_to_fix_first(cli: Run, log: 
         "/src/a.py 1 0 2.0 kB 0 B 500 ms",
         'compile 2 1 1.000 s {"a":1}',
         "tool compile OSError 1 no space",
-        "Models 1 call, 1,000 tokens in, 20 out, $0.2500",
+        "Models 1 call: 1,000 tokens in, 20 out, $0.2500",
         "Made again 1 retry, 1.00 s in repeated calls",
         "Critical path: its longest steps",
     } <= shown
@@ -155,7 +155,7 @@ def test_figures_that_were_left_out_are_said(cli: Run, tmp_path: Path) -> None:
     journal = journal_path(tmp_path)
     journal.write_bytes(Lines().llm(input_tokens=-5, cost_usd=-1.0))
     shown = {" ".join(line.split()) for line in cli(journal).out.splitlines()}
-    assert {"Models 1 call, 0 tokens in, 0 out", "Left out 2 negative numbers of tokens or dollars"} <= shown
+    assert {"Models 1 call: 0 tokens in, 0 out", "Left out 2 negative numbers of tokens or dollars"} <= shown
 
 
 def test_empty_session_has_a_profile(cli: Run, tmp_path: Path) -> None:

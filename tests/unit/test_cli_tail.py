@@ -226,12 +226,47 @@ def test_types_and_expressions_choose(tmp_path: Path, tail: Run) -> None:
     assert tail(tmp_path, "--type", "tool", "--where", "duration_ms > 1000").lines == ["tool     b  5.00 s"]
 
 
+def test_type_that_no_event_is_of_is_an_error_that_names_those_there_are(tmp_path: Path, tail: Run) -> None:
+    """Ours, and those that a program has made up; one of these is asked for like ours, and found by its events."""
+    lines = Lines()
+    journal_path(tmp_path).write_bytes(lines.tool("a") + lines.line({"type": "Deployed", "where": "eu"}))
+    ours = "task, file, tool, llm, message, error, decision, actionitem, session"
+    for name in ("bogus", "Deploy", "Bog*"):
+        said = f"deia: --type {name!r}: no event is of this type; there are {ours}, and here Deployed\n"
+        assert tail(tmp_path, "--type", name) == (2, "", said)
+    for name in ("Deployed", "Deploy*", "*", "decision", "DecisionEvent", "Deci*"):
+        code, _, err = tail(tmp_path, "--type", name)
+        assert (code, err) == (0, "")
+    code, out, err = tail(tmp_path, "--type", "bogus,tool", "--json")
+    assert (code, len(out.splitlines()), err.startswith("deia: --type 'bogus': no event")) == (2, 1, True)
+
+
+def test_type_that_may_have_events_all_the_same_is_no_error(tmp_path: Path, tail: Run) -> None:
+    """Where only the last were looked at, or more may come: it is said at most."""
+    lines = Lines()
+    journal = journal_path(tmp_path)
+    journal.write_bytes(lines.line({"type": "Deployed"}) + lines.tool("a"))
+    assert tail(tmp_path, "-n", "1", "--type", "tool,Deployed").err == ""
+    code, out, err = tail(tmp_path, "--since", "2100-01-01", "--type", "Undeployed")
+    assert (code, out) == (0, "") and err.startswith("deia: --type 'Undeployed': no event is of this type")
+    more = journal.read_bytes() + lines.line({"type": "Undeployed", "why": "x"})
+    _, out, err = tail("-f", journal, "--type", "Undeployed", steps=[lambda: journal.write_bytes(more)])
+    assert 'Undeployed {why: "x"}' in out and err.count("no event is of this type") == 1
+
+
+def test_directory_without_a_session_says_so(tmp_path: Path, tail: Run) -> None:
+    """As `deia ls` does; JSON Lines of nothing are nothing."""
+    assert tail(tmp_path)[:3] == (0, "No session there.\n", "")
+    assert tail(tmp_path, "--json", "--type", "Mine") == (0, "", "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["--where", "name ="], "--where: a value is expected at character 7, where it ends"),
         (["--where", "name = )x"], "before ')x'"),
-        (["--since", "yesterday"], "neither a time ago (30s, 10m, 2h, 1d) nor an ISO date"),
+        (["--since", "yesterday"], "'yesterday' is neither a date such as 2026-11-23"),
+        (["--since", "0001-01-01"], "'0001-01-01' is neither a date"),
         (["-n", "many"], "neither a number nor 'all'"),
     ],
 )

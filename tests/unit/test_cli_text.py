@@ -42,13 +42,28 @@ def test_duration_is_shown_in_its_two_largest_units(milliseconds: float, shown: 
         ([1, 999], ["1 ms", "999 ms"]),
         ([1, 1000, math.nan], ["0.001 s", "1.000 s", "-"]),
         ([599_999, 12], ["599.999 s", "0.012 s"]),
-        ([600_000, 12, 3_723_440], ["0:10:00.0", "0:00:00.0", "1:02:03.4"]),
+        ([600_000, 12_340, 3_723_440], ["0:10:00.0", "0:00:12.3", "1:02:03.4"]),
         ([math.inf, 5], ["-", "5 ms"]),
     ],
 )
 def test_durations_of_a_column_have_one_unit(column: list[float], shown: list[str]) -> None:
     """So the eye can compare them."""
     assert text.durations(column) == shown
+
+
+def test_short_durations_beside_hours_keep_their_digits() -> None:
+    """Of 120 ms beside two hours no tenth of a second is left; what is long enough for three digits is in line."""
+    column = [7_200_000, 120, 0, 1_234, 9_949, 9_950]
+    assert text.durations(column) == ["2:00:00.0", "120 ms", "0 ms", "1.23 s", "9.95 s", "0:00:10.0"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [(0, "$0.00"), (0.01234, "$0.0123"), (0.99999, "$1.0000"), (1, "$1.00"), (1234.5, "$1,234.50"), (math.inf, "-")],
+)
+def test_dollars_are_shown_to_what_matters(amount: float, shown: str) -> None:
+    """Calls cost parts of a cent, sessions dollars."""
+    assert text.dollars(amount) == shown
 
 
 @pytest.mark.parametrize(

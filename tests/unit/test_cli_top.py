@@ -58,7 +58,35 @@ def test_models_have_columns_where_there_are_any(tmp_path: Path, top: Run) -> No
     path.write_bytes(Lines().llm(input_tokens=1000, output_tokens=234))
     head, row = top(tmp_path, "--once").out.splitlines()[1:]
     assert head.split()[-2:] == ["Tokens", "Cost"]
-    assert row.split()[-2:] == ["1,234", "$0.25"]
+    assert row.split()[-2:] == ["1,234", "$0.2500"]
+    path.write_bytes(Lines().llm(input_tokens=1000, output_tokens=234, cost_usd=None))
+    assert top(tmp_path, "--once").out.splitlines()[1].split()[-1] == "Tokens"
+
+
+def test_last_event_is_called_as_in_tail(tmp_path: Path, top: Run) -> None:
+    """Ours by their short names, others as their programs do; that an error failed goes without saying."""
+    for session, line in (
+        ("a", {"type": "Deployed"}),
+        ("b", {"type": "ErrorEvent", "message": "no", "error_type": "E"}),
+    ):
+        journal_path(tmp_path, "agent", session).write_bytes(Lines("agent", session).line(line))
+    cells = [re.split("  +", line) for line in top(tmp_path).out.splitlines()[2:]]
+    assert {row[0]: row[4] for row in cells} == {"agent/a": "Deployed", "agent/b": "error E"}
+
+
+def test_sessions_are_told_apart_in_a_narrow_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else has to go: who it is stands at the beginning of a name, and which session at its end."""
+    for agent in ("AGENT-001", "AGENT-003"):
+        lines = Lines(agent, "0199c0de-7000-7000-8000-0123456789ab")
+        content = lines.begin("a task with a long name") + lines.llm("a-model-with-a-long-name", 5)
+        journal_path(tmp_path, agent, lines.session_id).write_bytes(content)
+    shown = runner(capsys, monkeypatch, "top", width=80)(tmp_path, "--once", terminal=True).out
+    assert {line.split()[0] for line in shown.splitlines() if "AGENT" in line} == {
+        "AGENT-001/…123456789ab",
+        "AGENT-003/…123456789ab",
+    }
 
 
 def test_json_has_an_object_for_each_session(tmp_path: Path, top: Run) -> None:

@@ -87,7 +87,7 @@ def test_outcome_says_by_which_values() -> None:
         ("tool:pytest p50 > x", 19, "a number is expected, not 'x' at character 19"),
         ("tool:pytest p50 20%", 17, "> or >= or < or <= is expected, not '20%' at character 17"),
         ("tool:pytest p49 > 20%", 13, "is expected, not 'p49' at character 13"),
-        ("tasks_per_hor < 8", 1, "a figure (sessions, "),
+        ("tasks_per_hor < 8", 1, "did you mean tasks_per_hour? a figure, task:NAME"),
         ("tool: p50 > 1", 1, "is expected, not 'tool:' at character 1"),
         (
             "tool:pytest p50 > 20kg",
@@ -156,3 +156,22 @@ def test_name_that_is_nowhere_is_told() -> None:
     assert missing(parse_measure("model:p/smal calls"), BEFORE, AFTER) == "there is no model 'p/smal'"
     assert missing(parse_measure("model:p/small calls"), BEFORE, AFTER) is None
     assert missing(None, BEFORE, AFTER) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("task_per_hour", "did you mean tasks_per_hour"),
+        ("Tasks_Per_Hour", "did you mean tasks_per_hour"),
+        ("cost", "did you mean cost_usd"),
+        ("tokens", "did you mean input_tokens or output_tokens or tokens_per_session? "),
+        ("foo", "'foo': a figure, task:NAME, tool:NAME or model:NAME is expected"),
+    ],
+)
+def test_figure_that_is_written_wrong_is_told_which_come_close(text: str, meant: str) -> None:
+    """Not all of them, of which there are dozens: they stand in the reference."""
+    with pytest.raises(ConditionError) as caught:
+        parse_measure(text)
+    said = str(caught.value)
+    assert meant in said and len(said) < 250
+    assert said.endswith(f', not {text!r} at character 1 (the reference, "Comparing sessions", lists the figures)')

@@ -250,6 +250,28 @@ def test_sessions_have_the_figures_of_the_analysis(journal: Path) -> None:
     assert answer("SELECT epoch(began), span_ms FROM sessions", journal) == [(START, 10_000)]
 
 
+def test_session_begins_where_it_was_opened(tmp_path: Path) -> None:
+    """As in the analysis and in the profile, though its first event came later; whichever way the log took."""
+    whole, torn = journal_path(tmp_path, "a", "whole"), journal_path(tmp_path, "a", "torn")
+    for journal, end in ((whole, b""), (torn, b"#")):
+        lines = Lines("a", journal.stem.removeprefix("a_"))
+        journal.write_bytes(lines.tool(at=7, session_start=START + 2) + lines.tool(at=10) + end)
+        assert is_regular(str(journal), Listings()) is not end.startswith(b"#")
+        assert analyze_session(journal).session_time_ms == profile_session(journal).span_ms == 8000
+    assert answer("SELECT epoch(began), span_ms FROM sessions", whole, torn) == [(START + 2, 8000)] * 2
+
+
+def test_time_of_a_line_that_is_not_ours_is_no_moment_of_the_session(journal: Path) -> None:
+    """What another program calls a timestamp may be milliseconds; the analysis does not take it for one either."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.tool(at=0) + lines.tool(at=5) + encode({"type": "Theirs", "timestamp": START + 99, "session_id": "s"})
+    )
+    spans = [span for (span,) in answer("SELECT span_ms FROM sessions WHERE session_id <> 's'", journal)]
+    assert spans == [analyze_session(journal).session_time_ms] == [5000]
+    assert answer("SELECT span_ms FROM sessions WHERE session_id = 's'", journal) == [(None,)]
+
+
 def test_sources_of_errors_are_told_apart(journal: Path) -> None:
     """Recorded errors, and what failed."""
     regular(journal)

@@ -41,6 +41,7 @@ def test_each_event_is_a_row_with_its_place_and_its_fields(journal: Path) -> Non
         "seq": "1",
         "time": "2023-11-14 22:13:20",
         "timestamp": str(START),
+        "session_start": str(START),
         "task_id": "1",
         "name": "build",
         "start_time": str(START),
@@ -57,7 +58,7 @@ def test_columns_hold_every_field_of_every_event() -> None:
     named = {"where" if column.name == "raised_at" else column.name for column in COLUMNS}
     fields = {name for event in BUILT_IN.values() for name in event.__dataclass_fields__}
     fields |= set(UnknownEvent.__dataclass_fields__)
-    assert named == fields | {"file", "line", "time"}
+    assert named == fields | {"file", "line", "time", "session_start"}
     for column in COLUMNS:
         field = "where" if column.name == "raised_at" else column.name
         for event in column.events:

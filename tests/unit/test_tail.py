@@ -11,7 +11,7 @@ from deia import SessionLogger, system
 from deia.journal.reader import Entry
 from deia.live.follower import Note
 from deia.live.tail import Line, Tail
-from deia.live.wanted import Wants, wanted
+from deia.live.wanted import Wanted, Wants
 from support.journals import START, Lines, journal_path
 
 
@@ -105,7 +105,7 @@ def test_filter_is_applied_before_the_last_are_counted(tmp_path: Path) -> None:
         file.write(wanted_ones)
         while file.tell() < 6 << 20:
             file.write(b"".join(lines.file(path="x" * 500) for _ in range(1000)))
-    stream = Stream(tmp_path, wants=wanted(["tool"], None))
+    stream = Stream(tmp_path, wants=Wanted(["tool"], None))
     assert stream.last(3) == ["session:t2", "session:t3", "session:t4"]
     assert Stream(journal_path(tmp_path)).last(1) == ["session:" + "x" * 500]
 
@@ -127,7 +127,7 @@ def test_types_are_names_patterns_and_short_forms() -> None:
         from deia.journal.decode import decode
         from deia.journal.records import Record
 
-        wants = wanted(types, where)
+        wants = Wanted(types, where)
         fields = [orjson.loads(line) for line in made]
         entries = [Entry(Record(1, 0, 1, each), decode(each)) for each in fields]
         return [number for number, entry in enumerate(entries) if wants(entry)]

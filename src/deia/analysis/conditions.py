@@ -72,6 +72,11 @@ _TOKEN = re.compile(
 )
 
 _NAMED = "task:NAME, tool:NAME or model:NAME"
+_LISTED = ' (the reference, "Comparing sessions", lists the figures)'
+_SUGGESTED = 3
+"""Figures that are named where one is written wrong; there are too many to name all of them."""
+_CLOSE = 0.8
+"""How much of two names is the same where one may be meant for the other: one letter wrong in five."""
 
 Judgement = Literal["met", "not met", "cannot be told"]
 
@@ -83,9 +88,9 @@ class ConditionError(ValueError):
         position: Of the first character that is wrong, from 1.
     """
 
-    def __init__(self, text: str, at: int, problem: str) -> None:
+    def __init__(self, text: str, at: int, problem: str, help_: str = "") -> None:
         there = repr(text[at:].split(maxsplit=1)[0]) if text[at:].strip() else "the end"
-        super().__init__(f"{text!r}: {problem}, not {there} at character {at + 1}")
+        super().__init__(f"{text!r}: {problem}, not {there} at character {at + 1}{help_}")
         self.position = at + 1
 
 
@@ -365,8 +370,7 @@ class _Tokens:
             raise ConditionError(self.text, self.start(), f"a figure, {_NAMED} is expected")
         word = found["word"]
         if ":" not in word and word not in METRICS:
-            known = ", ".join(METRICS)
-            raise ConditionError(self.text, self.start(), f"a figure ({known}), {_NAMED} is expected")
+            raise ConditionError(self.text, self.start(), f"{_meant(word)}a figure, {_NAMED} is expected", _LISTED)
         self.at = found.end()
         return word
 
@@ -391,6 +395,16 @@ class _Tokens:
         """Make sure that nothing is left."""
         if self.text[self.at :].strip():
             raise ConditionError(self.text, self.start(), "the end is expected")
+
+
+def _meant(word: str) -> str:
+    """Return a question for the figures whose names a word is part of or comes close to, if there are any."""
+    # Imported here because nearly always the figure is one.
+    from difflib import get_close_matches
+
+    close = get_close_matches(word.lower(), METRICS, _SUGGESTED, _CLOSE)
+    names = list(dict.fromkeys([*close, *(name for name in METRICS if word.lower() in name)]))[:_SUGGESTED]
+    return f"did you mean {' or '.join(names)}? " if names else ""
 
 
 def _measure(tokens: _Tokens) -> tuple[Measure, bool]:

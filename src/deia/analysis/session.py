@@ -49,8 +49,8 @@ class SessionAnalysis:
         session_id: Which one.
         runs: How many times it was opened; more where the file holds several sessions.
         dropped: Events dropped on purpose because the queue was full.
-        damages: The first problems with the file, in order.
-        damage_count: How many there are.
+        damages: The first problems with the file, in order, and its torn end, if it has one.
+        damage_count: How many there are, a torn end included.
         damages_capped: Whether there are more than are listed.
         unreadable_lines: How many of them are lines that cannot be read.
         models: `"provider/model"` → the tokens and the cost of its calls, the one with the most tokens first.

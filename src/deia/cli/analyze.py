@@ -17,6 +17,7 @@ from deia.cli.directory import look_into, object_of, show_many
 from deia.cli.output import Output, jsonable
 from deia.cli.paths import is_directory
 from deia.cli.reading import reading
+from deia.cli.usage import show_usage
 from deia.errors import DeiaError
 
 
@@ -29,7 +30,8 @@ from deia.errors import DeiaError
 def analyze(output: Output, paths: tuple[str, ...], *, targets: tuple[Target, ...], as_json: bool) -> None:
     """Show where the time of each session went, or that of all sessions in a directory together.
 
-    Tasks by the time they took, bottlenecks, tools, files, what is open, and what is wrong with the file.
+    Tasks by the time they took, bottlenecks, tools, files, models with tokens and cost, what is open, and what is wrong
+    with the file.
 
     PATH is a session log: of a session that is running, was killed, or is closed; plain or compressed with gzip. Or it
     is a directory: then the figures of all sessions in it, at any depth, are added up, and each is listed with its own.
@@ -75,6 +77,7 @@ def _show(output: Output, path: str, analysis: SessionAnalysis) -> None:
     views.show_session(page, analysis)
     views.show_tasks(page, analysis, output.limit)
     views.show_tools(page, analysis, output.limit)
+    show_usage(page, analysis.models, output.limit)
     views.show_open_tasks(page, analysis, output.limit)
     views.show_damages(page, analysis.damages, analysis.damage_count)
 

@@ -1,4 +1,4 @@
-"""Values and texts of any size in a few words, without looking at the rest of them."""
+"""Values, names and texts of any size in a few words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from deia.cli.fitting import shortened
+from deia.cli.text import clean
+
 _DEEPEST = 6
+
+_NAME = 100
+"""How much of a name stands in a sentence."""
+
+
+def short_name(name: str) -> str:
+    """Return a name as a sentence has it: of a long one beginning and end."""
+    return shortened(clean(name), _NAME)
 
 
 def brief(value: Any, most: int = 120) -> str:

@@ -8,9 +8,9 @@ from deia.analysis.compare import NOISE, Change, Comparison, FigureChange, Sprea
 from deia.analysis.conditions import Outcome
 from deia.analysis.figures import METRICS, Unit
 from deia.analysis.ranksum import FEWEST_CLUSTERS
-from deia.cli import views
+from deia.cli.brief import short_name
 from deia.cli.output import jsonable
-from deia.cli.page import Column, Page, numbers
+from deia.cli.page import Column, Page, numbers, say_more
 from deia.cli.text import count, dollars, duration, durations, plural, share, size
 
 _CALLS = {"task": "run", "tool": "call"}
@@ -32,7 +32,7 @@ def show_changes(page: Page, comparison: Comparison, limit: int | None) -> None:
         page.heading("What got worse from session to session")
         _list(page, [_worse(figure) for figure in comparison.worse], limit, "bad")
     tested = [change for change in comparison.changes if change.p is not None]
-    few = [change.name for change in comparison.changes if change.verdict == "few"]
+    few = [short_name(change.name) for change in comparison.changes if change.verdict == "few"]
     if few:
         page.gap()
         more = f" and {count(len(few) - _FEW_NAMED)} more" if len(few) > _FEW_NAMED else ""
@@ -90,7 +90,7 @@ def show_names(page: Page, title: str, changes: Sequence[Change], limit: int | N
         ],
         zip([change.name for change in shown], *columns.values(), map(_verdict, shown), strict=True),
     )
-    views.say_more(page, len(changes), limit, title[:-1].lower())
+    say_more(page, len(changes), limit, title[:-1].lower())
 
 
 def document(
@@ -132,7 +132,7 @@ def _list(page: Page, lines: Sequence[str], limit: int | None, tone: str) -> Non
         page.line(line, "bad" if tone == "bad" else "good")
     if not lines:
         page.line("Nothing, beyond noise.", "quiet")
-    views.say_more(page, len(lines), limit, "line")
+    say_more(page, len(lines), limit, "line")
 
 
 def _slower(change: Change) -> str:
@@ -143,7 +143,7 @@ def _slower(change: Change) -> str:
     first, second = durations([before.p50_ms, after.p50_ms])
     more = duration(abs(change.extra_ms)) + (" more" if change.extra_ms >= 0 else " less")
     times = f"{_times(change.ratio)} as long, median {first} → {second}"
-    return f"{change.kind} {change.name}: {times}; {calls} took {more} in all"
+    return f"{change.kind} {short_name(change.name)}: {times}; {calls} took {more} in all"
 
 
 def _failing(change: Change) -> str:
@@ -151,7 +151,7 @@ def _failing(change: Change) -> str:
     assert before is not None
     assert after is not None
     shares = f"{share(before.errors, before.count)} → {share(after.errors, after.count)}"
-    return f"{change.kind} {change.name}: {shares} of its {_CALLS[change.kind]}s"
+    return f"{change.kind} {short_name(change.name)}: {shares} of its {_CALLS[change.kind]}s"
 
 
 def _worse(figure: FigureChange) -> str:
@@ -174,7 +174,7 @@ def _extra(change: Change) -> str:
 
 
 def _change(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{100 * (ratio - 1):+.1f} %"
+    return "-" if ratio is None else f"{100 * (ratio - 1):+,.1f} %"
 
 
 def _figure_verdict(figure: FigureChange) -> str:

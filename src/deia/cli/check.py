@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 
 from deia.cli import views
+from deia.cli.many import of_each
 from deia.cli.output import Output
 from deia.cli.page import Column
-from deia.cli.paths import sessions
 from deia.cli.reading import reading
-from deia.cli.status import FINE
 from deia.cli.text import count, plural, size
 from deia.errors import DeiaError
 from deia.journal.check import CheckReport
@@ -61,19 +60,11 @@ def check(output: Output, paths: tuple[str, ...], *, as_json: bool) -> None:
     The exit code is 1 where lines cannot be read, events are missing, or a file is no session log. What a crash leaves
     is fine: a torn end, and events that wait in the queue file.
     """
-    journals = [journal for path in paths for journal in sessions(path, output.fail)]
-    findings: list[_Finding] = []
-    objects: list[object] = []
-    for journal in journals:
-        found = _look_at(output, journal)
-        if isinstance(found, str):
-            objects.append({"path": str(journal), "error": found})
-            continue
-        findings.append(found)
-        objects.append(found)
-        if not found.ok:
-            output.found()
-    _show(output, findings)
+    findings, objects = of_each(output, paths, lambda journal: _look_at(output, journal))
+    if not all(finding.ok for finding in findings):
+        output.found()
+    if findings:
+        _show(output, findings)
     if as_json:
         output.document(objects)
 
@@ -130,10 +121,6 @@ def _remarks(report: CheckReport) -> list[str]:
 
 def _show(output: Output, findings: list[_Finding]) -> None:
     page = output.page
-    if not findings:
-        if output.code == FINE:
-            page.line("No session log there.", "quiet")
-        return
     page.table(
         _COLUMNS,
         [

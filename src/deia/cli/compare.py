@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -21,7 +22,9 @@ from deia.cli.checks import (
     show_checks,
     target_option,
 )
+from deia.cli.many import tell_of_none
 from deia.cli.output import Output
+from deia.cli.paths import all_sessions
 from deia.cli.selection import Selection, readable, selection_options
 from deia.cli.text import plural
 from deia.cli.usage import show_model_changes
@@ -66,22 +69,28 @@ def compare_command(
     corrected for how many names are looked at) and by at least 10 %. The reference, "Comparing sessions", has the
     formulas, and the grammar of EXPR.
 
-    The exit code is 1 where an EXPR is so, a target is missed, or a session is damaged; 2 where one cannot be read.
+    The exit code is 1 where an EXPR is so, a target is missed, or a session is damaged; 2 where one cannot be read, and
+    where A or B has none: then nothing is compared.
     """
     if (before is not None) + (by is not None) + (len(paths) == 2) != 1 or len(paths) > 2:
         raise click.UsageError("Give A and B, or one directory with --before or with --by.")
     selection = Selection(agents, since, until)
-    labels, groups = _groups(output, paths, selection, before, by)
+    journals = [all_sessions([path], output.fail) for path in paths]
+    if not all(journals):
+        tell_of_none(output, (path for path, found in zip(paths, journals, strict=True) if not found), "compare")
+        return
+    labels, groups = _groups(output, paths, journals, selection, before, by)
+    for label, group in zip(labels, groups, strict=True):
+        if not group.figures.sessions:
+            output.has_none(label, "compare")
+    if not all(group.figures.sessions for group in groups):
+        return
     comparison = compare(*groups, smallest_change=min_change)
     failures = judge_conditions(conditions, comparison, *groups)
     reached = judge_targets(targets, groups[1])
     page = output.page
     page.heading(f"A: {labels[0]} ({plural(comparison.before.sessions, 'session')})")
-    page.line(f"B: {labels[1]} ({plural(comparison.after.sessions, 'session')})")
-    for group, label in zip(groups, labels, strict=True):
-        if not group.figures.sessions:
-            output.complain(f"{label}: no session there that can be read")
-            output.found()
+    page.spans([(f"B: {labels[1]} ({plural(comparison.after.sessions, 'session')})", "name")])
     show_changes(page, comparison, output.limit)
     show_figures(page, comparison.figures)
     show_names(page, "Tasks", comparison.of("task"), output.limit)
@@ -93,12 +102,17 @@ def compare_command(
 
 
 def _groups(
-    output: Output, paths: Sequence[str], selection: Selection, before: float | None, by: Literal["day", "week"] | None
+    output: Output,
+    paths: Sequence[str],
+    journals: Sequence[Sequence[Path]],
+    selection: Selection,
+    before: float | None,
+    by: Literal["day", "week"] | None,
 ) -> tuple[Labels, tuple[Group, Group]]:
     if len(paths) == 2:
-        groups = [Group(readable(output, [path], selection)) for path in paths]
+        groups = [Group(readable(output, found, selection)) for found in journals]
         return (paths[0], paths[1]), (groups[0], groups[1])
-    sessions = readable(output, paths, selection)
+    sessions = readable(output, journals[0], selection)
     if by is not None:
         timeline = Timeline(sessions, by)
         if len(timeline.labels) < 2:

@@ -9,14 +9,14 @@ from deia.analysis.compare import Group, Spread
 from deia.analysis.figures import METRICS
 from deia.analysis.sessions import Kind, SessionFigures
 from deia.analysis.usage import by_tokens, together
-from deia.cli import views
 from deia.cli.output import Output, jsonable
-from deia.cli.page import Column, Page, numbers
+from deia.cli.page import Column, Page, numbers, say_more
 from deia.cli.paths import all_sessions
 from deia.cli.selection import Selection, look
 from deia.cli.status import with_path
 from deia.cli.text import count, duration, durations, rate, share, size
 from deia.cli.usage import in_short, show_usage
+from deia.cli.views import session_time
 
 
 @dataclass
@@ -69,20 +69,20 @@ def object_of(many: Many) -> dict[str, object]:
 def show_many(page: Page, many: Many, limit: int | None) -> None:
     """Show what they did together, where the time went, and each session."""
     if not many.sessions:
-        page.line("No session log there.", "quiet")
+        page.line("No session there.", "quiet")
         return
     figures = many.together.figures
     models = by_tokens(many.together.models)
     page.facts(
         [
             ("Sessions", _states(many.sessions)),
-            ("Session time", f"{duration(figures.session_ms)}, of which {duration(figures.recorded_ms)} recorded"),
+            ("Session time", session_time(figures.session_ms, figures.recorded_ms)),
             ("Events", count(figures.events)),
             ("Tasks", f"{_counted(many, 'tasks', 'completed ')}, {count(figures.open_tasks)} open"),
             ("Files read", _counted(many, "files_read")),
             ("Files written", _counted(many, "files_written")),
             ("Tool calls", _counted(many, "tool_calls")),
-            *([("Model calls", in_short(together(models.values())))] if models else []),
+            *([("Models", in_short(together(models.values())))] if models else []),
             ("Errors", count(figures.errors)),
             ("Size", size(figures.size_bytes)),
         ]
@@ -121,20 +121,21 @@ def _show_spreads(page: Page, many: Many, kind: Kind, heading: str, what: str, n
     names = list(spreads)[:limit]
     shown = [spreads[name] for name in names]
     whole = sum(spread.total_ms for spread in spreads.values())
+    of_all = f"Of all {kind}s"  # sessions that ran side by side have no time together that it could be a part of
     columns = {
         number: [count(spread.count) for spread in shown],
         **({"Errors": [count(spread.errors) for spread in shown]} if kind == "tool" else {}),
         "Total": durations(spread.total_ms for spread in shown),
-        "Share": [share(spread.total_ms, whole) for spread in shown],
+        of_all: [share(spread.total_ms, whole) for spread in shown],
         "Median": durations(spread.p50_ms for spread in shown),
         "95 %": durations(spread.p95_ms for spread in shown),
         "Longest": durations(spread.max_ms for spread in shown),
     }
     page.table(
-        [Column(what, short=True), *numbers(columns, leaving=("Median", "Share", "Longest", "95 %", "Errors", number))],
+        [Column(what, short=True), *numbers(columns, leaving=("Median", of_all, "Longest", "95 %", "Errors", number))],
         zip(names, *columns.values(), strict=True),
     )
-    views.say_more(page, len(spreads), limit, what.lower())
+    say_more(page, len(spreads), limit, what.lower())
 
 
 def _show_sessions(page: Page, many: Many, limit: int | None) -> None:
@@ -158,4 +159,4 @@ def _show_sessions(page: Page, many: Many, limit: int | None) -> None:
             for session in by_time[:limit]
         ],
     )
-    views.say_more(page, len(by_time), limit, "session")
+    say_more(page, len(by_time), limit, "session")

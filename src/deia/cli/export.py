@@ -9,7 +9,7 @@ import click
 
 from deia import system
 from deia.cli.extras import has_duckdb
-from deia.cli.many import journals_of, label_of, sources_of
+from deia.cli.many import journals_of, label_of, sources_of, tell_of_none
 from deia.cli.output import Output
 from deia.cli.reading import reading
 from deia.export.chrome import chrome
@@ -50,7 +50,7 @@ def export(output: Output, paths: tuple[str, ...], *, destination: str, out: str
     into one file. They are not held in memory, however long they are.
 
     Parquet needs the extra "analytics", and -o. The exit code is 1 where a log has lines that cannot be read or events
-    that are missing; what can be read is in the result.
+    that are missing; what can be read is in the result. It is 2, and nothing is written, where there is no session.
     """
     if as_json and out is None:
         raise click.UsageError("--json tells what was written to a file: name it with -o")
@@ -61,8 +61,7 @@ def export(output: Output, paths: tuple[str, ...], *, destination: str, out: str
             return
     journals = journals_of(output, paths)
     if not journals:
-        if as_json:
-            output.document({"path": None, "format": destination, "events": 0, "bytes": 0, "sources": []})
+        tell_of_none(output, paths, "export")
         return
     if out is not None and _is_one_of(out, journals):
         raise click.UsageError(f"{out} is one of the session logs that are read")

@@ -11,9 +11,9 @@ import click
 from deia.analysis.figures import METRICS
 from deia.analysis.sessions import SessionFigures
 from deia.analysis.usage import added
-from deia.cli import text, views
+from deia.cli import text
 from deia.cli.output import Output, jsonable
-from deia.cli.page import Column
+from deia.cli.page import Column, say_more
 from deia.cli.paths import all_sessions, sessions_directory
 from deia.cli.selection import Selection, look, selection_options
 from deia.cli.status import FINE, with_path
@@ -63,9 +63,6 @@ _WIDE = (
 )
 _NARROW = ("State", "Since", "Log", "Duration", "Tasks", "Tasks / h", "Tool calls", "Tokens", "Cost", "Errors", "Size")
 """In a terminal, which is seldom wide enough for all: the log's name has agent and session in it."""
-
-_PAID = frozenset({"Tokens", "Cost"})
-"""Shown where a session has any."""
 
 _COLUMNS = {
     "State": Column("State", whole=True),
@@ -151,16 +148,18 @@ def _show(output: Output, found: Sequence[SessionFigures]) -> None:
     shown = [_row(session) for session in found[: output.limit]]
     columns: tuple[str, ...] = _WIDE if output.limit is None else _NARROW  # a pipe is as wide as it takes
     models = added(session.models for session in found)
-    if not models:
-        columns = tuple(name for name in columns if name not in _PAID)
+    without = set() if models else {"Tokens"}
+    without |= {"Cost"} if all(session.figures.cost_usd is None for session in found) else set()
+    columns = tuple(name for name in columns if name not in without)
     leaves = {name: len(_LEAVING) - at for at, name in enumerate(_LEAVING)}
     headings = [replace(_COLUMNS[name], leaves=leaves.get(name, 0)) for name in columns]
     page.table(headings, [[row[name] for name in columns] for row in shown])
-    views.say_more(page, len(found), output.limit, "session")
+    say_more(page, len(found), output.limit, "session")
     for session in found:
         if session.problem is not None:
             page.line(with_path(session.problem, session.path), "bad")
-    show_usage(page, models, output.limit)
+    if len(models) > 1:  # what a single one took stands above
+        show_usage(page, models, output.limit)
     page.gap()
     total = sum(session.figures.size_bytes for session in found)
     page.line(f"{plural(len(found), 'session')}, {size(total)}", "quiet")

@@ -109,6 +109,11 @@ class Output:
         self.code = max(self.code, code)
         return message
 
+    def has_none(self, where: str, to_do: str) -> None:
+        """Say that there is no session for what the command is to do, and let the exit code tell."""
+        self.complain(f"{where}: no session there to {to_do}")
+        self.code = max(self.code, WRONG_USAGE)
+
     def complain(self, message: str) -> None:
         """Say on standard error, in one line, what went wrong."""
         print(f"deia: {clean(' '.join(message.split()))}", file=sys.stderr)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.cells import cell_len
 
-from deia.cli.text import clean
+from deia.cli.fitting import shortened
+from deia.cli.text import clean, plural
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -34,6 +35,9 @@ _STYLES: dict[Tone, str] = {
 
 Span = tuple[str, Tone]
 """A part of a line."""
+
+_LONGEST_CELL = 500
+"""In a pipe. A longer name is shortened in the middle, or it would make each line of its table as long."""
 
 _INDENT = "  "
 """Of all that stands under a heading, in a terminal."""
@@ -70,6 +74,12 @@ def numbers(names: Iterable[str], *, leaving: Sequence[str] = ()) -> list[Column
     """
     leaves = {name: len(leaving) - at for at, name in enumerate(leaving)}
     return [Column(name, number=True, leaves=leaves.get(name, 0)) for name in names]
+
+
+def say_more(page: Page, total: int, limit: int | None, noun: str) -> None:
+    """Say how many rows a table would have besides."""
+    if limit is not None and total > limit:
+        page.line(f"… and {plural(total - limit, f'more {noun}')}; --json has them all", "quiet")
 
 
 class Page(abc.ABC):
@@ -109,7 +119,10 @@ class Page(abc.ABC):
 
 
 class PlainPage(Page):
-    """For a pipe or a file: no escape sequence, nothing cut or folded, columns at least two spaces apart."""
+    """For a pipe or a file: no escape sequence, nothing folded, columns at least two spaces apart.
+
+    Nothing is cut, either, but what in a table is longer than any name that somebody has given.
+    """
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -132,7 +145,7 @@ class PlainPage(Page):
         self._columns([(clean(label), clean(value)) for label, value in facts], [False, False])
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-        cells = [[column.name for column in columns], *([clean(cell) for cell in row] for row in rows)]
+        cells = [[column.name for column in columns], *(list(map(_in_a_pipe, row)) for row in rows)]
         self._columns(cells, [column.number for column in columns])
 
     def _columns(self, rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
@@ -149,6 +162,10 @@ class PlainPage(Page):
 
     def clear(self) -> None:
         self._lines.clear()
+
+
+def _in_a_pipe(cell: str) -> str:
+    return shortened(clean(cell), _LONGEST_CELL)
 
 
 class TerminalPage(Page):

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from deia.analysis import SessionProfile
 from deia.analysis.profile import Advice
-from deia.cli.page import Column, Page, Tone
+from deia.cli.page import Column, Page, Tone, say_more
 from deia.cli.text import count, duration, durations, moment, plural, share, size
+from deia.cli.usage import cost_text, in_short
 
 _WEIGHT_WORDS: dict[str, tuple[str, Tone]] = {
     "bad": ("Problem", "bad"),
@@ -35,9 +36,7 @@ def show_profile(page: Page, profile: SessionProfile) -> None:
     facts.append(("Effort", spent))
     usage = profile.usage
     if usage.calls:
-        cost = "" if usage.cost_usd is None else f", {_dollars(usage.cost_usd)}"
-        tokens = f"{count(usage.input_tokens)} tokens in, {count(usage.output_tokens)} out"
-        facts.append(("Models", f"{plural(usage.calls, 'call')}, {tokens}{cost}"))
+        facts.append(("Models", in_short(usage)))
     if usage.left_out:
         facts.append(("Left out", f"{plural(usage.left_out, 'negative number')} of tokens or dollars"))
     if profile.retries or profile.repeated_ms:
@@ -92,6 +91,7 @@ def show_advice(page: Page, entries: Sequence[Advice]) -> None:
 def show_models(page: Page, profile: SessionProfile, limit: int | None) -> None:
     """Show the models, the one with the most effort first."""
     models = list(profile.models.values())[:limit]
+    has_costs = any(model.cost_usd is not None for model in profile.models.values())
     _show(
         *(page, "Models", "model", len(profile.models), limit),
         {
@@ -102,7 +102,7 @@ def show_models(page: Page, profile: SessionProfile, limit: int | None) -> None:
             "Input": [count(model.input_tokens) for model in models],
             "of it cached": [share(model.cache_read_tokens, model.input_tokens) for model in models],
             "Output": [count(model.output_tokens) for model in models],
-            "Cost": ["-" if model.cost_usd is None else _dollars(model.cost_usd) for model in models],
+            **({"Cost": [cost_text(model.cost_usd) for model in models]} if has_costs else {}),
             "Wall time": durations(model.wall_ms for model in models),
             "Effort": durations(model.effort_ms for model in models),
             "Median": durations(model.p50_ms for model in models),
@@ -267,9 +267,4 @@ def _show(
         ],
         list(zip(*columns.values(), strict=True)),
     )
-    if limit is not None and total > limit:
-        page.line(f"… and {plural(total - limit, f'more {noun}')}; --json has them all", "quiet")
-
-
-def _dollars(cost_usd: float) -> str:
-    return f"${cost_usd:,.4f}"
+    say_more(page, total, limit, noun)

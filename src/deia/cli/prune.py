@@ -13,6 +13,7 @@ from deia.cli.amounts import span
 from deia.cli.output import Output
 from deia.cli.page import Column
 from deia.cli.paths import all_sessions, sessions_directory
+from deia.cli.status import FINE
 from deia.cli.text import plural, size
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def prune_command(
     if any(each.reason not in (None, "recording") for each in pruned):
         output.found()
     left = len(sessions) - len(gone), sum(each.size_bytes for each in sessions) - _bytes(gone)
+    if not sessions and output.code != FINE:
+        return  # it was said what is not there
     if as_json:
         output.document(
             {

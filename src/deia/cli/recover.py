@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
+from deia.cli.many import of_each
 from deia.cli.output import Output
 from deia.cli.page import Column
-from deia.cli.paths import sessions
-from deia.cli.status import FINE
 from deia.cli.text import plural, size
 from deia.errors import DeiaError, SessionLockedError
 from deia.journal.mend import MendReport, mend
@@ -55,20 +54,10 @@ def recover(output: Output, paths: tuple[str, ...], *, as_json: bool) -> None:
     Before lines are taken out, the log is set aside as it was. A session that a logger has open is left alone. The exit
     code is 1 where that was so, or where something could not be recovered in full.
     """
-    journals = [journal for path in paths for journal in sessions(path, output.fail)]
-    rows: list[list[str]] = []
-    objects: list[object] = []
-    for journal in journals:
-        done = _mend(output, journal)
-        if isinstance(done, str):
-            objects.append({"path": str(journal), "error": done})
-            continue
-        objects.append(done)
-        rows.append([done.state, done.path, "; ".join(done.remarks)])
-    if rows:
-        output.page.table([Column("State"), Column("Log"), Column("What was done")], rows)
-    elif output.code == FINE:
-        output.page.line("No session log there.", "quiet")
+    mended, objects = of_each(output, paths, lambda journal: _mend(output, journal))
+    if mended:
+        columns = [Column("State"), Column("Log"), Column("What was done")]
+        output.page.table(columns, [[done.state, done.path, "; ".join(done.remarks)] for done in mended])
     if as_json:
         output.document(objects)
 

@@ -14,7 +14,6 @@ from deia.analysis.fleet import look_at_all
 from deia.analysis.sessions import SessionFigures
 from deia.cli.amounts import moment
 from deia.cli.output import Output
-from deia.cli.paths import all_sessions
 from deia.cli.reading import reading
 from deia.cli.status import with_path
 from deia.cli.text import plural
@@ -69,9 +68,9 @@ def look(output: Output, journals: Sequence[Path], selection: Selection) -> Iter
                 yield session
 
 
-def readable(output: Output, paths: Sequence[str], selection: Selection) -> Iterator[SessionFigures]:
-    """Yield the sessions that some paths mean and that can be read; say what is the matter with a log."""
-    for session in look(output, all_sessions(paths, output.fail), selection):
+def readable(output: Output, journals: Sequence[Path], selection: Selection) -> Iterator[SessionFigures]:
+    """Yield the sessions that are asked for and can be read; say what is the matter with a log."""
+    for session in look(output, journals, selection):
         if session.is_readable:
             yield session
         if session.state == "damaged":

@@ -22,8 +22,9 @@ from deia.cli.checks import (
 )
 from deia.cli.output import Output
 from deia.cli.page import Column, numbers
-from deia.cli.paths import sessions_directory
+from deia.cli.paths import all_sessions, sessions_directory
 from deia.cli.selection import Selection, readable, selection_options
+from deia.cli.status import FINE
 from deia.cli.text import plural
 from deia.cli.usage import show_model_changes
 
@@ -96,7 +97,8 @@ def trend_command(
     The exit code is 1 where an EXPR is so, a target is missed, or a session is damaged; 2 where one cannot be read.
     """
     shown = measures or tuple(parse_measure(name) for name in (*_SHOWN, *_PAID))
-    sessions = readable(output, paths or (sessions_directory(),), Selection(agents, since, until))
+    journals = all_sessions(paths or (sessions_directory(),), output.fail)
+    sessions = readable(output, journals, Selection(agents, since, until))
     found = trend(sessions, shown, by=by, smallest_change=min_change)
     failures = judge_conditions(conditions, found.comparison, found.before, found.after)
     reached = judge_targets(targets, found.last)
@@ -127,7 +129,8 @@ def _show(output: Output, found: Trend, asked: Sequence[Measure], by: str, *, hi
     page = output.page
     points = found.points
     if not points:
-        page.line("No session there.", "quiet")
+        if output.code == FINE:
+            page.line("No session there.", "quiet")
         return
     kept = [
         at

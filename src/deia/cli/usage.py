@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from deia.analysis.compare import ModelChange
 from deia.analysis.usage import ModelUsage
-from deia.cli import views
-from deia.cli.page import Column, Page, numbers
+from deia.cli.page import Column, Page, numbers, say_more
 from deia.cli.text import count, dollars, plural, share
 
 _PAID: dict[str, Callable[[ModelUsage], str]] = {
@@ -33,20 +32,20 @@ def in_short(usage: ModelUsage) -> str:
 
 
 def show_usage(page: Page, models: Mapping[str, ModelUsage], limit: int | None) -> None:
-    """Show what each of several models took; what a single one took stands elsewhere already."""
-    if len(models) < 2:
+    """Show what each model took, if any was called."""
+    if not models:
         return
     page.heading("Models")
     names = list(models)[:limit]
     shown = [models[name] for name in names]
-    columns = {label: [text(usage) for usage in shown] for label, text in _PAID.items()}
+    columns = {label: [text(usage) for usage in shown] for label, text in _paid(models.values()).items()}
     cached = [share(usage.cache_read_tokens, usage.input_tokens) for usage in shown]
     columns = {**columns, "Input from cache": cached}
     page.table(
         [Column("Model", short=True), *numbers(columns, leaving=("Input from cache", "Calls", "Output", "Input"))],
         zip(names, *columns.values(), strict=True),
     )
-    views.say_more(page, len(models), limit, "model")
+    say_more(page, len(models), limit, "model")
 
 
 def show_model_changes(page: Page, changes: Sequence[ModelChange], limit: int | None) -> None:
@@ -56,12 +55,20 @@ def show_model_changes(page: Page, changes: Sequence[ModelChange], limit: int | 
     page.heading("Models")
     shown = changes[:limit]
     columns, cells = [Column("Model", short=True)], [[change.name for change in shown]]
-    for label, text in _PAID.items():
+    known = (side for change in changes for side in (change.before, change.after) if side is not None)
+    for label, text in _paid(known).items():
         leaves = _CHANGES_LEAVE.get(label, 0)
         columns += [Column(f"{label} A", number=True, leaves=leaves), Column("B", number=True, leaves=leaves)]
         cells += [[_text(change.before, text) for change in shown], [_text(change.after, text) for change in shown]]
     page.table(columns, zip(*cells, strict=True))
-    views.say_more(page, len(changes), limit, "model")
+    say_more(page, len(changes), limit, "model")
+
+
+def _paid(usages: Iterable[ModelUsage]) -> dict[str, Callable[[ModelUsage], str]]:
+    """Return the columns, without the cost where no line tells of any."""
+    if any(usage.cost_usd is not None for usage in usages):
+        return _PAID
+    return {label: text for label, text in _PAID.items() if label != "Cost"}
 
 
 def _text(usage: ModelUsage | None, text: Callable[[ModelUsage], str]) -> str:

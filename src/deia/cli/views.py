@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deia.analysis import SessionAnalysis
-from deia.cli.page import Column, Page, numbers
+from deia.analysis.usage import together
+from deia.cli.brief import short_name
+from deia.cli.page import Column, Page, numbers, say_more
 from deia.cli.text import count, duration, durations, moment, plural, rate, share
+from deia.cli.usage import in_short
 from deia.events import SessionSummary
-from deia.journal.damage import Damage
+from deia.journal.damage import Damage, problem_count
 
 BOTTLENECK_SHARE = 0.3
 """Part of the session time beyond which a task is a bottleneck: the analysis's own default, named where it is shown."""
@@ -36,6 +39,9 @@ def show_session(page: Page, analysis: SessionAnalysis) -> None:
     ):
         facts.append((label, f"{count(number)} ({rate(per_hour)})"))
     facts.extend((f"Operation {name}", count(number)) for name, number in operations.items() if name not in _OPERATIONS)
+    if analysis.models:
+        facts.append(("Models", in_short(together(analysis.models.values()))))
+    facts.append(("Errors", count(analysis.errors)))
     page.facts(facts)
 
 
@@ -65,7 +71,7 @@ def show_tasks(page: Page, analysis: SessionAnalysis, limit: int | None) -> None
         return
     shown = by_time[:limit]
     page.table(
-        [Column("Task", short=True), *numbers(("Runs", "Time", "Share"), leaving=("Runs", "Share"))],
+        [Column("Task", short=True), *numbers(("Runs", "Time", "Of session"), leaving=("Runs", "Of session"))],
         [
             [name, count(analysis.task_counts[name]), time, share(spent, analysis.session_time_ms)]
             for (name, spent), time in zip(shown, durations(spent for _, spent in shown), strict=True)
@@ -74,7 +80,8 @@ def show_tasks(page: Page, analysis: SessionAnalysis, limit: int | None) -> None
     say_more(page, len(by_time), limit, "task")
     page.heading(f"Bottlenecks (more than {100 * BOTTLENECK_SHARE:.0f} % of the session time)")
     for name in analysis.bottlenecks:
-        page.line(f"{share(analysis.task_breakdown[name], analysis.session_time_ms):>7}  {name}", "bad")
+        part = share(analysis.task_breakdown[name], analysis.session_time_ms)
+        page.line(f"{part:>7}  {short_name(name)}", "bad")
     if not analysis.bottlenecks:
         page.line("None.", "quiet")
 
@@ -118,10 +125,14 @@ def show_open_tasks(page: Page, analysis: SessionAnalysis, limit: int | None) ->
 
 
 def show_damages(page: Page, damages: Sequence[Damage], total: int) -> None:
-    """Show what is wrong with a file, each problem with its place."""
+    """Show what is wrong with a file, each problem with its place, and its torn end."""
     if not damages:
         return
-    page.heading(plural(total, "problem with the file", "problems with the file"))
+    problems = problem_count(damages, total)
+    torn = total - problems
+    said = [plural(problems, "problem with the file", "problems with the file")] if problems else []
+    said += [plural(torn, "torn end")] if torn else []
+    page.heading(", and ".join(said))
     page.table(
         [Column("Line", number=True), Column("Byte", number=True), Column("What is wrong")],
         [[str(damage.line), str(damage.offset), damage.reason] for damage in damages],
@@ -135,10 +146,14 @@ def is_damaged(damages: Sequence[Damage]) -> bool:
     return any(damage.kind != "torn" for damage in damages)
 
 
+def session_time(session_ms: int, recorded_ms: int) -> str:
+    """Return how long a session, or several together, took, and how much of that was recorded if that is less."""
+    text, recorded = duration(session_ms), duration(recorded_ms)
+    return text if recorded_ms >= session_ms or recorded == text else f"{text}, of which {recorded} recorded"
+
+
 def _session_time(analysis: SessionAnalysis) -> str:
-    text = duration(analysis.session_time_ms)
-    if analysis.recorded_ms < analysis.session_time_ms:
-        text += f", of which {duration(analysis.recorded_ms)} recorded"
+    text = session_time(analysis.session_time_ms, analysis.recorded_ms)
     return text if analysis.session_time_exact else f"{text} (approximate: clocks were set back)"
 
 
@@ -157,9 +172,3 @@ def _tasks(analysis: SessionAnalysis) -> str:
     if analysis.orphans:
         parts.append(f"{plural(analysis.orphans, 'completion')} without a start")
     return ", ".join(parts)
-
-
-def say_more(page: Page, total: int, limit: int | None, noun: str) -> None:
-    """Say how many rows a table would have besides."""
-    if limit is not None and total > limit:
-        page.line(f"… and {plural(total - limit, f'more {noun}')}; --json has them all", "quiet")

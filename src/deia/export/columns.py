@@ -48,6 +48,7 @@ COLUMNS = (
     Column("timestamp", "DOUBLE", (), "the same in Unix seconds"),
     Column("agent_id", "VARCHAR", (), "whose session it is"),
     Column("session_id", "VARCHAR", (), "which session"),
+    Column("session_start", "DOUBLE", (), "when the run began, Unix seconds; on its first line"),
     Column(
         "task_id",
         "BIGINT",
@@ -134,6 +135,8 @@ def rows(file: str, entries: Iterable[Entry]) -> Iterator[Row]:
             row[UNKNOWN] = event.fields
         elif isinstance(event, SessionEvent) and event.event == "continued":
             row["run"] = runs[event.session_id] = max(event.run or 0, run + 1)
+        if (session_start := entry.session_start) is not None:
+            row["session_start"] = session_start
         for name in ("seq", "timestamp", "agent_id", "session_id"):
             if (value := getattr(event, name)) is not None:
                 row[name] = value

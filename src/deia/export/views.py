@@ -34,6 +34,9 @@ def _figures(*names: str) -> str:
     )
 
 
+_TIMED = "fields IS NULL OR (fields ->> '$.v') IS NOT NULL"
+"""What a line of a type of nobody's, in no format of ours, calls a `timestamp` may be anything: milliseconds, say."""
+
 VIEWS = {
     "tasks": View(
         "one task: its completion, or its start where nothing completed it",
@@ -123,11 +126,13 @@ VIEWS = {
     ),
     "sessions": View(
         "one session of one file",
-        """
+        f"""
         WITH lines AS (
             SELECT file, session_id, min(agent_id) AS agent_id, count(*) AS events, max(run) AS runs,
-                least(min(timestamp), min(start_time) FILTER (WHERE NOT orphan)) AS first_time,
-                greatest(max(timestamp), max(end_time)) AS last_time,
+                least(min(session_start), min(timestamp) FILTER (WHERE {_TIMED}),
+                    min(start_time) FILTER (WHERE NOT orphan)) AS first_time,
+                greatest(max(session_start), max(timestamp) FILTER (WHERE {_TIMED}),
+                    max(end_time) FILTER (WHERE NOT orphan)) AS last_time,
                 count(*) FILTER (WHERE type = 'FileEvent' AND operation = 'read') AS files_read,
                 count(*) FILTER (WHERE type = 'FileEvent' AND operation = 'write') AS files_written,
                 count(*) FILTER (WHERE type = 'MessageEvent') AS messages,
@@ -168,9 +173,10 @@ VIEWS = {
         {
             "runs": "how many times it was opened",
             "events": "its events",
-            "began": "its first moment, UTC",
+            "began": "its first moment, UTC: when it was opened, as far as its lines say",
             "ended": "its last, UTC",
-            "span_ms": "from the one to the other, milliseconds; `deia analyze` begins where the session was opened",
+            "span_ms": "from the one to the other, milliseconds: the span of `deia profile`, and the session time of "
+            "`deia analyze` and `deia ls` unless durations that callers gave come to more",
             "tasks": "completed runs of tasks",
             "open_tasks": "tasks that nothing completed",
             "tool_calls": "tool calls",

@@ -35,7 +35,7 @@ class CheckReport:
         torn_bytes: Bytes after the last newline that a crash left of a call that had not returned.
         queue_file: The queue file, if there is one.
         locked: Whether a logger has the session open; None where that cannot be told.
-        damages: The first problems, in order.
+        damages: The first problems, in order, and the torn end, if there is one.
         damage_counts: How many of each kind, all counted.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -54,12 +54,22 @@ class Damage:
 OnDamage = Callable[[Damage], None]
 
 
+def problem_count(damages: Iterable[Damage], damage_count: int) -> int:
+    """Return how many problems a log has, wherever they are counted in words: a torn end, which is expected, is none.
+
+    Args:
+        damages: Those that are listed; every torn end is.
+        damage_count: How many there are, torn ends included.
+    """
+    return damage_count - sum(damage.kind == "torn" for damage in damages)
+
+
 @dataclass
 class DamageLog:
     """Collects problems in bounded memory; its `add` is what a reader wants as `on_damage`.
 
     Attributes:
-        kept: The first `KEPT_DAMAGES` of them.
+        kept: The first `KEPT_DAMAGES` of them, and torn ends, of which a file has one at most.
         by_kind: How many there were of each kind, all counted.
     """
 
@@ -69,7 +79,7 @@ class DamageLog:
     def add(self, damage: Damage) -> None:
         """Count a problem, and keep it while there is room."""
         self.by_kind[damage.kind] += 1
-        if len(self.kept) < KEPT_DAMAGES:
+        if len(self.kept) < KEPT_DAMAGES or damage.kind == "torn":
             self.kept.append(damage)
 
     @property

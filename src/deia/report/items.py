@@ -22,7 +22,7 @@ from deia.events import (
     UnknownEvent,
 )
 from deia.line import encode_value
-from deia.text import clean, count, size
+from deia.text import clean, count, dollars, size
 
 Kind = Literal["task", "tool", "model", "file", "message", "error", "decision", "action", "session", "other"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -118,7 +118,7 @@ def _model(event: LLMEvent) -> Item:
         if number is not None
     ]
     if event.cost_usd is not None:
-        parts.append(f"${event.cost_usd:.4f}")
+        parts.append(dollars(event.cost_usd))
     status: Status = "failed" if event.error else ""
     detail = _what_failed(event, {}) if event.error else ", ".join(parts)
     return _call("model", f"{event.provider}/{event.model}", event, status, detail)

@@ -99,7 +99,7 @@ class ProfileAccumulator(SessionAccumulator):
             self._runs.finish(first, last, extended=self._end is not None)
             timeline.finish(first, last)
         has_tasks = self._task_table.seen
-        models = self._models.finish()
+        models = self._models.finish(analysis.models)
         tools = self._tools()
         path: list[PathStep] | None = None
         path_capped = False

@@ -12,6 +12,7 @@ from typing import Literal
 
 from deia.analysis.profile.result import SessionProfile
 from deia.analysis.profile.shown import shown
+from deia.journal.damage import problem_count
 from deia.text import clean, count, duration, plural, share
 
 Weight = Literal["bad", "time", "note"]
@@ -111,11 +112,11 @@ def _killed(profile: SessionProfile) -> Iterator[Advice]:
 
 def _damages(profile: SessionProfile) -> Iterator[Advice]:
     analysis = profile.analysis
-    if any(damage.kind != "torn" for damage in analysis.damages):  # a torn end holds no event that was recorded
+    if problems := problem_count(analysis.damages, analysis.damage_count):
         yield Advice(
             "bad",
             "The log is damaged",
-            f"{plural(analysis.damage_count, 'problem')} with the file: what could not be read is in no figure. "
+            f"{plural(problems, 'problem')} with the file: what could not be read is in no figure. "
             "`deia recover` mends a log and keeps the original aside.",
             section="damages",
         )
@@ -277,8 +278,7 @@ def _serial(profile: SessionProfile) -> Iterator[Advice]:
 
 
 def _waiting(profile: SessionProfile) -> Iterator[Advice]:
-    wall = profile.wall
-    for spent_ms, title, text, weight in _waits(wall.human_ms, wall.idle_ms, wall.unattributed_ms):
+    for spent_ms, title, text, weight in _waits(profile):
         if spent_ms > WAITING_SHARE * profile.span_ms:
             yield Advice(
                 weight,
@@ -289,27 +289,32 @@ def _waiting(profile: SessionProfile) -> Iterator[Advice]:
             )
 
 
-def _waits(human_ms: int, idle_ms: int, unattributed_ms: int) -> tuple[tuple[int, str, str, Weight], ...]:
+def _waits(profile: SessionProfile) -> tuple[tuple[int, str, str, Weight], ...]:
+    wall = profile.wall
+    # Without any task nothing tells idle time from work: that is another gap in the recording.
+    unexplained = (
+        "passed inside tasks while no tool, model or file was known to be at work. Record"
+        if profile.tasks
+        else "passed while no tool, model or file was known to be at work, and there is no task that would say whether "
+        "the agent was. Record tasks (`with log.task(…)`),"
+    ) + " the model's calls (`log_llm_call`) and the slow steps (`with log.tool(…)`), and you see what it was."
     return (
         (
-            human_ms,
+            wall.human_ms,
             "The agent waits for people",
             "passed until somebody answered. Ask less often, or ask while other work goes on.",
             "time",
         ),
         (
-            idle_ms,
+            wall.idle_ms,
             "Nothing happens for long",
             "passed with no task open and nothing at work. Is a queue empty, or a schedule too slow?",
             "time",
         ),
         (
-            unattributed_ms,
+            wall.unattributed_ms,
             "Much of the time is unexplained",
-            (
-                "passed inside tasks while no tool, model or file was known to be at work. Record the model's calls "
-                "(`log_llm_call`) and the slow steps (`with log.tool(…)`), and you see what it was."
-            ),
+            unexplained,
             "note",
         ),
     )

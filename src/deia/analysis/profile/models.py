@@ -1,13 +1,17 @@
-"""Model calls by model, each response counted once."""
+"""How long model calls took, by model, and which of them failed; each response counted once.
+
+What they took in tokens and dollars is counted by `deia.analysis.usage`, for the analysis and for the profile alike.
+"""
 
 from __future__ import annotations
 
-from deia.analysis.odd_figures import not_negative
+from collections.abc import Mapping
+
 from deia.analysis.percentiles import Percentiles
 from deia.analysis.profile.result import ModelProfile
 from deia.analysis.profile.timeline import LONGEST_MS, MODEL, Timeline
 from deia.analysis.profile.work import Work
-from deia.analysis.usage import RESPONSES_KEPT, call_failed
+from deia.analysis.usage import RESPONSES_KEPT, ModelUsage, call_failed
 from deia.events import LLMEvent
 
 
@@ -67,20 +71,21 @@ class ModelTable:
                 self._timeline.withdraw(before.place)
             if before.piece is not None and self._work is not None:
                 self._work.withdraw(before.piece)
-        call.tokens = tuple(b if a is None else a for a, b in zip(call.tokens, before.tokens, strict=True))
         if call.attempt is None:
             call.attempt = before.attempt
-        if call.cost_usd is None:
-            call.cost_usd = before.cost_usd
         if call.first_token_ms is None:
             call.first_token_ms = before.first_token_ms
 
-    def finish(self) -> dict[str, ModelProfile]:
-        """Return each model's figures, the one with the most effort first."""
+    def finish(self, usage: Mapping[str, ModelUsage]) -> dict[str, ModelProfile]:
+        """Return each model's figures, the one with the most effort first.
+
+        Args:
+            usage: What the same calls took, by model.
+        """
         while self._responses:
             self._count(self._responses.pop(next(iter(self._responses))))
         by_effort = sorted(self._models.items(), key=lambda item: (-item[1].effort_ms, item[0]))
-        return {name: model.profile(self._timeline.union_ms(MODEL, name)) for name, model in by_effort}
+        return {name: model.profile(self._timeline.union_ms(MODEL, name), usage[name]) for name, model in by_effort}
 
     def _count(self, call: _Call) -> None:
         model = self._models.get(call.model)
@@ -90,27 +95,15 @@ class ModelTable:
 
 
 class _Call:
-    """One call, by the last line that tells of each of its figures."""
+    """One call, by the last line that tells of each of its times."""
 
-    __slots__ = (
-        *("attempt", "cost_usd", "duration_ms", "failed", "first_token_ms", "model", "piece", "place"),
-        "tokens",
-    )
+    __slots__ = ("attempt", "duration_ms", "failed", "first_token_ms", "model", "piece", "place")
 
     def __init__(self, model: str, event: LLMEvent) -> None:
         first_token_ms = event.time_to_first_token_ms
         self.model = model
         self.failed = call_failed(event)
         self.attempt = event.attempt
-        tokens = (
-            event.input_tokens,
-            event.output_tokens,
-            event.cache_read_tokens,
-            event.cache_write_tokens,
-            event.reasoning_tokens,
-        )
-        self.tokens: tuple[int | None, ...] = tuple(map(not_negative, tokens))
-        self.cost_usd = not_negative(event.cost_usd)
         self.duration_ms = None if event.duration_ms is None else max(0, event.duration_ms)
         self.first_token_ms = None if first_token_ms is None else max(0, first_token_ms)
         self.place: int | None = None
@@ -119,23 +112,16 @@ class _Call:
 
 class _Model:
     def __init__(self) -> None:
-        self.calls = 0
         self.errors = 0
         self.retries = 0
-        self.tokens = [0] * 5
-        self.cost_usd: float | None = None
         self.effort_ms = 0
         self.max_ms = 0
         self.durations = Percentiles()
         self.first_tokens: Percentiles | None = None
 
     def count(self, call: _Call) -> None:
-        self.calls += 1
         self.errors += call.failed
         self.retries += call.attempt is not None and call.attempt > 1
-        self.tokens = [known + (more or 0) for known, more in zip(self.tokens, call.tokens, strict=True)]
-        if call.cost_usd is not None:
-            self.cost_usd = (self.cost_usd or 0.0) + call.cost_usd
         if call.duration_ms is not None:
             self.effort_ms += call.duration_ms
             self.max_ms = max(self.max_ms, call.duration_ms)
@@ -145,18 +131,17 @@ class _Model:
                 self.first_tokens = Percentiles()
             self.first_tokens.add(call.first_token_ms)
 
-    def profile(self, wall_ms: int) -> ModelProfile:
-        input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens = self.tokens
+    def profile(self, wall_ms: int, usage: ModelUsage) -> ModelProfile:
         return ModelProfile(
-            calls=self.calls,
+            calls=usage.calls,
             errors=self.errors,
             retries=self.retries,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            cache_read_tokens=cache_read_tokens,
-            cache_write_tokens=cache_write_tokens,
-            reasoning_tokens=reasoning_tokens,
-            cost_usd=self.cost_usd,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cache_read_tokens=usage.cache_read_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            cost_usd=usage.cost_usd,
             wall_ms=wall_ms,
             effort_ms=self.effort_ms,
             p50_ms=self.durations.at(50),

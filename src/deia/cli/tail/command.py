@@ -9,14 +9,15 @@ from collections.abc import Iterable
 
 import click
 
+from deia.cli.amounts import moment
+from deia.cli.brief import one_line
 from deia.cli.output import Output
 from deia.cli.paths import sessions_directory
-from deia.cli.since import moment
-from deia.cli.status import with_path
+from deia.cli.status import WRONG_USAGE, with_path
 from deia.cli.tail.lines import Lines
 from deia.live.follower import Note
 from deia.live.tail import Line, Tail
-from deia.live.wanted import wanted
+from deia.live.wanted import SHORT_NAMES, Wanted
 
 POLL_S = 0.1
 """How often it is looked for new events: none waits longer for that, and looking at a session that is idle takes
@@ -24,6 +25,9 @@ microseconds."""
 
 _LAST = 10
 """How many events are shown at first: as many lines as of `tail`."""
+
+_NAME = 40
+"""How much is shown of the name of a type that somebody made up."""
 
 _PAGE = 500
 """How many lines are written at once while there are more."""
@@ -62,7 +66,7 @@ def _how_many(context: click.Context, parameter: click.Parameter, value: str | N
     "--where", metavar="EXPRESSION", help="Only events whose line fits, such as 'duration_ms > 1000 and not error'."
 )
 @click.option(
-    "--since", callback=moment, metavar="TIME", help="Only events since then: 30s, 10m, 2h, 1d ago, or an ISO date."
+    "--since", type=moment, metavar="TIME", help="Only events since then: 30s, 10m, 2h, 1d ago, or an ISO date."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print each event as one line of JSON, with all its fields.")
 @click.help_option("-h", "--help", help="Show this help and exit.")
@@ -90,7 +94,7 @@ def tail(
     """
     names = [name.strip() for part in types for name in part.split(",") if name.strip()]
     try:
-        wants = wanted(names, where)
+        wants = Wanted(names, where)
     except ValueError as error:
         raise click.UsageError(f"--where: {error}") from None
     if most is None and since is None:
@@ -104,6 +108,11 @@ def tail(
                 output.complain(f"{path}: not there yet, waiting for it")
             else:
                 output.fail(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path), path)
+        was_all_read = most is None or stream.shown < most
+        if was_all_read and not sessions.missing and (sessions.count or follow):
+            _tell_unknown(output, wants, is_wrong=not follow and since is None)
+        if not (follow or as_json or sessions.count or sessions.missing):
+            output.page.line("No session there.", "quiet")
         while follow:
             stream.show(sessions.new(), sessions)
             if not sessions.is_behind and output.is_closed_within(POLL_S):
@@ -112,14 +121,35 @@ def tail(
         sessions.close()
 
 
+def _tell_unknown(output: Output, wants: Wanted, *, is_wrong: bool) -> None:
+    """Say which types that were asked for are no event's.
+
+    Args:
+        output: Where it is said.
+        wants: Which events are wanted.
+        is_wrong: Whether that is wrong usage; not where only a part of the events was looked at, or more may come.
+    """
+    for name in wants.unknown:
+        others = ", ".join(one_line(other, _NAME) for other in wants.others)
+        here = f", and here {others}" if others else ""
+        output.complain(f"--type {name!r}: no event is of this type; there are {', '.join(SHORT_NAMES)}{here}")
+        if is_wrong:
+            output.code = max(output.code, WRONG_USAGE)
+
+
 class _Stream:
-    """Shows events as they come."""
+    """Shows events as they come.
+
+    Attributes:
+        shown: How many were, so far.
+    """
 
     def __init__(self, output: Output, *, as_json: bool) -> None:
         self._output = output
         self._as_json = as_json
         self._lines = Lines(with_date=not output.in_terminal)
         self._waiting = 0
+        self.shown = 0
 
     def show(self, lines: Iterable[Line], sessions: Tail) -> None:
         """Show events; none of those that are there waits for one that is not."""
@@ -129,6 +159,7 @@ class _Stream:
             else:
                 self._show(line, sessions)
             self._waiting += 1
+            self.shown += 1
             if self._waiting == _PAGE:
                 self._write()
         if self._waiting:

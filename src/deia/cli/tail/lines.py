@@ -6,7 +6,7 @@ from datetime import datetime
 
 from deia.cli.brief import brief, one_line
 from deia.cli.page import Span, Tone
-from deia.cli.text import count, duration, plural, size
+from deia.cli.text import count, dollars, duration, plural, size
 from deia.events import (
     CARRIED,
     ActionItemEvent,
@@ -19,10 +19,10 @@ from deia.events import (
     SessionEvent,
     TaskEvent,
     ToolEvent,
-    UnknownEvent,
 )
 from deia.live.tail import Line
 from deia.live.wanted import type_of
+from deia.registry import BUILT_IN
 
 _TYPE_WIDTH = 8
 _INDENT = "  "
@@ -75,12 +75,15 @@ class Lines:
         parts: list[Span] = [(moment if self._with_date else moment[_TIME], "quiet"), ("  ", "plain")]
         if with_session:
             parts += [(session_of(event.agent_id, event.session_id, line.path), "label"), ("  ", "plain")]
-        kind = type_of(event)
-        label = kind.removesuffix("Event").lower() if not isinstance(event, UnknownEvent) else one_line(kind, _NAME)
-        parts.append((f"{label:<{_TYPE_WIDTH}} ", "quiet"))
+        parts.append((f"{type_label(type_of(event)):<{_TYPE_WIDTH}} ", "quiet"))
         parts.append((_INDENT * min(line.depth, _DEEPEST), "plain"))
         parts += _said(event)
         return parts
+
+
+def type_label(name: str) -> str:
+    """Return what a type of events is called: ours by their short names, others as their own programs call them."""
+    return name.removesuffix("Event").lower() if name in BUILT_IN else one_line(name, _NAME)
 
 
 def session_of(agent_id: str | None, session_id: str | None, path: str) -> str:
@@ -162,7 +165,7 @@ def _llm(event: LLMEvent) -> list[Span]:
         into, out = (("?" if n is None else count(n)) for n in (event.input_tokens, event.output_tokens))
         parts.append((f"  {into} tokens in, {out} out", "plain"))
     if event.cost_usd is not None:
-        parts.append((f"  ${event.cost_usd:,.4f}", "plain"))
+        parts.append((f"  {dollars(event.cost_usd)}", "plain"))
     if event.attempt is not None and event.attempt > 1:
         parts.append((f"  attempt {count(event.attempt)}", "quiet"))
     if event.error is not None:

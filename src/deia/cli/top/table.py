@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from deia.cli.brief import one_line
 from deia.cli.page import Column
 from deia.cli.status import with_path
-from deia.cli.tail.lines import session_of
+from deia.cli.tail.lines import session_of, type_label
 from deia.cli.text import count, duration
+from deia.cli.usage import cost_text
+from deia.events import ErrorEvent
 from deia.live.board import Row
 
 COLUMNS = (
-    Column("Session", short=True),
+    Column("Session", short=True, least=22),
     Column("State", whole=True),
     Column("Task", short=True, least=12, leaves=1),
     Column("For", number=True, leaves=3),
@@ -24,21 +26,25 @@ COLUMNS = (
     Column("Errors", number=True, leaves=2),
 )
 """What is left out first where a terminal is too narrow is what changes the most and says the least."""
-MODEL_COLUMNS = (Column("Tokens", number=True, leaves=7), Column("Cost", number=True, leaves=5))
+TOKENS = Column("Tokens", number=True, leaves=7)
+COST = Column("Cost", number=True, leaves=5)
 
 _NAME = 40
 """How much of a name is shown: of two sessions side by side one sees more than of one whole name."""
 
 
 def columns(rows: Sequence[Row]) -> list[Column]:
-    """Return the table's columns; those about models where there is something in them."""
-    return [*COLUMNS, *(MODEL_COLUMNS if _has_models(rows) else ())]
+    """Return the table's columns; tokens and cost where there are any."""
+    return [*COLUMNS, *([TOKENS] if _has_models(rows) else []), *([COST] if _has_costs(rows) else [])]
 
 
 def cells(rows: Sequence[Row]) -> list[list[str]]:
     """Return the table's rows."""
-    with_models = _has_models(rows)
-    return [[*_cells(row), *(_model_cells(row) if with_models else ())] for row in rows]
+    with_models, with_costs = _has_models(rows), _has_costs(rows)
+    return [
+        [*_cells(row), *([_tokens(row)] if with_models else []), *([cost_text(row.cost_usd)] if with_costs else [])]
+        for row in rows
+    ]
 
 
 def headline(rows: Sequence[Row], total: int) -> str:
@@ -60,12 +66,16 @@ def _has_models(rows: Sequence[Row]) -> bool:
     return any(row.model_calls for row in rows)
 
 
+def _has_costs(rows: Sequence[Row]) -> bool:
+    return any(row.cost_usd is not None for row in rows)
+
+
 def _cells(row: Row) -> list[str]:
     more = f" (+{count(row.open_tasks - 1)})" if row.open_tasks > 1 else ""
     last = "-"
     if row.last is not None:
-        kind = row.last.type.removesuffix("Event").lower()
-        last = one_line(f"{kind} {row.last.name}".rstrip(), _NAME) + (" failed" if row.last.failed else "")
+        failed = " failed" if row.last.failed and row.last.type != ErrorEvent.__name__ else ""
+        last = one_line(f"{type_label(row.last.type)} {row.last.name}".rstrip(), _NAME) + failed
     return [
         session_of(row.agent, row.session, row.path),
         row.state,
@@ -80,6 +90,5 @@ def _cells(row: Row) -> list[str]:
     ]
 
 
-def _model_cells(row: Row) -> list[str]:
-    tokens = row.input_tokens + row.output_tokens
-    return [count(tokens) if row.model_calls else "-", "-" if row.cost_usd is None else f"${row.cost_usd:,.2f}"]
+def _tokens(row: Row) -> str:
+    return count(row.input_tokens + row.output_tokens) if row.model_calls else "-"

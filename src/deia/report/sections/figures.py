@@ -1,9 +1,10 @@
-"""Figures as the page shows them, beyond what `deia.text` knows."""
+"""Figures as the page shows them, and a sign for those that are not there."""
 
 from __future__ import annotations
 
 import math
 
+from deia import text
 from deia.text import count
 
 NONE = "–"
@@ -14,7 +15,7 @@ def dollars(cost_usd: float | None) -> str:
     """Return a cost; a dash where no line tells of one."""
     if cost_usd is None or not math.isfinite(cost_usd):
         return NONE
-    return f"${cost_usd:,.2f}" if cost_usd >= 1 else f"${cost_usd:.4f}"
+    return text.dollars(cost_usd)
 
 
 def some(number: int) -> str:

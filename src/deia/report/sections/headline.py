@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deia.analysis.profile import SessionProfile
+from deia.journal.damage import problem_count
 from deia.report.markup import Markup, tag
 from deia.report.model import Report
 from deia.report.sections.figures import dollars
@@ -14,6 +15,7 @@ def section(report: Report) -> Markup:
     profile = report.profile
     analysis, wall, effort = profile.analysis, profile.wall, profile.effort
     span = profile.span_ms
+    problems = problem_count(analysis.damages, analysis.damage_count)
     cards = [
         _card("From start to end", duration(span), _recorded(profile)),
         _card("Model", duration(wall.model_ms), _shared(wall.model_ms, span, effort.model_ms)),
@@ -29,9 +31,7 @@ def section(report: Report) -> Markup:
         _card(
             "Events",
             count(analysis.events),
-            f"{count(analysis.damage_count)} problems with the file"
-            if analysis.damage_count
-            else "every line is readable",
+            f"{plural(problems, 'problem')} with the file" if problems else "every line is readable",
         ),
     ]
     return tag("ul", cards, class_="cards")

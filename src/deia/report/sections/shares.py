@@ -13,12 +13,17 @@ def section(report: Report) -> Markup:
     """Return the wall time, told apart."""
     profile = report.profile
     wall = profile.wall
+    unexplained = (
+        "a task was open, and nothing was known to be at work"
+        if profile.tasks
+        else "nothing was known to be at work, and there is no task that would say whether the agent was"
+    )
     rows = [
         ("model", "Model", wall.model_ms, "a model was at work"),
         ("tool", "Tools", wall.tool_ms, "a tool was"),
         ("file", "Files", wall.file_ms, "a file was read or written"),
         ("human", "People", wall.human_ms, "the agent waited for somebody's answer"),
-        ("unattributed", "Unexplained", wall.unattributed_ms, "a task was open, and nothing was known to be at work"),
+        ("unattributed", "Unexplained", wall.unattributed_ms, unexplained),
         ("idle", "Idle", wall.idle_ms, "no task was open"),
         ("between", "Between runs", wall.between_runs_ms, "nothing was recorded"),
     ]
