@@ -56,7 +56,7 @@ def test_page_opens_from_disk_and_paints_what_it_has(show: Viewer, usual: Path) 
     ):
         assert any(pixels(page, canvas)), canvas
     assert page.locator(".events tbody tr").count() == 98
-    assert page.locator(".found").inner_text() == "98 of 98 events."
+    assert page.locator(".found").inner_text() == "98 of 98 rows."
 
 
 def test_page_can_be_read_without_scripts(show: Viewer, usual: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from deia.analysis.profile import SessionProfile
 from deia.analysis.profile.shown import shown
-from deia.text import clean, plural
+from deia.text import named, named_model, plural
 
 BARS = 12
 """More bars than that are a table, and the table stands beside."""
@@ -114,9 +114,8 @@ def _tools(profile: SessionProfile) -> Chart:
 
 def _cost(profile: SessionProfile) -> Chart:
     most = sorted(((model.cost_usd or 0.0, name) for name, model in profile.models.items()), reverse=True)[:BARS]
-    return Chart(
-        "cost", "bars", "usd", _labels([name for _, name in most]), [Series("Cost", "model", [c for c, _ in most])]
-    )
+    labels = _labels([named_model(name) for _, name in most])
+    return Chart("cost", "bars", "usd", labels, [Series("Cost", "model", [cost for cost, _ in most])])
 
 
 def _tokens(profile: SessionProfile) -> Chart:
@@ -126,8 +125,8 @@ def _tokens(profile: SessionProfile) -> Chart:
         Series("Other input", "input", [float(model.uncached_tokens) for _, model in most]),
         Series("Output", "output", [float(model.output_tokens) for _, model in most]),
     ]
-    return Chart("token-counts", "bars", "tokens", _labels([name for name, _ in most]), series)
+    return Chart("token-counts", "bars", "tokens", _labels([named_model(name) for name, _ in most]), series)
 
 
 def _labels(names: Sequence[str]) -> list[str]:
-    return [shown(clean(name), LABEL_CHARACTERS) for name in names]
+    return [shown(named(name), LABEL_CHARACTERS) for name in names]

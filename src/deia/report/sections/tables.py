@@ -67,7 +67,11 @@ def more(total: int, noun: str) -> Markup | None:
     if total <= ROWS:
         return None
     return tag(
-        "p", f"… and {plural(total - ROWS, f'more {noun}')}; `deia analyze --json` has them all.", class_="quiet"
+        "p",
+        f"… and {plural(total - ROWS, f'more {noun}')}; ",
+        tag("code", "deia profile --json"),
+        " has them all.",
+        class_="quiet",
     )
 
 
