@@ -264,9 +264,25 @@ def test_table_says_why_it_has_fewer_rows_than_there_are_events(log: Path) -> No
 
 
 def test_page_of_an_empty_session_is_a_page(journal: Path) -> None:
-    """Nothing was recorded, and it says so."""
+    """Nothing was recorded, and it says so; there are no shares of no time, and no timeline of nothing."""
     journal.write_bytes(b"")
-    assert "Nothing stands out" in parsed(journal).text
+    seen = parsed(journal)
+    assert "Nothing was recorded." in seen.text
+    assert "- of the time" not in seen.text
+    assert "Where the time went" not in seen.text
+    assert [attrs for _, attrs in seen.elements if attrs.get("class") == "timeline"] == [
+        {"class": "timeline", "hidden": None}
+    ]
+
+
+def test_page_of_a_single_event_says_that_no_time_passed(journal: Path) -> None:
+    """And still shows the call, which took some."""
+    journal.write_bytes(Lines().tool("pytest", 2500))
+    seen = parsed(journal)
+    assert "No time passed between the first moment of the log and the last." in seen.text
+    assert "all calls added up 2.50 s" in seen.text
+    assert "- of the time" not in seen.text
+    assert ("div", {"class": "timeline"}) in seen.elements
 
 
 def test_page_of_a_log_in_the_original_format(tmp_path: Path) -> None:

@@ -143,7 +143,8 @@ class Charts {
         cutout: "62%",
         scales: ring ? {} : lying ? { x: values, y: names } : { x: names, y: values },
         plugins: {
-          legend: { display: ring || chart.series.length > 1, position: "bottom", labels: { color: ink, boxWidth: 12 } },
+          // A ring has its table beside it, whose rows have its colours.
+          legend: { display: !ring && chart.series.length > 1, position: "bottom", labels: { color: ink, boxWidth: 12 } },
           tooltip: { callbacks: { label: said } },
         },
       },

@@ -110,8 +110,12 @@ class EventTable {
     this.page = Math.min(Math.max(0, this.page), pages - 1);
     const shown = this.order.slice(this.page * ROWS, (this.page + 1) * ROWS);
     this.body.replaceChildren(...shown.map((i) => this.#row(i)));
-    this.root.querySelector(".found").textContent =
-      `${format.count(this.order.length)} of ${format.plural(this.items.count, "row")}.`;
+    const found = `${format.count(this.order.length)} of ${format.plural(this.items.count, "row")}`;
+    const first = this.page * ROWS;
+    const seen = `, ${format.count(first + 1)} to ${format.count(first + shown.length)} shown`;
+    this.root.querySelector(".found").textContent = pages > 1 ? `${found}${seen}.` : `${found}.`;
+    this.root.querySelector(".pager").hidden = pages === 1;
+    this.root.querySelector(".scroll").hidden = shown.length === 0;
     this.root.querySelector(".page").textContent = `Page ${format.count(this.page + 1)} of ${format.count(pages)}`;
     for (const button of this.root.querySelectorAll("[data-page]")) {
       button.disabled = button.dataset.page === "1" ? this.page >= pages - 1 : this.page === 0;

@@ -12,6 +12,8 @@ _WEIGHT_WORDS = {"bad": "Problem", "time": "Time", "note": "Note"}
 
 def section(report: Report) -> Markup:
     """Return what to fix first."""
+    if not report.profile.analysis.events:
+        return tag("p", "Nothing was recorded.")
     if not report.advice:
         return tag("p", "Nothing stands out: no part of this session takes most of its time, nothing keeps failing.")
     return tag("ol", [_advice(entry) for entry in report.advice], class_="advice")

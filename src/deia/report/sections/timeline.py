@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from deia.report.extent import extent
 from deia.report.items import Item, Kind
-from deia.report.markup import Markup, tag
+from deia.report.markup import Markup, join, tag
 from deia.report.model import Report
 from deia.text import count, duration
 
@@ -46,7 +46,8 @@ def section(report: Report) -> Markup:
     fold = tag(
         "button", "Fold pauses", type="button", data_do="fold", aria_pressed="false", title="Show long pauses short"
     )
-    return tag(
+    is_empty = all(item.start is None for item in report.selected.items)
+    drawn = tag(
         "div",
         tag("div", controls, fold, class_="controls", role="toolbar", aria_label="Timeline"),
         tag("ul", class_="legend", aria_label="Colours of the timeline"),
@@ -63,8 +64,12 @@ def section(report: Report) -> Markup:
             aria_describedby="timeline-keys",
         ),
         tag("div", class_="tip", aria_hidden="true", hidden=True),
-        tag("p", "Choose an event to see what it was.", class_="chosen", aria_live="polite"),
-        tag("p", tag("button", "Show it in the table", type="button", data_do="show", hidden=True), class_="controls"),
+        tag(
+            "div",
+            tag("p", "Choose an event to see what it was.", class_="chosen", aria_live="polite"),
+            tag("button", "Show it in the table", type="button", data_do="show", hidden=True),
+            class_="choice",
+        ),
         tag("p", class_="aggregated quiet"),
         _cut(extent(report.profile, report.selected).beyond),
         tag(
@@ -74,7 +79,9 @@ def section(report: Report) -> Markup:
             id="timeline-keys",
         ),
         class_="timeline",
+        hidden=is_empty,
     )
+    return join([tag("p", "Nothing was recorded that has a time.", class_="quiet") if is_empty else None, drawn])
 
 
 def _cut(beyond: Sequence[Item]) -> Markup | None:
