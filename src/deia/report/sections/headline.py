@@ -47,8 +47,11 @@ def _recorded(profile: SessionProfile) -> str:
 def _shared(wall_ms: int, span_ms: int, effort_ms: int) -> str:
     if not effort_ms:
         return "no call was recorded"
+    of_the_time = _of_the_time(wall_ms, span_ms)
+    if duration(effort_ms) == duration(wall_ms):
+        return of_the_time
     added_up = f"all calls added up {duration(effort_ms)}"
-    return f"{_of_the_time(wall_ms, span_ms)}; {added_up}" if span_ms else added_up
+    return f"{of_the_time}; {added_up}" if span_ms else added_up
 
 
 def _of_the_time(wall_ms: int, span_ms: int) -> str:
