@@ -131,7 +131,8 @@ def test_concurrency_over_time_is_a_chart_and_a_table(log: Path) -> None:
     found = make_report(log).profile.concurrency_over_time
     document = parsed(log)
     (chart,) = [chart for chart in document.data["charts"] if chart["name"] == "over-time"]
-    assert chart["offsets_ms"] == found.offsets_ms
+    before_ms = round(found.start * 1000 - document.data["origin_ms"])
+    assert chart["offsets_ms"] == [before_ms + ms for ms in found.offsets_ms]
     assert [series["values"] for series in chart["series"]] == [found.tools, found.models, found.most]
     busy = sum(map(bool, found.most))
     assert f"The figures of {busy} steps in which a call was at work" in document.text

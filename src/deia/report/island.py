@@ -113,7 +113,7 @@ def _data(report: Report, items: Sequence[Item], characters: int) -> dict[str, A
         "total": report.selected.total,
         "pauses": [[place(gap.start), place(gap.end), gap.kind] for gap in pauses(profile, covered)],
         "path": [[place(step.start), place(step.end)] for step in profile.critical_path or () if step.kind != "wait"],
-        "charts": [asdict(chart) for chart in charts_of(profile)],
+        "charts": [asdict(chart) for chart in charts_of(profile, origin)],
         "texts": texts.all(),
     }
 
