@@ -342,6 +342,10 @@ def test_texts_of_tables_can_be_read_on_a_narrow_screen(show: Viewer, usual: Pat
     table.evaluate("(one) => { one.scrollLeft = 150; }")
     assert table.evaluate("(one) => one.scrollLeft") > 100
     assert name.bounding_box()["x"] == before
+    events = page.get_by_role("table", name="Events", exact=True)
+    assert (events.get_by_role("row").count(), events.get_by_role("columnheader").count()) == (99, 6)
+    assert events.get_by_role("cell").count() == 98 * 6
+    assert max(box["height"] for row in events.get_by_role("row").all()[1:] if (box := row.bounding_box())) < 100
 
 
 @pytest.mark.parametrize("width", [400, 768, 1280])
