@@ -149,6 +149,17 @@ def test_task_whose_line_claims_another_age_is_cut_likewise(journal: Path) -> No
     assert future["args"]["cut"] is True
 
 
+def test_absurd_duration_in_the_original_format_is_cut_by_the_times_of_its_tasks(journal: Path) -> None:
+    """Nothing else there tells the time."""
+    journal.write_bytes(
+        encode({"name": "task", "start_time": START, "end_time": START + 10, "metadata": {}})
+        + encode({"name": "absurd", "params": {}, "duration_ms": 10**12})
+        + encode({"name": "hours later", "start_time": START + 30_000, "end_time": START + 40_000, "metadata": {}})
+    )
+    spans = {name: (begin, end) for name, begin, end in map(seconds, events_of(journal))}
+    assert spans == {"task": (0.0, 10.0), "absurd": (-3600.0, 10.0), "hours later": (30_000.0, 40_000.0)}
+
+
 def test_long_call_that_was_logged_first_is_not_cut(journal: Path) -> None:
     """It began before the log did, and nobody knows better."""
     lines = Lines()

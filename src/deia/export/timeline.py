@@ -228,7 +228,7 @@ class _State:
             yield Mark(session, kind, parent_of(event), name, event, at)
 
     def _task(self, event: TaskEvent, number: int) -> Iterator[Item]:
-        start, is_cut = self._cut(_us(event.start_time))
+        start, is_cut = _cut(_us(event.start_time), self._logged)
         self._see(start)
         if event.end_time is None:
             key = number if event.task_id is None else event.task_id
@@ -238,7 +238,7 @@ class _State:
             self._open[key] = event, start, is_cut
             yield Begun(self._session, key, event.parent_id, event, start)
             return
-        end, is_late = self._cut(_us(event.end_time))
+        end, is_late = _cut(_us(event.end_time), self._logged)
         self._see(end)
         begun = None if event.task_id is None or event.orphan else self._open.pop(event.task_id, None)
         if begun is not None:
@@ -258,7 +258,10 @@ class _State:
         )
 
     def _call(self, kind: SpanKind, name: str, event: AnyEvent, at: int, duration_ms: int | None, number: int) -> Span:
-        start, is_cut = self._cut(at - 1000 * min(max(0, duration_ms or 0), LATEST * 1000))
+        seen = self._logged
+        if seen is None and self._first is not None:  # the original format, where only tasks tell the time
+            seen = self._first / 1_000_000, at / 1_000_000
+        start, is_cut = _cut(at - 1000 * min(max(0, duration_ms or 0), LATEST * 1000), seen)
         parent = parent_of(event)
         begun = None if parent is None else self._open.get(parent)
         if begun is not None and start < begun[1] <= min(start + _us(DURATION_STEP_S), at):
@@ -266,13 +269,14 @@ class _State:
         self._see(start)
         return Span(self._session, kind, None, False, parent, name, event, start, at, number, is_cut=is_cut)
 
-    def _cut(self, time: int) -> tuple[int, bool]:
-        """Return a time, and whether it was brought nearer to what was logged so far, where any line says when."""
-        if self._logged is None:
-            return time, False
-        earliest, latest = reach(*self._logged)
-        near = min(max(time, _us(earliest)), _us(latest))
-        return near, near != time
+
+def _cut(time: int, seen: tuple[float, float] | None) -> tuple[int, bool]:
+    """Return a time, and whether it was brought nearer to what was seen until then, where anything was."""
+    if seen is None:
+        return time, False
+    earliest, latest = reach(*seen)
+    near = min(max(time, _us(earliest)), _us(latest))
+    return near, near != time
 
 
 def parent_of(event: AnyEvent) -> int | None:
