@@ -73,10 +73,6 @@ def numbers(names: Iterable[str], *, leaving: Sequence[str] = ()) -> list[Column
     return [Column(name, number=True, leaves=leaves.get(name, 0)) for name in names]
 
 
-def _named(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[list[str]]:
-    return [[named(cell) if column.short else cell for column, cell in zip(columns, row, strict=True)] for row in rows]
-
-
 class Page(abc.ABC):
     """Blocks of text, collected until the command is done."""
 
@@ -234,3 +230,7 @@ class TerminalPage(Page):
         self._file.seek(0)
         self._file.truncate()
         self._empty = True
+
+
+def _named(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[list[str]]:
+    return [[named(cell) if column.short else cell for column, cell in zip(columns, row, strict=True)] for row in rows]

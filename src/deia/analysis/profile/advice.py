@@ -295,10 +295,6 @@ def _waiting(profile: SessionProfile) -> Iterator[Advice]:
             )
 
 
-_CODE = ("with log.task(…)", "log_llm_call", "with log.tool(…)")
-"""What the sentences below name of the interface."""
-
-
 def _waits(human_ms: int, idle_ms: int, unattributed_ms: int) -> tuple[tuple[int, str, str, Weight], ...]:
     return (
         (
@@ -337,6 +333,9 @@ _RULES: tuple[Callable[[SessionProfile], Iterator[Advice]], ...] = (
     _serial,
     _waiting,
 )
+
+_CODE = ("with log.task(…)", "log_llm_call", "with log.tool(…)")
+"""What sentences about gaps in a recording name of the interface."""
 
 _QUOTED_CHARACTERS = 80
 """Of a name, a message or parameters in a sentence."""
