@@ -138,6 +138,17 @@ def test_concurrency_over_time_is_a_chart_and_a_table(log: Path) -> None:
     assert f"The figures of {busy} steps in which a call was at work" in document.text
 
 
+@pytest.mark.parametrize(("calls", "label", "is_folded"), [(3, "3 calls", False), (20, "20", True)])
+def test_many_calls_at_once_fit_below_their_chart(journal: Path, calls: int, label: str, *, is_folded: bool) -> None:
+    """Where there are more columns than words have room for, numbers stand below them, and the table is folded away."""
+    lines = Lines()
+    journal.write_bytes(b"".join(lines.tool("worker", 2000 + 100 * number, at=5) for number in range(calls)))
+    seen = parsed(journal)
+    (chart,) = [chart for chart in seen.data["charts"] if chart["name"] == "at-once"]
+    assert chart["labels"][-1] == label
+    assert (f"The figures of {calls + 1} numbers of calls at once" in seen.text) == is_folded
+
+
 @pytest.mark.parametrize("state", ["finished", "recording", "interrupted"])
 def test_page_tells_a_running_session_from_a_finished_one_and_a_dead_one(log: Path, state: str) -> None:
     """By the queue file, which closing takes away, and its lock; with nothing left open and nothing damaged."""
