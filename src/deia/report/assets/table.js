@@ -136,7 +136,7 @@ class EventTable {
     place.hidden = others <= 0;
     if (others <= 0) return;
     const what =
-      `There are rows for ${format.count(items.count)} of ${format.count(total)}: what failed or did not end, then what took ` +
+      `There are rows for ${format.count(items.count)} of ${format.count(total)} events: what failed or did not end, then what took ` +
       `longest. The other ${format.count(others)} are counted by name, and a search finds them by that alone.`;
     if (!search || trouble) {
       place.textContent = what;
