@@ -99,7 +99,7 @@ def main() -> None:
             return shown
 
         for colours in ("light", "dark"):
-            opened(colours, 820).screenshot(path=PICTURES / f"report-{colours}.png")
+            opened(colours, 1190).screenshot(path=PICTURES / f"report-{colours}.png")
         opened("light", 900).locator("figure.over-time").screenshot(path=PICTURES / "at-once-light.png")
         zoomed = opened("dark", 900)
         zoomed.locator(".timeline .lanes").focus()

@@ -17,6 +17,17 @@ def clean(text: object) -> str:
     return raw if raw.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in raw)
 
 
+def named(name: object) -> str:
+    """Return a name as it stands in a table or on a chart: `clean`, and in words where it would show as nothing."""
+    return clean(name) if str(name).strip() else "(no name)"
+
+
+def named_model(name: str) -> str:
+    """Return `provider/model` likewise: the one, or the other, may have none."""
+    provider, _, model = name.partition("/")
+    return f"{named(provider)}/{named(model)}"
+
+
 def _escaped(character: str) -> str:
     code = ord(character)
     if code < 0x100:

@@ -56,7 +56,7 @@ def test_page_opens_from_disk_and_paints_what_it_has(show: Viewer, usual: Path) 
     ):
         assert any(pixels(page, canvas)), canvas
     assert page.locator(".events tbody tr").count() == 98
-    assert page.locator(".found").inner_text() == "98 of 98 events."
+    assert page.locator(".found").inner_text() == "98 of 98 rows."
 
 
 def test_page_can_be_read_without_scripts(show: Viewer, usual: Path) -> None:
@@ -320,6 +320,38 @@ def test_page_is_printed_in_light_colours_without_what_only_a_screen_needs(show:
     assert page.locator("nav").is_visible()
 
 
+def test_no_figure_is_torn_by_the_end_of_a_sheet(show: Viewer, usual: Path) -> None:
+    """Charts, the timeline, and tables that fit on one; headings stay with what they head, buttons in them as text."""
+    page = show(usual)
+    page.emulate_media(media="print")
+    whole = page.locator("figure, .beside, .timeline, .short, .advice li, .cards li").all()
+    assert len(whole) > 20
+    assert {one.evaluate("(one) => getComputedStyle(one).breakInside") for one in whole} == {"avoid"}
+    assert page.locator("h2").first.evaluate("(one) => getComputedStyle(one).breakAfter") == "avoid"
+    assert page.locator("th button").first.evaluate("(one) => getComputedStyle(one).display") == "contents"
+
+
+def test_texts_of_tables_can_be_read_on_a_narrow_screen(show: Viewer, usual: Path) -> None:
+    """What a share means has room for several words; the names of a table stay while its figures are scrolled."""
+    page = show(usual, width=400)
+    widths = page.locator(".meaning").evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().width)")
+    assert min(widths) > 120
+    table = page.get_by_role("region", name="Tools, table")
+    name = table.get_by_role("button", name="pytest")
+    before = name.bounding_box()["x"]
+    table.evaluate("(one) => { one.scrollLeft = 150; }")
+    assert table.evaluate("(one) => one.scrollLeft") > 100
+    assert name.bounding_box()["x"] == before
+    events = page.get_by_role("table", name="Events", exact=True)
+    assert (events.get_by_role("row").count(), events.get_by_role("columnheader").count()) == (99, 6)
+    assert events.get_by_role("cell").count() == 98 * 6
+    for row in events.get_by_role("row").all()[1:20]:
+        assert row.bounding_box()["height"] < 100
+        time, took = (row.get_by_role("cell").nth(at).bounding_box() for at in (0, 3))
+        assert time["x"] + time["width"] < took["x"]
+        assert row.locator("button").evaluate("(one) => one.scrollWidth <= one.parentElement.clientWidth")
+
+
 @pytest.mark.parametrize("width", [400, 768, 1280])
 def test_page_fits_the_width_of_a_screen(show: Viewer, usual: Path, width: int) -> None:
     """Tables scroll in themselves; the page does not."""
@@ -343,8 +375,17 @@ def test_page_of_a_million_events_opens_and_answers(show: Viewer, tmp_path: Path
     page = show(path)
     assert page.evaluate(READY)
     assert "10,000 of 1,000,000 events" in page.locator(".aggregated").inner_text()
+    found, searched = page.locator(".found"), page.locator(".searched")
+    assert found.inner_text() == "10,000 of 10,000 rows, 1 to 100 shown."
+    assert "rows for 10,000 of 1,000,000" in searched.inner_text()
     page.get_by_role("searchbox").fill("needle")
     assert page.locator(".events tbody tr").count() == 1
+    assert "Of those, this finds none." in searched.inner_text()
+    page.get_by_role("searchbox").fill("Fast")
+    assert "this finds 990,000 tool calls “fast”." in searched.inner_text()
+    page.get_by_label("Kind").select_option(label="tool calls")
+    assert "this finds 990,000 tool calls “fast”." in searched.inner_text()
+    page.get_by_role("searchbox").fill("")
     page.locator(LANES).focus()
     whole = seen(page)
     page.keyboard.press("+")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deia.export.lanes import Lanes
+from deia.export.lanes import TOUCHING_US, Lanes, Place
 
 
 class Placed(NamedTuple):
@@ -20,11 +20,14 @@ class Placed(NamedTuple):
     parent: int | None
 
 
+# Microseconds: of either size, around what durations are rounded by, and far beyond it.
+CLOCK = st.integers(-6, 3).map(lambda number: number * 400) | st.integers(-6, 3).map(lambda number: number * 100_000)
+TOOK = st.integers(0, 8).map(lambda number: number * 1000) | st.integers(0, 8).map(lambda number: number * 100_000)
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["begin", "add", "finish"]),
-        st.integers(-6, 3),  # how far the clock goes on, or is set back
-        st.integers(0, 8),  # how long it took
+        CLOCK,  # how far the clock goes on, or is set back
+        TOOK,
         st.integers(0, 5),  # which of the open tasks; one more: none
     ),
     max_size=40,
@@ -54,12 +57,18 @@ def test_no_two_spans_of_a_lane_overlap_unless_one_holds_the_other_and_it_belong
     open_tasks: dict[int, tuple[int, int | None]] = {}
     parents: dict[int, int | None] = {}
     placed: list[Placed] = []
-    now = 100
+    now = 10_000_000
+
+    def place(found: Place, start: int, end: int, key: int | None, parent: int | None) -> None:
+        assert start <= found.start <= start + TOUCHING_US
+        assert end <= found.end <= end + TOUCHING_US
+        assert found.start <= found.end
+        placed.append(Placed(*found, key, parent))
 
     def finish(key: int) -> None:
         start, parent = open_tasks.pop(key)
         end = max(start, now)
-        placed.append(Placed(lanes.finish(key, end), start, end, key, parent))
+        place(lanes.finish(key, end), start, end, key, parent)
 
     for number, (step, passed, took, which) in enumerate(steps):
         now += passed
@@ -70,7 +79,7 @@ def test_no_two_spans_of_a_lane_overlap_unless_one_holds_the_other_and_it_belong
             open_tasks[number] = now, chosen
             parents[number] = chosen
         elif step == "add":
-            placed.append(Placed(lanes.add(now - took, now, chosen), now - took, now, None, chosen))
+            place(lanes.add(now - took, now, chosen), now - took, now, None, chosen)
         elif chosen is not None:
             finish(chosen)
     for key in list(open_tasks)[::-1]:
@@ -100,7 +109,7 @@ def test_frames_that_are_cut_open_and_close_strictly_nested_in_the_order_of_time
     open_tasks: dict[int, int] = {}
     stacks: dict[int, list[int]] = defaultdict(list)
     last: dict[int, int] = {}
-    now = 100
+    now = 10_000_000
 
     def put(lane: int, at: int, key: int, *, opens: bool) -> None:
         assert at >= last.get(lane, at)
@@ -124,11 +133,12 @@ def test_frames_that_are_cut_open_and_close_strictly_nested_in_the_order_of_time
         chosen = keys[which] if which < len(keys) else None
         if step == "begin":
             open_tasks[number] = now
-            put(lanes.begin(number, now, chosen), now, number, opens=True)
+            lane, start, _ = lanes.begin(number, now, chosen)
+            put(lane, start, number, opens=True)
         elif step == "add":
-            lane = lanes.add(now - took, now, chosen)
-            put(lane, now - took, number, opens=True)
-            put(lane, now, number, opens=False)
+            lane, start, end = lanes.add(now - took, now, chosen)
+            put(lane, start, number, opens=True)
+            put(lane, end, number, opens=False)
         elif chosen is not None:
             finish(chosen)
     for key in list(open_tasks):

@@ -162,7 +162,7 @@ def test_concurrency_over_time_equals_that_of_each_step_by_itself(
     if profile.exact:
         oracle = Oracle(lines)
         assert (found.step_ms, found.tool_ms, found.model_ms, found.most) == oracle.over_time(most_steps)
-        assert round((found.end - found.start) * 1000) == found.offsets_ms[-1] == profile.span_ms
+        assert round((found.end - found.start) * 1000) == found.offsets_ms[-1] <= profile.span_ms
 
 
 @settings(max_examples=100)

@@ -203,13 +203,17 @@ class Oracle:
 
     def over_time(self, most_steps: int) -> tuple[int, list[int], list[int], list[int]]:
         """How long a step is, and of each one the tools' and the models' milliseconds and the most at once."""
-        step_ms = 1
-        while math.ceil((self.last - self.first) / step_ms) > most_steps:
-            step_ms *= 2
         tools = [interval for _, interval in self.tools]
         models = [interval for _, interval in self.models]
+        busy = [stretch for stretch in self.stretches if self.at_work(tools + models, stretch)]
         sums: list[list[int]] = [[], [], []]
-        for begin in range(self.first, self.last, step_ms):
+        if not busy:
+            return 1, *sums
+        first, last = min(start for start, _ in busy), max(end for _, end in busy)
+        step_ms = 1
+        while math.ceil((last - first) / step_ms) > most_steps:
+            step_ms *= 2
+        for begin in range(first, last, step_ms):
             inside = [
                 (stretch, min(stretch[1], begin + step_ms) - max(stretch[0], begin))
                 for stretch in self.stretches

@@ -173,3 +173,22 @@ def test_foreign_names_in_advice_are_harmless_and_short() -> None:
     advice = only(profile(wall=BUSY, tasks={"\x1b[2J" + "x" * 300: task(50_000)}))
     assert advice.title.startswith("\\x1b[2Jxxx")
     assert len(advice.title) < 120
+
+
+def test_what_is_to_be_typed_is_named_beside_the_text() -> None:
+    """Each term stands in it in backticks, and nothing else of ours does."""
+    damaged = profile(
+        wall={"unattributed_ms": 90_000},
+        damages=[Damage("a", 2, 10, "unreadable", "not JSON")],
+        damage_count=1,
+        dropped=3,
+        tasks={"plan": task(1_000)},
+    )
+    for advice in advise(damaged):
+        assert advice.text.count("`") == 2 * len(advice.code)
+        assert all(f"`{term}`" in advice.text for term in advice.code)
+    assert {term for advice in advise(damaged) for term in advice.code} >= {
+        "deia recover",
+        "queue_bytes",
+        "log_llm_call",
+    }

@@ -58,6 +58,14 @@ def test_empty_table_is_its_heading() -> None:
     assert page.text() == "Task  Time\n"
 
 
+def test_name_that_shows_as_nothing_is_worded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a column of names, for a pipe and for a terminal; an empty cell of another column is empty."""
+    columns = [Column("Task", short=True), Column("Note")]
+    for page in (PlainPage(), shown_in_a_terminal(monkeypatch, NO_COLOR="1")):
+        page.table(columns, [["", "a"], [" ", "b"], ["build", ""]])
+        assert page.text().count("(no name)") == 2
+
+
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     """A long name is folded, and the figures beside it stay whole."""

@@ -307,6 +307,17 @@ def test_what_is_not_there_is_an_error(tmp_path: Path, tail: Run) -> None:
     assert "waiting for it" in result.err
 
 
+def test_name_that_shows_as_nothing_is_worded(tmp_path: Path, tail: Run) -> None:
+    """Of a tool, a task or a model; another program wrote the log."""
+    lines = Lines()
+    path = journal_path(tmp_path)
+    path.write_bytes(lines.tool("") + lines.begin(" ") + lines.llm("", provider="acme"))
+    tool, task, model = tail(path).lines
+    assert tool.startswith("tool     (no name)  5 ms")
+    assert task.startswith("task     start (no name)")
+    assert model.startswith("llm      acme/(no name)  5 ms")
+
+
 def test_damage_is_told_and_the_rest_is_shown(tmp_path: Path, tail: Run) -> None:
     """On standard error, with its place; the exit code is 1."""
     lines = Lines()

@@ -1,4 +1,4 @@
-"""Sessions as traces for Perfetto and chrome://tracing."""
+"""Sessions as traces for Perfetto."""
 
 from __future__ import annotations
 
@@ -86,6 +86,85 @@ def test_task_that_ends_before_one_started_in_it_moves_to_another_lane(journal: 
     outer, inner = events_of(journal)
     assert (outer["name"], inner["name"]) == ("outer", "inner")
     assert outer["tid"] != inner["tid"]
+
+
+def test_call_whose_rounded_duration_reaches_out_of_its_task_is_drawn_in_it(journal: Path) -> None:
+    """Durations are whole milliseconds, moments are not: it begins with its task, and behind the call before it."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.begin("one", at=1)
+        + lines.tool("first", 3, at=1.0022, task_id=1)
+        + lines.tool("second", 2, at=1.0038, task_id=1)
+        + lines.tool("parallel", 3, at=1.0040, task_id=1)
+        + lines.complete(1, "one", began=1, at=1.0040)
+    )
+    events = events_of(journal)
+    assert {event["name"]: event["tid"] for event in events} == {"first": 1, "second": 1, "parallel": 2, "one": 1}
+    drawn = {event["name"]: (event["ts"] - START_US, event["dur"]) for event in events}
+    assert drawn["first"] == (1_000_000, 2200)
+    assert drawn["second"] == (1_002_200, 1600)
+    assert drawn["one"] == (1_000_000, 4000)
+    assert [event["args"].get("duration_ms") for event in events if event["name"] == "first"] == [3]
+
+
+def test_task_that_seems_to_end_within_a_call_of_its_own_holds_it(journal: Path) -> None:
+    """By less than a millisecond: it is drawn that much longer."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.begin("outer")
+        + lines.begin("inner", parent_id=1, at=1)
+        + lines.tool("call", 500, at=2.0004, task_id=2)
+        + lines.complete(2, "inner", began=1, at=2, parent_id=1)
+        + lines.complete(1, "outer", at=2)
+    )
+    events = events_of(journal)
+    assert {event["tid"] for event in events} == {1}
+    assert {event["ts"] + event["dur"] - START_US for event in events} == {2_000_400}
+
+
+@pytest.mark.parametrize("duration_ms", [10**9, 10**12, 2**63])
+def test_absurd_duration_leaves_the_trace_its_own_time(journal: Path, duration_ms: int) -> None:
+    """It is cut, by an hour before all that was logged at most, and says so, with what its line claims."""
+    lines = Lines()
+    journal.write_bytes(lines.tool("usual", 500, at=1) + lines.tool("absurd", duration_ms, at=5))
+    usual, absurd = events_of(journal)
+    assert seconds(usual) == ("usual", 0.5, 1.0)
+    assert seconds(absurd) == ("absurd", -3600.0, 5.0)
+    assert (absurd["args"]["cut"], absurd["args"]["duration_ms"]) == (True, duration_ms)
+    assert "cut" not in usual["args"]
+
+
+def test_task_whose_line_claims_another_age_is_cut_likewise(journal: Path) -> None:
+    """Of the past or the future; its arguments have the times that it claims."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.tool(at=0)
+        + lines.complete(None, "past", began=5 - 1e9, at=5, orphan=True)
+        + lines.complete(None, "future", began=6, at=6, orphan=True).replace(b"%d" % (START + 6), b"9000000000", 2)
+    )
+    past, future = (event for event in events_of(journal) if event["cat"] == "task")
+    assert past["ts"] == START_US - 3_600_000_000
+    assert past["args"]["start_time"] == START + 5 - 1e9
+    assert future["ts"] <= START_US + 7_200_000_000
+    assert future["args"]["cut"] is True
+
+
+def test_absurd_duration_in_the_original_format_is_cut_by_the_times_of_its_tasks(journal: Path) -> None:
+    """Nothing else there tells the time."""
+    journal.write_bytes(
+        encode({"name": "task", "start_time": START, "end_time": START + 10, "metadata": {}})
+        + encode({"name": "absurd", "params": {}, "duration_ms": 10**12})
+        + encode({"name": "hours later", "start_time": START + 30_000, "end_time": START + 40_000, "metadata": {}})
+    )
+    spans = {name: (begin, end) for name, begin, end in map(seconds, events_of(journal))}
+    assert spans == {"task": (0.0, 10.0), "absurd": (-3600.0, 10.0), "hours later": (30_000.0, 40_000.0)}
+
+
+def test_long_call_that_was_logged_first_is_not_cut(journal: Path) -> None:
+    """It began before the log did, and nobody knows better."""
+    lines = Lines()
+    journal.write_bytes(lines.tool("first", 3_000_000, at=1) + lines.tool("second", 3_500_000, at=2))
+    assert [event["dur"] for event in events_of(journal)] == [3_000_000_000, 3_500_000_000]
 
 
 def test_open_task_lasts_to_the_last_moment_of_its_session(journal: Path) -> None:

@@ -81,6 +81,26 @@ def test_span_is_part_of_its_task_and_the_task_of_its_session(journal: Path) -> 
     assert exported(otlp, journal) == exported(otlp, journal)
 
 
+def test_call_does_not_begin_before_its_task_because_its_duration_is_rounded(journal: Path) -> None:
+    """Tracing systems take that for a clock that is wrong."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.begin("task", at=1) + lines.tool("pytest", 3, at=1.0025, task_id=1) + lines.complete(1, "task", at=2)
+    )
+    tool, *_ = spans_of(journal)
+    assert (tool["startTimeUnixNano"], tool["endTimeUnixNano"]) == (at(1), at(1.0025))
+
+
+def test_absurd_duration_is_cut_and_what_was_claimed_is_an_attribute(journal: Path) -> None:
+    """The session's span does not begin in another age."""
+    lines = Lines()
+    journal.write_bytes(lines.tool(at=0) + lines.tool("absurd", 10**12, at=5))
+    _, absurd, session = spans_of(journal)
+    assert session["startTimeUnixNano"] == absurd["startTimeUnixNano"] == at(-3600)
+    assert absurd["attributes"]["deia.cut"] is True
+    assert absurd["attributes"]["deia.duration_ms"] == 10**12
+
+
 def test_session_that_is_part_of_a_trace_stays_one(journal: Path) -> None:
     """As its first line says."""
     journal.write_bytes(Lines().tool(trace_id=TRACE, parent_span_id=SPAN))

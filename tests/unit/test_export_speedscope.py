@@ -74,6 +74,23 @@ def test_task_that_outlives_the_one_it_was_started_in_stands_there_in_two_pieces
     ]
 
 
+def test_call_whose_rounded_duration_reaches_out_of_its_task_is_drawn_in_it(journal: Path) -> None:
+    """Frames open and close in the order of time, and a task with its calls is one profile."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.begin("one", at=1)
+        + lines.tool("first", 3, at=1.0025, task_id=1)
+        + lines.tool("second", 2, at=1.0040, task_id=1)
+        + lines.complete(1, "one", began=1, at=1.0040)
+    )
+    document = exported_json(speedscope, journal)
+    assert_valid_speedscope(document)
+    (profile,) = document["profiles"]
+    assert [round((event["at"] - START * 1e6) / 100) for event in profile["events"]] == [
+        *(10_000, 10_000, 10_025, 10_025, 10_040, 10_040),
+    ]
+
+
 def test_sessions_of_several_files_share_their_frames(tmp_path: Path) -> None:
     """So that a tool has one colour."""
     paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]

@@ -120,7 +120,7 @@ def test_parallel_work_is_a_union_in_wall_time_and_a_sum_in_effort(journal: Path
 def test_concurrency_over_time_tells_averages_and_peaks_step_by_step(
     journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Steps of a power of two milliseconds from the first moment on; the last one may be shorter."""
+    """Steps of a power of two milliseconds from the first call to the last; the last one may be shorter."""
     monkeypatch.setattr(over_time, "STEPS_OF_CONCURRENCY", 3)
     profile = profiled(
         journal,
@@ -136,6 +136,27 @@ def test_concurrency_over_time_tells_averages_and_peaks_step_by_step(
     assert found.offsets_ms == [0, 2048, 4096, 5000]
     assert found.tools == [1.0, 0.0, 0.25]
     assert found.models == [0.5, 0.0, 0.5]
+
+
+def test_concurrency_over_time_is_that_of_the_calls_whatever_a_task_claims(journal: Path, lines: Lines) -> None:
+    """One that began decades ago, or messages long before and after, leave the steps as fine as they are."""
+    profile = profiled(
+        journal,
+        lines.begin("old", at=-1e9)
+        + lines.message(at=0)
+        + lines.tool("a", 100, at=10)
+        + lines.tool("b", 100, at=10.2)
+        + lines.message(at=10_000),
+    )
+    found = profile.concurrency_over_time
+    assert (found.start, found.end, found.step_ms) == (START + 9.9, START + 10.2, 2)
+    assert (sum(found.tool_ms), len(found.most)) == (200, 150)
+
+
+def test_concurrency_over_time_of_no_call_has_no_steps(journal: Path, lines: Lines) -> None:
+    """There is nothing to tell, for however long."""
+    found = profiled(journal, lines.message(at=0) + lines.message(at=60)).concurrency_over_time
+    assert (found.most, found.tools, found.models, found.offsets_ms) == ([], [], [], [0])
 
 
 def test_duration_that_exceeds_the_span_is_cut_in_wall_time_alone(journal: Path, lines: Lines) -> None:

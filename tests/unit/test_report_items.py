@@ -9,7 +9,7 @@ import pytest
 from deia.events import ErrorEvent, FileEvent, LLMEvent, MessageEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
 from deia.report.items import Item, item_of
 from deia.report.lanes import MOST_ROWS, lay_out
-from deia.report.selection import BINS, Selection
+from deia.report.selection import BINS, NAMES_KEPT, Selection
 
 
 def call(start: float, end: float, parent: int | None = None, **further: Any) -> Item:
@@ -119,6 +119,18 @@ def test_what_failed_and_what_took_longest_is_kept_and_the_rest_counted() -> Non
     assert sum(selected.rest["tool"]) == 98
     assert len(selected.rest["tool"]) == BINS
     assert selected.rest["tool"][-1] == 0  # where the longest two lie
+
+
+def test_names_of_the_rest_are_counted_and_bounded() -> None:
+    """Each with how many; where there are too many names, those that came first."""
+    selection = Selection(0.0, 9000.0, kept=1)
+    selection.feed(ToolEvent("longest", {}, 10**6, timestamp=9000.0, seq=1))
+    for number in range(NAMES_KEPT + 10):
+        for _ in range(2):
+            selection.feed(ToolEvent(f"t{number}", {}, 5, timestamp=float(number), seq=number + 2))
+    found = selection.finish().rest_names
+    assert len(found) == NAMES_KEPT
+    assert found["tool", "t0"] == found["tool", f"t{NAMES_KEPT - 1}"] == 2
 
 
 def test_items_without_a_time_are_counted_too() -> None:

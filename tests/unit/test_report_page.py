@@ -23,7 +23,7 @@ from deia.report.model import make_report
 from deia.report.page import LARGEST_BYTES, page
 from deia.report.selection import ITEMS_KEPT
 from support.hostile import HOSTILE, hostile_lines, unnamed_lines
-from support.journals import Lines, encode, journal_path, write_queue
+from support.journals import START, Lines, encode, journal_path, write_queue
 
 LIBRARY = "/* charts */ function Chart() {}\n"
 
@@ -131,10 +131,22 @@ def test_concurrency_over_time_is_a_chart_and_a_table(log: Path) -> None:
     found = make_report(log).profile.concurrency_over_time
     document = parsed(log)
     (chart,) = [chart for chart in document.data["charts"] if chart["name"] == "over-time"]
-    assert chart["offsets_ms"] == found.offsets_ms
+    before_ms = round(found.start * 1000 - document.data["origin_ms"])
+    assert chart["offsets_ms"] == [before_ms + ms for ms in found.offsets_ms]
     assert [series["values"] for series in chart["series"]] == [found.tools, found.models, found.most]
     busy = sum(map(bool, found.most))
     assert f"The figures of {busy} steps in which a call was at work" in document.text
+
+
+@pytest.mark.parametrize(("calls", "label", "is_folded"), [(3, "3 calls", False), (20, "20", True)])
+def test_many_calls_at_once_fit_below_their_chart(journal: Path, calls: int, label: str, *, is_folded: bool) -> None:
+    """Where there are more columns than words have room for, numbers stand below them, and the table is folded away."""
+    lines = Lines()
+    journal.write_bytes(b"".join(lines.tool("worker", 2000 + 100 * number, at=5) for number in range(calls)))
+    seen = parsed(journal)
+    (chart,) = [chart for chart in seen.data["charts"] if chart["name"] == "at-once"]
+    assert chart["labels"][-1] == label
+    assert (f"The figures of {calls + 1} numbers of calls at once" in seen.text) == is_folded
 
 
 @pytest.mark.parametrize("state", ["finished", "recording", "interrupted"])
@@ -162,10 +174,127 @@ def test_events_that_wait_in_the_queue_file_are_on_the_page(journal: Path) -> No
     assert "late" in parsed(journal).text
 
 
+@pytest.mark.parametrize("duration_ms", [10**9, 10**12, 10**18])
+def test_absurd_duration_leaves_the_timeline_its_own_time_and_is_named(log: Path, duration_ms: int) -> None:
+    """It is cut at the edge of the timeline; the page says so, and what its line claims."""
+    usual = parsed(log).data
+    assert "cut at its edge" not in parsed(log).text
+    lines = Lines()
+    lines.seq = 20
+    log.write_bytes(log.read_bytes() + lines.tool("wrong unit", duration_ms, at=10))
+    seen = parsed(log)
+    assert (seen.data["origin_ms"], seen.data["end"]) == (usual["origin_ms"], usual["end"])
+    assert min(start for start in seen.data["items"]["start"]) < 0
+    assert "cut at its edge: tool call “wrong unit” of" in seen.text
+
+
+def test_task_of_another_age_leaves_the_timeline_its_own_time(log: Path) -> None:
+    """It claims to have begun in 1970, or in the year 5138, though its line was logged among the others."""
+    usual = parsed(log).data
+    lines = Lines()
+    lines.seq = 20
+    began = [
+        lines.begin(name, at=10).replace(b'"start_time":%d.0' % (START + 10), b'"start_time":%d' % time)
+        for name, time in (("old", 0), ("new", 10**11))
+    ]
+    log.write_bytes(log.read_bytes() + b"".join(began))
+    seen = parsed(log)
+    assert (seen.data["origin_ms"], seen.data["end"]) == (usual["origin_ms"], usual["end"])
+    assert "task “old” of" in seen.text
+    assert "task “new” of" in seen.text
+
+
+def test_first_call_is_on_the_timeline_from_its_beginning(journal: Path) -> None:
+    """It began before the log did; and a single one is never cut, however long it was."""
+    lines = Lines()
+    journal.write_bytes(lines.tool("long", 3_000_000, at=0) + lines.tool("short", 5, at=1))
+    data = parsed(journal).data
+    assert data["origin_ms"] == (START - 3000) * 1000
+    journal.write_bytes(Lines().tool("single", 10**8, at=0))
+    data = parsed(journal).data
+    assert data["end"] * data["unit_ms"] == 10**8
+
+
+def test_clock_that_was_set_by_years_is_a_pause_that_can_be_folded(journal: Path) -> None:
+    """Even inside a task, where a pause else is time that nobody can explain."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.begin("boot", at=-1e9) + lines.tool("ls", 500, at=1) + lines.complete(1, "boot", began=-1e9, at=2)
+    )
+    (pause,) = parsed(journal).data["pauses"]
+    assert pause[1] - pause[0] > 1e9
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_name_that_shows_as_nothing_is_worded_wherever_it_is_a_label(journal: Path, name: str) -> None:
+    """Of tools, tasks, files and models, in tables, on charts and in the data; another program wrote the log."""
+    lines = Lines()
+    journal.write_bytes(
+        lines.begin(name, at=0)
+        + lines.tool(name, 900, at=1, task_id=1, error="bad", error_type="E")
+        + lines.llm(name, 900, at=2, provider="acme", task_id=1)
+        + lines.llm("opus", 900, at=3, provider=name, task_id=1)
+        + lines.file("read", name, at=4, task_id=1)
+        + lines.complete(1, name, at=5)
+    )
+    seen = parsed(journal)
+    data = seen.data
+    names = {data["texts"][number] for number in data["items"]["name"]}
+    assert names == {"(no name)", "acme/(no name)", "(no name)/opus"}
+    labels = {label for chart in data["charts"] for label in chart["labels"] if "time" in chart["name"]}
+    assert "(no name)" in labels
+    found = [attrs.get("data-find") for _, attrs in seen.elements if "data-find" in attrs]
+    assert found
+    assert all(one and one.strip() for one in found)
+    assert "(no name) is a bottleneck" in seen.text or "(no name) takes long" in seen.text
+
+
+def test_what_is_to_be_typed_is_code_and_a_foreign_backtick_is_a_backtick(log: Path) -> None:
+    """In the advice; a name in backticks, or one with markup in them, is text."""
+    lines = Lines()
+    evil = "`<img src=x>` `deia recover`"
+    log.write_bytes(
+        lines.begin(evil, at=0)
+        + b"#\n"
+        + lines.tool(evil, 10, params={"a": "`x`"}, at=90, task_id=1)
+        + lines.complete(1, evil, at=100)
+    )
+    html = html_of(log)
+    advice = html[html.index('<ol class="advice">') : html.index("</ol>", html.index('<ol class="advice">'))]
+    assert "<code>deia recover</code> mends a log" in advice
+    assert "<code>log_llm_call</code>" in advice
+    assert "`&lt;img src=x&gt;` `deia recover` is a bottleneck" in advice
+    assert advice.count("<code>") == 3
+    assert "<img" not in advice
+
+
+def test_table_says_why_it_has_fewer_rows_than_there_are_events(log: Path) -> None:
+    """A task is two events and one row; where there is none, there is nothing to say."""
+    assert "the 9 events are 8 rows" in parsed(log).text
+    log.write_bytes(Lines().tool())
+    assert "A task is one row" not in parsed(log).text
+
+
 def test_page_of_an_empty_session_is_a_page(journal: Path) -> None:
-    """Nothing was recorded, and it says so."""
+    """Nothing was recorded, and it says so; there are no shares of no time, and no timeline of nothing."""
     journal.write_bytes(b"")
-    assert "Nothing stands out" in parsed(journal).text
+    seen = parsed(journal)
+    assert "Nothing was recorded." in seen.text
+    assert "- of the time" not in seen.text
+    assert "Where the time went" not in seen.text
+    assert [attrs for _, attrs in seen.elements if attrs.get("class") == "timeline"] == [
+        {"class": "timeline", "hidden": None}
+    ]
+
+
+def test_page_of_a_single_event_says_that_no_time_passed(journal: Path) -> None:
+    """And still shows the call, which took some."""
+    journal.write_bytes(Lines().tool("pytest", 2500))
+    seen = parsed(journal)
+    assert "No time passed between the first moment of the log and the last." in seen.text
+    assert "all calls added up 2.50 s" in seen.text
+    assert "- of the time" not in seen.text
+    assert ("div", {"class": "timeline"}) in seen.elements
 
 
 def test_page_of_a_log_in_the_original_format(tmp_path: Path) -> None:
@@ -271,6 +400,8 @@ def test_page_is_within_its_bounds_whatever_the_names_hold(journal: Path) -> Non
     data = Parsed(html).data
     assert 0 < len(data["items"]["kind"]) < ITEMS_KEPT
     assert data["total"] == ITEMS_KEPT
+    named = sum(number for _, _, number in data["rest_names"])
+    assert named + len(data["items"]["kind"]) == ITEMS_KEPT
 
 
 def test_page_of_more_events_than_it_shows_counts_the_rest(journal: Path) -> None:
@@ -283,6 +414,7 @@ def test_page_of_more_events_than_it_shows_counts_the_rest(journal: Path) -> Non
     assert len(data["items"]["kind"]) == ITEMS_KEPT
     assert data["total"] == ITEMS_KEPT + 500
     assert [sum(counts) for _, counts in data["rest"]["counts"]] == [500]
+    assert [(data["texts"][name], number) for _, name, number in data["rest_names"]] == [("t", 500)]
 
 
 # The library

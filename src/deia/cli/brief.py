@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from deia.cli.fitting import shortened
-from deia.cli.text import clean
+from deia.cli.text import named
 
 _DEEPEST = 6
 
@@ -18,7 +18,7 @@ _NAME = 100
 
 def short_name(name: str) -> str:
     """Return a name as a sentence has it: of a long one beginning and end."""
-    return shortened(clean(name), _NAME)
+    return shortened(named(name), _NAME)
 
 
 def brief(value: Any, most: int = 120) -> str:

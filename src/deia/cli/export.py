@@ -36,8 +36,9 @@ _STREAMS: dict[str, Callable[[Iterable[Source]], Iterator[bytes]]] = {
     "destination",
     type=click.Choice([*_STREAMS, "parquet"]),
     required=True,
-    help="chrome: for Perfetto and chrome://tracing. speedscope: for speedscope.app. otlp: OpenTelemetry's traces as "
-    "JSON lines. csv, parquet: a table with a row for each event.",
+    help="chrome: Chrome's trace events, for Perfetto (ui.perfetto.dev). speedscope: a flame graph, for "
+    "www.speedscope.app. otlp: OpenTelemetry's traces as JSON lines, for a collector. csv, parquet: a table with a row "
+    "for each event.",
 )
 @click.option("-o", "--output", "out", type=click.Path(), help="Write to this file; without, to standard output.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object of what was written; needs -o.")

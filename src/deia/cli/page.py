@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from rich.cells import cell_len
 
 from deia.cli.fitting import shortened
-from deia.cli.text import clean, plural
+from deia.cli.text import clean, named, plural
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -51,7 +51,8 @@ class Column:
         name: Its heading.
         number: Whether it holds figures, which are aligned to the right and never broken.
         whole: Whether its words are never broken either.
-        short: Whether its words are names that are shortened where a terminal has no room; else they are folded.
+        short: Whether its words are names, which are shortened where a terminal has no room; else they are folded.
+            A name that shows as nothing is worded.
         least: How narrow words that give way can become; how wide figures are at least.
         leaves: When the column is left out where a terminal is too narrow: those with the highest number first, all of
             them at once, then those with 0, from the last one on.
@@ -145,6 +146,7 @@ class PlainPage(Page):
         self._columns([(clean(label), clean(value)) for label, value in facts], [False, False])
 
     def table(self, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+        rows = _named(columns, rows)
         cells = [[column.name for column in columns], *(list(map(_in_a_pipe, row)) for row in rows)]
         self._columns(cells, [column.number for column in columns])
 
@@ -229,7 +231,7 @@ class TerminalPage(Page):
 
         from deia.cli.fitting import drawn, fit
 
-        cells = [[clean(cell) for cell in row] for row in rows]
+        cells = [[clean(cell) for cell in row] for row in _named(columns, rows)]
         indent = len(_INDENT)
         fitted = fit(columns, cells, self._console.width - indent, ascii_only=self._ascii_only)
         self._empty = False
@@ -245,3 +247,7 @@ class TerminalPage(Page):
         self._file.seek(0)
         self._file.truncate()
         self._empty = True
+
+
+def _named(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[list[str]]:
+    return [[named(cell) if column.short else cell for column, cell in zip(columns, row, strict=True)] for row in rows]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from deia.analysis import SessionProfile
 from deia.analysis.profile import Advice
 from deia.cli.page import Column, Page, Tone, say_more
-from deia.cli.text import count, duration, durations, moment, plural, share, size
+from deia.cli.text import count, duration, durations, moment, named, named_model, plural, share, size
 from deia.cli.usage import cost_text, in_short
 
 _WEIGHT_WORDS: dict[str, tuple[str, Tone]] = {
@@ -95,7 +95,7 @@ def show_models(page: Page, profile: SessionProfile, limit: int | None) -> None:
     _show(
         *(page, "Models", "model", len(profile.models), limit),
         {
-            "Model": list(profile.models)[:limit],
+            "Model": list(map(named_model, profile.models))[:limit],
             "Calls": [count(model.calls) for model in models],
             "Errors": [count(model.errors) for model in models],
             "Retries": [count(model.retries) for model in models],
@@ -207,7 +207,7 @@ def show_errors(page: Page, profile: SessionProfile, limit: int | None) -> None:
     _show(
         *(page, "Errors", "error", len(profile.errors), limit),
         {
-            "What": [f"{error.source} {error.name}".strip() for error in errors],
+            "What": [_named(error.source, error.name, whole="error") for error in errors],
             "Type": [error.error_type or "-" for error in errors],
             "Count": [count(error.count) for error in errors],
             "First message": [error.message for error in errors],
@@ -225,12 +225,17 @@ def show_critical_path(page: Page, profile: SessionProfile, limit: int | None) -
     _show(
         *(page, "Critical path: its longest steps", "step", len(profile.critical_path), limit),
         {
-            "Step": [f"{step.kind} {step.name}".strip() for step in steps],
+            "Step": [_named(step.kind, step.name, whole="wait") for step in steps],
             "From": [moment(step.start) for step in steps],
             "Time": durations(step.duration_ms for step in steps),
         },
         texts=("Step", "From"),
     )
+
+
+def _named(kind: str, name: str, *, whole: str) -> str:
+    """Return a kind with a name; of the kind `whole` nothing need have one."""
+    return kind if kind == whole and not name else f"{kind} {named(name)}"
 
 
 def _show(

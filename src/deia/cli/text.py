@@ -2,6 +2,32 @@
 
 from __future__ import annotations
 
-from deia.text import clean, count, dollars, duration, durations, moment, plural, rate, share, size
+from deia.text import (
+    clean,
+    count,
+    dollars,
+    duration,
+    durations,
+    moment,
+    named,
+    named_model,
+    plural,
+    rate,
+    share,
+    size,
+)
 
-__all__ = ["clean", "count", "dollars", "duration", "durations", "moment", "plural", "rate", "share", "size"]
+__all__ = [
+    "clean",
+    "count",
+    "dollars",
+    "duration",
+    "durations",
+    "moment",
+    "named",
+    "named_model",
+    "plural",
+    "rate",
+    "share",
+    "size",
+]

@@ -11,7 +11,8 @@ from deia.cli.page import Column, Page, numbers, say_more
 from deia.cli.text import count, duration, durations, moment, plural, rate, share
 from deia.cli.usage import in_short
 from deia.events import SessionSummary
-from deia.journal.damage import Damage, problem_count
+from deia.journal.check import in_words
+from deia.journal.damage import Damage
 
 BOTTLENECK_SHARE = 0.3
 """Part of the session time beyond which a task is a bottleneck: the analysis's own default, named where it is shown."""
@@ -128,11 +129,7 @@ def show_damages(page: Page, damages: Sequence[Damage], total: int) -> None:
     """Show what is wrong with a file, each problem with its place, and its torn end."""
     if not damages:
         return
-    problems = problem_count(damages, total)
-    torn = total - problems
-    said = [plural(problems, "problem with the file", "problems with the file")] if problems else []
-    said += [plural(torn, "torn end")] if torn else []
-    page.heading(", and ".join(said))
+    page.heading(in_words(damages, total))
     page.table(
         [Column("Line", number=True), Column("Byte", number=True), Column("What is wrong")],
         [[str(damage.line), str(damage.offset), damage.reason] for damage in damages],

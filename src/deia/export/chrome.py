@@ -1,4 +1,4 @@
-"""Chrome's Trace Event Format, which Perfetto opens, and Chromium's older chrome://tracing.
+"""Chrome's Trace Event Format, which Perfetto opens.
 
 The format is https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU: an object whose
 `traceEvents` may come in any order; complete events (`ph` "X") have their begin and duration in microseconds. Of one
@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from deia.export.json_text import dumps
-from deia.export.lanes import Lanes
+from deia.export.lanes import Lanes, Place
 from deia.export.sources import Source
-from deia.export.timeline import Begun, Item, Mark, Opened, Session, Span, details, timeline
+from deia.export.timeline import Begun, Item, Mark, Opened, Session, Span, claimed, details, timeline
 
 _HEAD = b'{"displayTimeUnit":"ms","traceEvents":['
 _TAIL = b"\n]}\n"
@@ -65,12 +65,12 @@ class _Process:
         elif isinstance(item, Span):
             if item.begun:
                 assert item.key is not None
-                lane = self._lanes.finish(item.key, item.end_us)
+                place = self._lanes.finish(item.key, item.end_us)
             else:
-                lane = self._lanes.add(item.start_us, item.end_us, item.parent)
+                place = self._lanes.add(item.start_us, item.end_us, item.parent)
             yield from self._names()
-            yield from self._until(item.end_us)
-            (self._tasks if item.kind == "task" else self._others).append(self._complete(item, lane))
+            yield from self._until(place.end)
+            (self._tasks if item.kind == "task" else self._others).append(self._complete(item, place))
         elif isinstance(item, Mark):
             yield from self._until(item.at_us)
             self._others.append(self._instant(item))
@@ -95,11 +95,13 @@ class _Process:
         scope = "p" if lane is None else "t"
         return self._event("i", mark.kind, mark.name, mark.at_us, lane or 0, details(mark.event), s=scope)
 
-    def _complete(self, span: Span, lane: int) -> dict[str, Any]:
+    def _complete(self, span: Span, place: Place) -> dict[str, Any]:
         args = details(span.event)
         if span.is_open:
             args["open"] = True
-        return self._event("X", span.kind, span.name, span.start_us, lane, args, dur=span.end_us - span.start_us)
+        if span.is_cut:
+            args |= {"cut": True, **claimed(span)}
+        return self._event("X", span.kind, span.name, place.start, place.lane, args, dur=place.end - place.start)
 
     def _event(
         self, phase: str, category: str, name: str, at_us: int, lane: int, args: dict[str, Any], **further: Any

@@ -7,6 +7,9 @@ it. So a task keeps the place that it got when it began, and only what belongs t
 Spans come in the order of the log, that is as they end, and nothing that ended is kept but how far its lane is taken:
 memory grows with what is open at the same time.
 
+What overlaps by no more than durations are rounded (`DURATION_STEP_S`) touches: it begins where what is before it ends,
+and a task ends where what is in it does.
+
 The report lays out its timeline in its own way (`deia.report.lanes`): it has all of its few thousand items at hand, and
 so can put parallel parts of one task right beneath it, as a stream that cannot look ahead does not.
 """
@@ -14,9 +17,29 @@ so can put parallel parts of one task right beneath it, as a stream that cannot 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from deia.journal.limits import DURATION_STEP_S
 
 Key = int
 """What a task is known by while it is open."""
+
+TOUCHING_US = round(DURATION_STEP_S * 1_000_000)
+"""By how much two that follow each other may seem to overlap."""
+
+
+class Place(NamedTuple):
+    """Where something stands.
+
+    Attributes:
+        lane: Number of the lane, from 0.
+        start: When it begins there.
+        end: When it ends there; not before the start.
+    """
+
+    lane: int
+    start: int
+    end: int
 
 
 @dataclass(slots=True)
@@ -35,7 +58,7 @@ class _Frame:
 
 
 class Lanes:
-    """The lanes of one session. Times are whole numbers of any unit; an end is never before its start."""
+    """The lanes of one session. Times are whole microseconds; an end is never before its start."""
 
     def __init__(self) -> None:
         self._lanes: list[list[_Frame]] = []
@@ -49,23 +72,23 @@ class Lanes:
         """Return the lane of an open task."""
         return None if key is None else self._lane_of.get(key)
 
-    def begin(self, key: Key, start: int, parent: Key | None) -> int:
-        """Give a task that begins a lane: beneath its parent, where that has nothing else at the time."""
-        lane = self._find(start, parent)
-        self._lanes[lane].append(_Frame(key, start, start))
-        self._lane_of[key] = lane
-        return lane
+    def begin(self, key: Key, start: int, parent: Key | None) -> Place:
+        """Give a task that begins a place: beneath its parent, where that has nothing else at the time."""
+        place = self._find(start, None, parent)
+        self._lanes[place.lane].append(_Frame(key, place.start, place.start))
+        self._lane_of[key] = place.lane
+        return place
 
-    def add(self, start: int, end: int, parent: Key | None) -> int:
-        """Give something that is over a lane: beneath the task that it belongs to, where that has room for it."""
-        lane = self._find(start, parent)
-        self._lanes[lane][-1].taken = end
-        return lane
+    def add(self, start: int, end: int, parent: Key | None) -> Place:
+        """Give something that is over a place: beneath the task that it belongs to, where that has room for it."""
+        place = self._find(start, end, parent)
+        self._lanes[place.lane][-1].taken = end
+        return place
 
-    def finish(self, key: Key, end: int) -> int:
-        """Take a task out of its lane, and return the lane where it stands.
+    def finish(self, key: Key, end: int) -> Place:
+        """Take a task out of its lane, and return where it stands.
 
-        That is another one where something beneath it goes on, or ended later: it cannot hold that.
+        That is another lane where something beneath it goes on, or ended later: it cannot hold that.
         """
         lane, place = self._take(key)
         frames = self._lanes[lane]
@@ -73,11 +96,11 @@ class Lanes:
         below = frames[place - 1]
         assert frame.taken is not None
         was_top = place == len(frames)
-        if was_top and frame.taken <= end:
-            below.taken = end
-            return lane
+        if was_top and frame.taken <= end + TOUCHING_US:
+            below.taken = end = max(end, frame.taken)
+            return Place(lane, frame.start, end)
         below.taken = frame.taken
-        return self.add(frame.start, end, None)
+        return self.add(frame.start, max(end, frame.start), None)
 
     def cut(self, key: Key, end: int) -> tuple[int, int, list[Key]]:
         """End a task in its own lane, and what is open beneath it with it, which goes on from there.
@@ -103,18 +126,25 @@ class Lanes:
             place -= 1
         return lane, place
 
-    def _find(self, start: int, parent: Key | None) -> int:
+    def _find(self, start: int, end: int | None, parent: Key | None) -> Place:
+        """Return where there is room from a start on; what has ended already must do so after all that is there."""
+        latest = start + TOUCHING_US if end is None else max(start, min(start + TOUCHING_US, end))
         lane = self.lane_of(parent)
         if lane is not None:
             top = self._lanes[lane][-1]
-            if top.key == parent and _is_free(top, start):
-                return lane
+            if top.key == parent and _is_free(top, latest):
+                return _place(lane, top, start, end)
         for number, frames in enumerate(self._lanes):
-            if len(frames) == 1 and _is_free(frames[0], start):
-                return number
+            if len(frames) == 1 and _is_free(frames[0], latest):
+                return _place(number, frames[0], start, end)
         self._lanes.append([_Frame(None, start, None)])
-        return len(self._lanes) - 1
+        return Place(len(self._lanes) - 1, start, start if end is None else end)
 
 
-def _is_free(frame: _Frame, start: int) -> bool:
-    return frame.taken is None or frame.taken <= start
+def _is_free(frame: _Frame, at: int) -> bool:
+    return frame.taken is None or frame.taken <= at
+
+
+def _place(lane: int, frame: _Frame, start: int, end: int | None) -> Place:
+    start = start if frame.taken is None else max(start, frame.taken)
+    return Place(lane, start, start if end is None else end)

@@ -20,7 +20,7 @@ from deia import trace
 from deia.events import ErrorEvent, FileEvent, LLMEvent, MessageEvent, TaskEvent, ToolEvent
 from deia.export.json_text import dumps
 from deia.export.sources import Source
-from deia.export.timeline import Begun, Ended, Item, Mark, Opened, Session, Span, details, timeline
+from deia.export.timeline import Begun, Ended, Item, Mark, Opened, Session, Span, claimed, details, timeline
 
 BATCH_SPANS = 100
 """How many spans a line has, at most."""
@@ -115,6 +115,8 @@ class _Trace:
     def _end(self, span: Span) -> None:
         number = span.number if span.key is None else span.key
         name, kind, attributes = _described(span)
+        if span.is_cut:
+            attributes |= {"deia.cut": True, **{f"deia.{name}": value for name, value in claimed(span).items()}}
         events = self._open.pop(span.key, None) if span.begun and span.key is not None else None
         error = getattr(span.event, "error", None)
         self.spans.append(

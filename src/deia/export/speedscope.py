@@ -88,15 +88,16 @@ class _Profiles:
         if isinstance(item, Begun):
             frame = self._frames.number("task", item.event.name)
             self._frame_of[item.key] = frame
-            self._put(self._places.begin(item.key, item.start_us, item.parent), b"O", item.start_us, frame)
+            place = self._places.begin(item.key, item.start_us, item.parent)
+            self._put(place.lane, b"O", place.start, frame)
         elif isinstance(item, Span) and item.begun:
             assert item.key is not None
             self._finish(item.key, item.end_us)
         elif isinstance(item, Span) and item.end_us > item.start_us:
-            lane = self._places.add(item.start_us, item.end_us, item.parent)
+            place = self._places.add(item.start_us, item.end_us, item.parent)
             frame = self._frames.number(item.kind, item.name)
-            self._put(lane, b"O", item.start_us, frame)
-            self._put(lane, b"C", item.end_us, frame)
+            self._put(place.lane, b"O", place.start, frame)
+            self._put(place.lane, b"C", place.end, frame)
 
     def _finish(self, key: int, end: int) -> None:
         lane, end, above = self._places.cut(key, end)

@@ -23,7 +23,7 @@ from deia.events import (
     ToolEvent,
     UnknownEvent,
 )
-from deia.journal.limits import LATEST
+from deia.journal.limits import DURATION_STEP_S, LATEST, reach
 from deia.journal.reader import Entry
 
 SpanKind = Literal["task", "tool", "model", "file"]
@@ -83,6 +83,7 @@ class Span(NamedTuple):
         end_us: The same, not before the start.
         number: What tells it from every other in its session: its `seq`, else the negative number of its line.
         is_open: Whether it is a task that nothing completed: it ends with the log.
+        is_cut: Whether its line claims far more time than is given to it here.
     """
 
     session: Session
@@ -96,6 +97,7 @@ class Span(NamedTuple):
     end_us: int
     number: int
     is_open: bool = False
+    is_cut: bool = False
 
 
 class Mark(NamedTuple):
@@ -142,7 +144,8 @@ def timeline(entries: Iterable[Entry]) -> Iterator[Item]:
     """Yield what a log tells, in its order; memory grows with the tasks that are open, and with the sessions in it.
 
     A task is `Begun`, and a `Span` when it is completed; one that is still open when the log ends is a span up to the
-    last moment of its session. Calls end when they were logged, and began as long before as they took.
+    last moment of its session. Calls end when they were logged, and began as long before as they took: but not before
+    their task, where only the rounding of durations says so, and what reaches far beyond all that was logged is cut.
 
     In the original format calls have no time. They stand at the last moment that the lines before them tell, or, where
     these tell none, at the first one that follows.
@@ -166,12 +169,17 @@ class _State:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._open: dict[int, tuple[TaskEvent, int]] = {}
+        self._open: dict[int, tuple[TaskEvent, int, bool]] = {}
         self._first: int | None = None
         self._last = 0
+        self._logged: tuple[float, float] | None = None
         self._early: list[Entry] = []
 
     def feed(self, entry: Entry) -> Iterator[Item]:
+        for moment in (entry.session_start, entry.event.timestamp):
+            if moment is not None:
+                first, last = self._logged or (moment, moment)
+                self._logged = min(first, moment), max(last, moment)
         at = _moment_of(entry.event)
         if at is None:
             if self._first is None:
@@ -190,8 +198,10 @@ class _State:
         for entry in self._early:
             yield from self._take(entry, 0)
         last = self._last
-        for key, (event, start) in sorted(self._open.items(), key=lambda item: (item[1][1], item[0]), reverse=True):
-            yield self._still_open(key, event, start, max(start, last))
+        for key, (event, start, is_cut) in sorted(
+            self._open.items(), key=lambda item: (item[1][1], item[0]), reverse=True
+        ):
+            yield self._still_open(key, event, start, max(start, last), is_cut=is_cut)
         first = last if self._first is None else self._first
         yield Ended(self._session, first, last)
 
@@ -218,31 +228,55 @@ class _State:
             yield Mark(session, kind, parent_of(event), name, event, at)
 
     def _task(self, event: TaskEvent, number: int) -> Iterator[Item]:
-        start = _us(event.start_time)
+        start, is_cut = _cut(_us(event.start_time), self._logged)
         self._see(start)
         if event.end_time is None:
             key = number if event.task_id is None else event.task_id
             if key in self._open:  # a line stands there twice, or a session does
-                earlier, began = self._open.pop(key)
-                yield self._still_open(key, earlier, began, max(began, self._last))
-            self._open[key] = event, start
+                earlier, began, was_cut = self._open.pop(key)
+                yield self._still_open(key, earlier, began, max(began, self._last), is_cut=was_cut)
+            self._open[key] = event, start, is_cut
             yield Begun(self._session, key, event.parent_id, event, start)
             return
-        end = _us(event.end_time)
+        end, is_late = _cut(_us(event.end_time), self._logged)
         self._see(end)
         begun = None if event.task_id is None or event.orphan else self._open.pop(event.task_id, None)
         if begun is not None:
-            start = begun[1]
+            _, start, is_cut = begun
         task_id, parent, end = event.task_id, event.parent_id, max(start, end)
-        yield Span(self._session, "task", task_id, begun is not None, parent, event.name, event, start, end, number)
+        is_cut = is_cut or is_late
+        yield Span(
+            *(self._session, "task", task_id, begun is not None, parent, event.name, event, start, end, number),
+            is_cut=is_cut,
+        )
 
-    def _still_open(self, key: int, event: TaskEvent, start: int, end: int) -> Span:
-        return Span(self._session, "task", key, True, event.parent_id, event.name, event, start, end, key, is_open=True)
+    def _still_open(self, key: int, event: TaskEvent, start: int, end: int, *, is_cut: bool) -> Span:
+        return Span(
+            *(self._session, "task", key, True, event.parent_id, event.name, event, start, end, key),
+            is_open=True,
+            is_cut=is_cut,
+        )
 
     def _call(self, kind: SpanKind, name: str, event: AnyEvent, at: int, duration_ms: int | None, number: int) -> Span:
-        start = at - 1000 * min(max(0, duration_ms or 0), LATEST * 1000)
+        seen = self._logged
+        if seen is None and self._first is not None:  # the original format, where only tasks tell the time
+            seen = self._first / 1_000_000, at / 1_000_000
+        start, is_cut = _cut(at - 1000 * min(max(0, duration_ms or 0), LATEST * 1000), seen)
+        parent = parent_of(event)
+        begun = None if parent is None else self._open.get(parent)
+        if begun is not None and start < begun[1] <= min(start + _us(DURATION_STEP_S), at):
+            start = begun[1]
         self._see(start)
-        return Span(self._session, kind, None, False, parent_of(event), name, event, start, at, number)
+        return Span(self._session, kind, None, False, parent, name, event, start, at, number, is_cut=is_cut)
+
+
+def _cut(time: int, seen: tuple[float, float] | None) -> tuple[int, bool]:
+    """Return a time, and whether it was brought nearer to what was seen until then, where anything was."""
+    if seen is None:
+        return time, False
+    earliest, latest = reach(*seen)
+    near = min(max(time, _us(earliest)), _us(latest))
+    return near, near != time
 
 
 def parent_of(event: AnyEvent) -> int | None:
@@ -253,6 +287,12 @@ def parent_of(event: AnyEvent) -> int | None:
         task_id = event.fields.get("task_id")
         return task_id if type(task_id) is int else None
     return None if isinstance(event, SessionEvent) else event.task_id
+
+
+def claimed(span: Span) -> dict[str, Any]:
+    """Return what the line of a span that is cut claims of its time, as it stands there; of any other nothing."""
+    names = ("start_time", "end_time", "duration_ms") if span.is_cut else ()
+    return {name: value for name in names if (value := getattr(span.event, name, None)) is not None}
 
 
 def details(event: AnyEvent) -> dict[str, Any]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from deia import system
 from deia.events import SessionEvent
-from deia.journal.damage import Damage, DamageKind, DamageLog
+from deia.journal.damage import Damage, DamageKind, DamageLog, problem_count
 from deia.journal.progress import OnProgress
 from deia.journal.reader import EventReader, require_file
 from deia.journal.segments import Segment
 from deia.queue.layout import queue_path
+from deia.text import plural
 
 
 @dataclass
@@ -146,3 +148,11 @@ def queue_state(queue: Path) -> QueueState:
     finally:
         system.close(fd)
     return "unknown" if locked is None else "open" if locked else "left"
+
+
+def in_words(damages: Iterable[Damage], damage_count: int) -> str:
+    """Return how many problems and torn ends a log has; the arguments are those of `problem_count`."""
+    problems = problem_count(damages, damage_count)
+    torn = damage_count - problems
+    said = [plural(problems, "problem with the file", "problems with the file")] if problems else []
+    return ", and ".join([*said, *([plural(torn, "torn end")] if torn else [])])

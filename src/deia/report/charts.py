@@ -8,12 +8,15 @@ from typing import Literal
 
 from deia.analysis.profile import SessionProfile
 from deia.analysis.profile.shown import shown
-from deia.text import clean, plural
+from deia.text import count, named, named_model, plural
 
 BARS = 12
 """More bars than that are a table, and the table stands beside."""
 
 LABEL_CHARACTERS = 40
+
+_WORDED = 8
+"""Columns beside each other that have room for a word below them."""
 
 Unit = Literal["ms", "usd", "tokens", "calls"]
 
@@ -44,7 +47,7 @@ class Chart:
         labels: Names of the bars, or of the ring's parts.
         series: The values; of a ring one series, with a colour for each part.
         colours: Of the parts of a ring.
-        offsets_ms: When each step begins, and at last when the last one ends, milliseconds.
+        offsets_ms: When each step begins, and at last when the last one ends, milliseconds since the timeline begins.
     """
 
     name: str
@@ -56,11 +59,11 @@ class Chart:
     offsets_ms: list[int] = field(default_factory=list)
 
 
-def charts_of(profile: SessionProfile) -> list[Chart]:
-    """Return the charts for which there is something to show."""
+def charts_of(profile: SessionProfile, start: float) -> list[Chart]:
+    """Return the charts for which there is something to show; `start` is when the timeline begins, Unix seconds."""
     made = (
         *(_shares(profile), _tasks(profile), _tools(profile), _cost(profile), _tokens(profile)),
-        *(_over_time(profile), _concurrency(profile)),
+        *(_over_time(profile, start), _concurrency(profile)),
     )
     return [chart for chart in made if any(any(series.values) for series in chart.series)]
 
@@ -85,18 +88,20 @@ def _shares(profile: SessionProfile) -> Chart:
 
 def _concurrency(profile: SessionProfile) -> Chart:
     busy = sorted((at_once, spent) for at_once, spent in profile.concurrency.items() if at_once)
-    labels = [plural(at_once, "call") for at_once, _ in busy]
+    label = count if len(busy) > _WORDED else lambda number: plural(number, "call")
+    labels = [label(at_once) for at_once, _ in busy]
     return Chart("at-once", "columns", "ms", labels, [Series("Time", "tool", [float(s) for _, s in busy])])
 
 
-def _over_time(profile: SessionProfile) -> Chart:
+def _over_time(profile: SessionProfile, start: float) -> Chart:
     found = profile.concurrency_over_time
+    before_ms = round((found.start - start) * 1000)
     series = [
         Series("Tool calls, on average", "tool", found.tools),
         Series("Model calls, on average", "model", found.models),
         Series("Most at once", "ink", [float(most) for most in found.most]),
     ]
-    return Chart("over-time", "steps", "calls", [], series, offsets_ms=found.offsets_ms)
+    return Chart("over-time", "steps", "calls", [], series, offsets_ms=[before_ms + ms for ms in found.offsets_ms])
 
 
 def _tasks(profile: SessionProfile) -> Chart:
@@ -114,9 +119,8 @@ def _tools(profile: SessionProfile) -> Chart:
 
 def _cost(profile: SessionProfile) -> Chart:
     most = sorted(((model.cost_usd or 0.0, name) for name, model in profile.models.items()), reverse=True)[:BARS]
-    return Chart(
-        "cost", "bars", "usd", _labels([name for _, name in most]), [Series("Cost", "model", [c for c, _ in most])]
-    )
+    labels = _labels([named_model(name) for _, name in most])
+    return Chart("cost", "bars", "usd", labels, [Series("Cost", "model", [cost for cost, _ in most])])
 
 
 def _tokens(profile: SessionProfile) -> Chart:
@@ -126,8 +130,8 @@ def _tokens(profile: SessionProfile) -> Chart:
         Series("Other input", "input", [float(model.uncached_tokens) for _, model in most]),
         Series("Output", "output", [float(model.output_tokens) for _, model in most]),
     ]
-    return Chart("token-counts", "bars", "tokens", _labels([name for name, _ in most]), series)
+    return Chart("token-counts", "bars", "tokens", _labels([named_model(name) for name, _ in most]), series)
 
 
 def _labels(names: Sequence[str]) -> list[str]:
-    return [shown(clean(name), LABEL_CHARACTERS) for name in names]
+    return [shown(named(name), LABEL_CHARACTERS) for name in names]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import orjson
 
-from deia.analysis.profile import Gap, SessionProfile
+from deia.analysis.profile import SessionProfile
 from deia.analysis.profile.shown import shown
 from deia.report.charts import charts_of
-from deia.report.items import KINDS, STATUSES, Item
+from deia.report.extent import extent, pauses
+from deia.report.items import KINDS, STATUSES, Item, Kind
 from deia.report.lanes import lay_out
 from deia.report.model import Report
 from deia.report.selection import BINS, Selected
@@ -21,9 +23,6 @@ _FINE_SPAN_S = 600.0
 
 _LARGEST = 2**53
 """The largest whole number that a script counts exactly: a log may claim any time."""
-
-_PAUSES = frozenset(("human", "idle", "between_runs"))
-"""Gaps in which nothing is at work, so that the timeline may fold them."""
 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 """What could end the element that holds the data, or a line of a script."""
@@ -68,9 +67,19 @@ def _fewer(items: Sequence[Item], most: int) -> Sequence[Item]:
     return [item for item in items if id(item) in kept]
 
 
+def _names_of_the_rest(selected: Selected, items: Sequence[Item]) -> Counter[tuple[Kind, str]]:
+    """Return how many of each name there are besides: not selected, or selected and without room on the page."""
+    counts = Counter(selected.rest_names)
+    if len(items) < len(selected.items):
+        counts.update((item.kind, item.name) for item in selected.items)
+        counts.subtract((item.kind, item.name) for item in items)
+    return +counts
+
+
 def _data(report: Report, items: Sequence[Item], characters: int) -> dict[str, Any]:
     profile = report.profile
-    origin, last = _span(profile, items)
+    covered = extent(profile, report.selected)
+    origin, last = covered.start, covered.end
     unit_ms = 0.001 if last - origin <= _FINE_SPAN_S else 1.0
 
     def place(unix_s: float | None) -> int | None:
@@ -97,24 +106,16 @@ def _data(report: Report, items: Sequence[Item], characters: int) -> dict[str, A
         },
         "groups": lanes.groups,
         "rest": _rest(report.selected, profile, place),
+        "rest_names": [
+            [KINDS.index(kind), texts.number(name), number]
+            for (kind, name), number in _names_of_the_rest(report.selected, items).items()
+        ],
         "total": report.selected.total,
-        "pauses": [[place(gap.start), place(gap.end), gap.kind] for gap in _pauses(profile)],
+        "pauses": [[place(gap.start), place(gap.end), gap.kind] for gap in pauses(profile, covered)],
         "path": [[place(step.start), place(step.end)] for step in profile.critical_path or () if step.kind != "wait"],
-        "charts": [asdict(chart) for chart in charts_of(profile)],
+        "charts": [asdict(chart) for chart in charts_of(profile, origin)],
         "texts": texts.all(),
     }
-
-
-def _span(profile: SessionProfile, items: Sequence[Item]) -> tuple[float, float]:
-    """Return from when to when the timeline reaches: a call that was logged first began before that."""
-    analysis = profile.analysis
-    times = [time for item in items for time in (item.start, item.end) if time is not None]
-    times += [time for time in (analysis.first_time, analysis.last_time) if time is not None]
-    return (min(times), max(times)) if times else (0.0, 0.0)
-
-
-def _pauses(profile: SessionProfile) -> list[Gap]:
-    return sorted((gap for gap in profile.gaps if gap.kind in _PAUSES), key=lambda gap: gap.start)
 
 
 def _rest(selected: Selected, profile: SessionProfile, place: Any) -> dict[str, Any]:

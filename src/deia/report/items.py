@@ -22,7 +22,7 @@ from deia.events import (
     UnknownEvent,
 )
 from deia.line import encode_value
-from deia.text import clean, count, dollars, size
+from deia.text import clean, count, dollars, named, named_model, size
 
 Kind = Literal["task", "tool", "model", "file", "message", "error", "decision", "action", "session", "other"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -121,7 +121,7 @@ def _model(event: LLMEvent) -> Item:
         parts.append(dollars(event.cost_usd))
     status: Status = "failed" if event.error else ""
     detail = _what_failed(event, {}) if event.error else ", ".join(parts)
-    return _call("model", f"{event.provider}/{event.model}", event, status, detail)
+    return _call("model", named_model(f"{event.provider}/{event.model}"), event, status, detail)
 
 
 def _file(event: FileEvent) -> Item:
@@ -223,8 +223,8 @@ def _text_of(content: Any) -> str:
 
 
 def shown_name(name: str) -> str:
-    """Return a name as it stands on the page, wherever that is: harmless, and not too long."""
-    return shown(clean(name[: NAME_CHARACTERS + 1]), NAME_CHARACTERS)
+    """Return a name as it stands on the page, wherever that is: harmless, not nothing, and not too long."""
+    return shown(named(name[: NAME_CHARACTERS + 1]), NAME_CHARACTERS)
 
 
 def _line(text: str) -> str:

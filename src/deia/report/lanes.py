@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from deia.journal.limits import DURATION_STEP_S
 from deia.report.items import Item, Kind, TaskKey
 
 MOST_ROWS = 200
 """More parallel work than that shares the last row: nobody scrolls further, and laying it out takes its time."""
-
-_TOUCHING_S = 0.001
-"""Durations are whole milliseconds, so calls one after the other may seem to overlap by that much."""
 
 _WORK = "Tasks and calls"
 _MOMENTS: tuple[tuple[str, frozenset[Kind]], ...] = (
@@ -123,7 +121,7 @@ def _pack(
         for taken_row, until in enumerate(free):
             if taken_row >= row + height:
                 break
-            if until > start + _TOUCHING_S:
+            if until > start + DURATION_STEP_S:
                 row = taken_row + 1
         row = min(row, MOST_ROWS - height)
         free.extend([float("-inf")] * (row + height - len(free)))

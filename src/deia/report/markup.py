@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from deia.text import clean
@@ -53,6 +53,26 @@ def _html(child: Child) -> str:
 def text(value: object) -> Markup:
     """Return foreign text: with what a page would obey escaped, and what would hide or reorder it made visible."""
     return Markup(escape(clean(value), quote=True))
+
+
+def with_code(sentence: str, code: Sequence[str]) -> Markup:
+    """Return a sentence in which what is to be typed is `code`.
+
+    Args:
+        sentence: The sentence, in which that stands in backticks.
+        code: What is to be typed. Nothing else in backticks is: it may be part of a foreign name.
+    """
+    parts: list[Child] = [sentence]
+    for term in code:
+        parts = [piece for part in parts for piece in _split(part, term)]
+    return join(parts)
+
+
+def _split(part: Child, term: str) -> list[Child]:
+    if isinstance(part, Markup):
+        return [part]
+    first, *others = str(part).split(f"`{term}`")
+    return [first, *(piece for other in others for piece in (tag("code", term), other))]
 
 
 def _attribute(name: str, value: object) -> str:

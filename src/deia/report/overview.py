@@ -52,7 +52,7 @@ class Overview:
             "Agent",
             "State",
             "Began|",
-            "From start to end|",
+            "Lasted|",
             "Tasks|",
             "Errors|",
             "Cost|",
@@ -60,5 +60,5 @@ class Overview:
             "Fix first",
         ]
         title = f"{count(len(self._rows))} sessions"
-        body = tag("main", tag("h1", title), tag("section", table("Sessions", columns, self._rows)))
+        body = tag("main", tag("h1", title), tag("section", table("Sessions", columns, self._rows), class_="sessions"))
         return document(title, body, data="", scripts=())

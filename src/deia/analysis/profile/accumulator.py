@@ -140,7 +140,7 @@ class ProfileAccumulator(SessionAccumulator):
             gaps=gaps,
             gap_count=timeline.gap_count,
             concurrency=timeline.at_once,
-            concurrency_over_time=timeline.over_time(first, last),
+            concurrency_over_time=timeline.over_time(first),
             critical_path=path,
             exact=all(exact),
             capped=[name for name, is_capped in capped.items() if is_capped],

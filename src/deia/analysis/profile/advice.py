@@ -7,13 +7,13 @@ and stands in `docs/reference/analysis.md`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from deia.analysis.profile.result import SessionProfile
 from deia.analysis.profile.shown import shown
 from deia.journal.damage import problem_count
-from deia.text import clean, count, duration, plural, share
+from deia.text import count, duration, named, plural, share
 
 Weight = Literal["bad", "time", "note"]
 """Something is lost or fails; time could be saved; the recording could say more."""
@@ -71,6 +71,8 @@ class Advice:
         at_stake_ms: Milliseconds of the profile that it is about; 0 where it is not about time.
         section: Which part of a report has the figures; empty where none has more.
         find: What to look for in the table of events; empty where there is nothing to be found.
+        code: What in the text is to be typed as it stands; there it is in backticks. Any other backtick is part of a
+            name or a message.
     """
 
     weight: Weight
@@ -79,6 +81,7 @@ class Advice:
     at_stake_ms: int = 0
     section: str = ""
     find: str = ""
+    code: list[str] = field(default_factory=list)
 
 
 def advise(profile: SessionProfile, *, killed: bool = False) -> list[Advice]:
@@ -119,6 +122,7 @@ def _damages(profile: SessionProfile) -> Iterator[Advice]:
             f"{plural(problems, 'problem')} with the file: what could not be read is in no figure. "
             "`deia recover` mends a log and keeps the original aside.",
             section="damages",
+            code=["deia recover"],
         )
     if analysis.dropped:
         yield Advice(
@@ -126,6 +130,7 @@ def _damages(profile: SessionProfile) -> Iterator[Advice]:
             "Events were dropped",
             f"{plural(analysis.dropped, 'event')} found no room in the queue and {_is(analysis.dropped)} missing here. "
             "A larger `queue_bytes`, or a faster disk, keeps them.",
+            code=["queue_bytes"],
         )
 
 
@@ -286,6 +291,7 @@ def _waiting(profile: SessionProfile) -> Iterator[Advice]:
                 f"{duration(spent_ms)}, {share(spent_ms, profile.span_ms)} of the session, {text}",
                 spent_ms,
                 "gaps",
+                code=[term for term in _CODE if f"`{term}`" in text],
             )
 
 
@@ -333,12 +339,15 @@ _RULES: tuple[Callable[[SessionProfile], Iterator[Advice]], ...] = (
     _waiting,
 )
 
+_CODE = ("with log.task(…)", "log_llm_call", "with log.tool(…)")
+"""What sentences about gaps in a recording name of the interface."""
+
 _QUOTED_CHARACTERS = 80
 """Of a name, a message or parameters in a sentence."""
 
 
 def _shown(text: str) -> str:
-    return shown(clean(text), _QUOTED_CHARACTERS)
+    return shown(named(text), _QUOTED_CHARACTERS)
 
 
 def _quoted(text: str) -> str:

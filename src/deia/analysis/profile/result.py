@@ -262,13 +262,14 @@ class Gap:
 
 @dataclass(frozen=True)
 class ConcurrencyOverTime:
-    """How many tool and model calls ran at once, in steps of equal length from the first moment of the log to its last.
+    """How many tool and model calls ran at once, in steps of equal length while there were any.
 
-    A step is as many milliseconds as the smallest power of two with which there are at most `STEPS_OF_CONCURRENCY`.
+    A step is as many milliseconds as the smallest power of two with which there are at most `STEPS_OF_CONCURRENCY`;
+    where no call ran there are none.
 
     Attributes:
-        start: When the first step begins, Unix seconds.
-        end: When the last one ends, which may be shorter than the others.
+        start: When the first step begins, and the first call, Unix seconds.
+        end: When the last one ends, and the last call; it may be shorter than the others.
         step_ms: Milliseconds of a step.
         tool_ms: Of each step, the milliseconds of tool calls in it, parallel ones counted in full.
         model_ms: Likewise of model calls.
@@ -348,7 +349,7 @@ class SessionProfile:
         gaps: The longest gaps, the longest first; at most `GAPS_KEPT`.
         gap_count: How many there are.
         concurrency: How many tool and model calls ran at once → milliseconds; it adds up to the span.
-        concurrency_over_time: The same, step by step over the time of the log.
+        concurrency_over_time: The same, step by step, from the beginning of the first call to the end of the last.
         critical_path: The chain of work, each piece begun after the one before it ended, than which there is no longer
             one, with the waits between its pieces; None unless asked for. The `STEPS_KEPT` longest steps, in order.
         exact: False where a bound on memory was reached, or clocks were set back, so that a figure may be off.

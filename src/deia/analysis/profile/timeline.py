@@ -213,9 +213,9 @@ class Timeline:
         """How many tool and model calls ran at once → milliseconds."""
         return {count: ms for count, ms in sorted(self._at_once.items()) if ms}
 
-    def over_time(self, first: int, last: int) -> ConcurrencyOverTime:
-        """Return the same step by step, from the first moment of the log to its last, milliseconds."""
-        return self._over_time.finish(first, last, self.unix_s)
+    def over_time(self, first: int) -> ConcurrencyOverTime:
+        """Return the same step by step; `first` is the first moment of the log, milliseconds."""
+        return self._over_time.finish(first, self.unix_s)
 
     @property
     def gap_count(self) -> int:
@@ -269,7 +269,6 @@ class Timeline:
         """Give each moment to what is innermost then."""
         running = [0] * 5
         shares, at_once, over_time, gaps = self._shares, self._at_once, self._over_time, self._gaps
-        over_time.reach(begin, to)
         now = begin
         for boundary in self._boundaries(begin, to):
             code = boundary % _CODES

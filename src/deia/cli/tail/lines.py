@@ -6,7 +6,7 @@ from datetime import datetime
 
 from deia.cli.brief import brief, one_line
 from deia.cli.page import Span, Tone
-from deia.cli.text import count, dollars, duration, plural, size
+from deia.cli.text import count, dollars, duration, named, named_model, plural, size
 from deia.events import (
     CARRIED,
     ActionItemEvent,
@@ -160,7 +160,7 @@ def _file(event: FileEvent) -> list[Span]:
 
 
 def _llm(event: LLMEvent) -> list[Span]:
-    parts = [*_named(f"{event.provider}/{event.model}"), *_took(event.duration_ms)]
+    parts = [*_named(named_model(f"{event.provider}/{event.model}")), *_took(event.duration_ms)]
     if event.input_tokens is not None or event.output_tokens is not None:
         into, out = (("?" if n is None else count(n)) for n in (event.input_tokens, event.output_tokens))
         parts.append((f"  {into} tokens in, {out} out", "plain"))
@@ -183,7 +183,7 @@ def _session(event: SessionEvent) -> list[Span]:
 
 
 def _named(name: str) -> list[Span]:
-    return [(one_line(name, _NAME), "name")]
+    return [(one_line(named(name), _NAME), "name")]
 
 
 def _took(milliseconds: float | None) -> list[Span]:

@@ -8,7 +8,7 @@ from deia.cli.brief import one_line
 from deia.cli.page import Column
 from deia.cli.status import with_path
 from deia.cli.tail.lines import session_of, type_label
-from deia.cli.text import count, duration
+from deia.cli.text import count, duration, named
 from deia.cli.usage import cost_text
 from deia.events import ErrorEvent
 from deia.live.board import Row
@@ -79,7 +79,7 @@ def _cells(row: Row) -> list[str]:
     return [
         session_of(row.agent, row.session, row.path),
         row.state,
-        "-" if row.task is None else one_line(row.task.name, _NAME) + more,
+        "-" if row.task is None else one_line(named(row.task.name), _NAME) + more,
         "-" if row.task_ms is None else duration(row.task_ms),
         last,
         "-" if row.quiet_s is None else duration(row.quiet_s * 1000),

@@ -8,8 +8,9 @@ class Axis {
     this.end = Math.max(end, 1e-6);
     this.pauses = [];
     let last = 0;
-    for (const [from, to, kind] of pauses) {
+    for (const [from, until, kind] of pauses) {
       const begin = Math.max(from, last);
+      const to = Math.min(until, this.end);
       if (to - begin > FOLDED_SHARE * this.end) {
         this.pauses.push({ from: begin, to, kind });
         last = to;
@@ -42,6 +43,11 @@ class Axis {
     }
     add(this.end, this.end - from, null);
     this.length = at;
+  }
+
+  // What is before or after it all is at its edge.
+  inside(time) {
+    return Math.min(Math.max(time, 0), this.end);
   }
 
   shown(time) {

@@ -48,8 +48,7 @@ class Charts {
   #steps(chart) {
     const { palette } = this;
     const offsets = chart.offsets_ms;
-    const end = offsets[offsets.length - 1];
-    const step = stepFor(end / 8);
+    const step = stepFor((offsets[offsets.length - 1] - offsets[0]) / 8);
     const line = chart.series.length - 1;
     const datasets = chart.series.map((series, i) => ({
       label: series.label,
@@ -82,11 +81,11 @@ class Charts {
             type: "linear",
             bounds: "data",
             grid,
-            ticks: { ...ticks, stepSize: step, callback: (ms) => format.offset(ms, step) },
-            // The end, where it is no whole step: on a narrow screen its mark would lie on the one before.
+            ticks: { ...ticks, callback: (ms) => format.offset(ms, step) },
+            // Whole steps alone: on a narrow screen the marks of both ends would lie on others.
             afterBuildTicks: (axis) => {
-              const [before, last] = axis.ticks.slice(-2);
-              if (last && last.value - before.value < 0.99 * step) axis.ticks.pop();
+              const [first, last] = [Math.ceil(axis.min / step), Math.floor(axis.max / step)];
+              axis.ticks = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => ({ value: (first + i) * step }));
             },
           },
           y: { stacked: true, beginAtZero: true, grid, ticks: { ...ticks, precision: 0, maxTicksLimit: 6 } },
@@ -124,7 +123,7 @@ class Charts {
       ticks: { color: palette.colour("quiet"), callback: text, maxTicksLimit: lying ? 5 : 6, maxRotation: 0 },
     };
     if (chart.unit === "ms") values.ticks.stepSize = stepFor(this.#largest(chart) / 4);
-    const names = { stacked: true, grid: { display: false }, ticks: { color: ink, autoSkip: false } };
+    const names = { stacked: true, grid: { display: false }, ticks: { color: ink, autoSkip: !lying, maxRotation: 0 } };
     if (lying) {
       names.ticks.callback = function shorten(value) {
         const label = this.getLabelForValue(value);
@@ -143,7 +142,8 @@ class Charts {
         cutout: "62%",
         scales: ring ? {} : lying ? { x: values, y: names } : { x: names, y: values },
         plugins: {
-          legend: { display: ring || chart.series.length > 1, position: "bottom", labels: { color: ink, boxWidth: 12 } },
+          // A ring has its table beside it, whose rows have its colours.
+          legend: { display: !ring && chart.series.length > 1, position: "bottom", labels: { color: ink, boxWidth: 12 } },
           tooltip: { callbacks: { label: said } },
         },
       },

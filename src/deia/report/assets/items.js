@@ -8,7 +8,8 @@ class Items {
     this.texts = texts;
     this.unitMs = data.unit_ms;
     this.originMs = data.origin_ms;
-    this.endMs = (data.end ?? 0) * data.unit_ms;
+    this.lastEnd = data.end ?? 0;
+    this.endMs = this.lastEnd * data.unit_ms;
     Object.assign(this, items);
     this.count = items.kind.length;
     this.end = items.start.map((start, i) => (start === null ? null : start + items.length[i]));
@@ -24,6 +25,11 @@ class Items {
 
   detailOf = (i) => this.texts[this.detail[i]];
 
+  // Whether it begins before the timeline does, or ends after it.
+  isCutBefore = (i) => this.start[i] < 0;
+
+  isCutAfter = (i) => this.end[i] > this.lastEnd;
+
   isMoment = (i) => this.length[i] === 0;
 
   // How long it took, milliseconds: as its line claims, else as the timeline has it; null for a moment.
@@ -31,7 +37,8 @@ class Items {
 
   momentOf(i) {
     if (this.start[i] === null) return NONE;
-    return format.moment(this.originMs + this.start[i] * this.unitMs, this.endMs > 86400e3);
+    const withDay = this.endMs > 86400e3 || this.isCutBefore(i) || this.isCutAfter(i);
+    return format.moment(this.originMs + this.start[i] * this.unitMs, withDay);
   }
 
   describe(i) {
@@ -40,7 +47,9 @@ class Items {
     if (took !== null) parts.push(`took ${format.duration(took)}`);
     if (this.statusOf(i)) parts.push(STATES[this.statusOf(i)]);
     if (this.start[i] !== null) {
-      parts.push(`began ${format.duration(this.start[i] * this.unitMs)} after the start, at ${this.momentOf(i)}`);
+      const offset = format.duration(Math.abs(this.start[i]) * this.unitMs);
+      const side = this.isCutBefore(i) ? "before the timeline begins" : "after the start";
+      parts.push(`began ${offset} ${side}, at ${this.momentOf(i)}`);
     }
     if (this.seq[i] !== null) parts.push(`line ${format.count(this.seq[i])}`);
     const what = this.detailOf(i);
@@ -50,8 +59,8 @@ class Items {
   // Put everything where an axis has it.
   place(axis) {
     for (let i = 0; i < this.count; i += 1) {
-      this.shownStart[i] = this.start[i] === null ? 0 : axis.shown(this.start[i]);
-      this.shownEnd[i] = this.end[i] === null ? 0 : axis.shown(this.end[i]);
+      this.shownStart[i] = this.start[i] === null ? 0 : axis.shown(axis.inside(this.start[i]));
+      this.shownEnd[i] = this.end[i] === null ? 0 : axis.shown(axis.inside(this.end[i]));
     }
   }
 }

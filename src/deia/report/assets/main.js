@@ -8,7 +8,7 @@ function main() {
 
   const charts = new Charts(data.charts, palette);
   const timeline = new Timeline(document.querySelector(".timeline"), items, data, palette, (i) => table.reveal(i));
-  const table = new EventTable(document.querySelector(".events"), items, data.total, (i) => {
+  const table = new EventTable(document.querySelector(".events"), items, data, (i) => {
     timeline.choose(i);
     timeline.root.scrollIntoView({ block: "nearest" });
     timeline.lanes.focus({ preventScroll: true });
@@ -55,7 +55,7 @@ function sayWhatIsAggregated(data, items) {
     return;
   }
   place.textContent =
-    `This page shows ${format.count(items.count)} of ${format.count(data.total)} events one by one: those that failed or ` +
+    `This page shows ${format.count(items.count)} of ${format.count(data.total)} events one by one (a task is one): those that failed or ` +
     "did not end, then those that took longest. The others are counted in the lanes at the bottom, and in every figure.";
 }
 

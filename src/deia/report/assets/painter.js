@@ -126,7 +126,7 @@ class Painter {
       const labelLeft = Math.max(from, 0) + 4;
       const room = Math.floor((from + shown - labelLeft - 4) / CHARACTER);
       if (room > 3) {
-        const label = (SIGNS[status] ?? "") + items.nameOf(i);
+        const label = `${items.isCutBefore(i) ? "◀ " : ""}${SIGNS[status] ?? ""}${items.nameOf(i)}${items.isCutAfter(i) ? " ▶" : ""}`;
         context.fillStyle = ink;
         context.fillText(label.length > room ? `${label.slice(0, room - 1)}…` : label, labelLeft, top + BAR / 2 + 0.5);
       }

@@ -1,12 +1,15 @@
 // The table of events: searched, filtered, sorted, and shown a page at a time.
 
+const NAMED = 5; // Names of what has no row that a search tells.
 const ROWS = 100; // More at once is slow to lay out, and nobody reads it.
 
 class EventTable {
-  constructor(root, items, total, onShow) {
+  constructor(root, items, data, onShow) {
     this.root = root;
     this.items = items;
-    this.total = total;
+    this.total = data.total;
+    // Of what is only counted: kind, name in small letters, name, how many.
+    this.counted = data.rest_names.map(([kind, name, count]) => [kind, items.texts[name].toLowerCase(), items.texts[name], count]);
     this.onShow = onShow;
     this.form = root.querySelector("form");
     this.body = root.querySelector("tbody");
@@ -75,6 +78,7 @@ class EventTable {
     const words = search.split(/\s+/);
     const kind = this.form.elements.kind.value;
     const trouble = this.form.elements.trouble.checked;
+    this.#sayWhatIsSearched(search, words, kind, trouble);
     this.order = [];
     for (let i = 0; i < items.count; i += 1) {
       if (kind !== "" && items.kind[i] !== Number(kind)) continue;
@@ -106,10 +110,12 @@ class EventTable {
     this.page = Math.min(Math.max(0, this.page), pages - 1);
     const shown = this.order.slice(this.page * ROWS, (this.page + 1) * ROWS);
     this.body.replaceChildren(...shown.map((i) => this.#row(i)));
-    const among = this.items.count < this.total ? `${format.count(this.items.count)} shown here` : "";
-    const found = `${format.count(this.order.length)} of ${format.plural(this.total, "event")}`;
-    this.root.querySelector(".found").textContent = among && this.order.length < this.items.count
-      ? `${found}, among the ${among}.` : `${found}.`;
+    const found = `${format.count(this.order.length)} of ${format.plural(this.items.count, "row")}`;
+    const first = this.page * ROWS;
+    const seen = `, ${format.count(first + 1)} to ${format.count(first + shown.length)} shown`;
+    this.root.querySelector(".found").textContent = pages > 1 ? `${found}${seen}.` : `${found}.`;
+    this.root.querySelector(".pager").hidden = pages === 1;
+    this.root.querySelector(".scroll").hidden = shown.length === 0;
     this.root.querySelector(".page").textContent = `Page ${format.count(this.page + 1)} of ${format.count(pages)}`;
     for (const button of this.root.querySelectorAll("[data-page]")) {
       button.disabled = button.dataset.page === "1" ? this.page >= pages - 1 : this.page === 0;
@@ -120,6 +126,33 @@ class EventTable {
       if (mine) heading.setAttribute("aria-sort", this.sorting.down ? "descending" : "ascending");
       else heading.removeAttribute("aria-sort");
     }
+  }
+
+  // On a page of a long session: in how much of it the search looks, and what it finds of the rest, which has no rows.
+  #sayWhatIsSearched(search, words, kind, trouble) {
+    const { items, total } = this;
+    const place = this.root.querySelector(".searched");
+    const others = total - items.count;
+    place.hidden = others <= 0;
+    if (others <= 0) return;
+    const what =
+      `There are rows for ${format.count(items.count)} of ${format.count(total)} events: what failed or did not end, then what took ` +
+      `longest. The other ${format.count(others)} are counted by name, and a search finds them by that alone.`;
+    if (!search || trouble) {
+      place.textContent = what;
+      return;
+    }
+    const found = this.counted.filter(([one, name]) => (kind === "" || one === Number(kind)) && words.every((word) => name.includes(word)));
+    const most = found.sort((a, b) => b[3] - a[3]).slice(0, NAMED);
+    const named = most.map(([one, , name, count]) => `${format.plural(count, ...NAMES[items.kinds[one]])} “${name}”`);
+    const more = found.length > NAMED ? `, and ${format.plural(found.length - NAMED, "further name")}` : "";
+    place.textContent = `${what} ${named.length ? `Of those, this finds ${named.join(", ")}${more}.` : this.#none(others)}`;
+  }
+
+  #none(others) {
+    const named = this.counted.reduce((sum, [, , , count]) => sum + count, 0);
+    const kept = named < others ? ` of the ${format.count(this.counted.length)} names that are kept` : "";
+    return `Of those, this finds none${kept}.`;
   }
 
   #textOf(i) {

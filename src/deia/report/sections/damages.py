@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deia.journal.check import in_words
 from deia.report.markup import Markup, join
 from deia.report.model import Report
 from deia.report.sections.tables import ROWS, more, table
@@ -16,7 +17,7 @@ def section(report: Report) -> Markup | None:
     return join(
         [
             table(
-                "Problems with the file",
+                in_words(analysis.damages, analysis.damage_count),
                 ["Line|", "Byte|", "What is wrong"],
                 ([str(damage.line), str(damage.offset), damage.reason] for damage in analysis.damages[:ROWS]),
             ),

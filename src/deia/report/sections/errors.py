@@ -23,7 +23,7 @@ def section(report: Report) -> Markup | None:
                 (
                     [
                         error.source,
-                        finder(error.name) if error.name else NONE,
+                        NONE if error.source == "error" and not error.name else finder(error.name),
                         error.error_type or NONE,
                         error.message,
                         count(error.count),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deia.report.markup import Markup, tag
 from deia.report.model import Report
+from deia.text import count, plural
 
 _COLUMNS = (
     ("start", "Time", True),
@@ -14,22 +15,31 @@ _COLUMNS = (
 )
 
 
-def section(_report: Report) -> Markup:
+def section(report: Report) -> Markup:
     """Return what is there of it without its rows."""
     return tag(
         "div",
+        _joined(report),
         tag(
             "form",
             tag(
                 "label",
                 "Search ",
-                tag("input", type="search", name="search", placeholder="name, parameters, error …", autocomplete="off"),
+                tag(
+                    "input",
+                    type="search",
+                    name="search",
+                    placeholder="name, parameters, error …",
+                    autocomplete="off",
+                    aria_describedby="searched",
+                ),
             ),
             tag("label", "Kind ", tag("select", tag("option", "all", value=""), name="kind")),
             tag("label", tag("input", type="checkbox", name="trouble"), " only what went wrong"),
             role="search",
             aria_label="Events",
         ),
+        tag("p", class_="searched quiet", id="searched"),
         tag("p", class_="found", aria_live="polite"),
         tag(
             "div",
@@ -67,4 +77,17 @@ def section(_report: Report) -> Markup:
             class_="controls pager",
         ),
         class_="events",
+    )
+
+
+def _joined(report: Report) -> Markup | None:
+    """Return why there are fewer rows than the headline has events."""
+    events, rows = report.profile.analysis.events, report.selected.total
+    if rows >= events:
+        return None
+    return tag(
+        "p",
+        "A task is one row, though the log tells of its start and of its end in an event each: the "
+        f"{count(events)} events are {plural(rows, 'row')}.",
+        class_="joined quiet",
     )

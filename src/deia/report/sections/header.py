@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from deia.journal.state import State
 from deia.report.markup import Markup, join, tag
 from deia.report.model import Report
-from deia.text import count, moment
+from deia.text import count, moment, named
 
 _MEANINGS: dict[State, str] = {
     "recording": "It was still being recorded when this page was made; make it again to see more.",
@@ -21,14 +21,15 @@ _MEANINGS: dict[State, str] = {
 def section(report: Report) -> Markup:
     """Return whose session it is, when it was, and what became of it."""
     analysis = report.profile.analysis
-    facts = [("Agent", analysis.agent_id), ("Session", analysis.session_id), ("Log", report.path)]
+    facts: list[tuple[str, object]] = [("Session", analysis.session_id), ("Log", report.path)]
     if analysis.first_time is not None and analysis.last_time is not None:
-        facts.append(("Recorded", f"{moment(analysis.first_time)} to {moment(analysis.last_time)}"))
+        times = [tag("span", moment(time), class_="whole") for time in (analysis.first_time, analysis.last_time)]
+        facts.append(("Recorded", [times[0], " to ", times[1]]))
     if analysis.runs > 1:
         facts.append(("Runs", count(analysis.runs)))
     return join(
         [
-            tag("h1", analysis.agent_id or "A session", " ", state(report.state)),
+            tag("h1", named(analysis.agent_id or "A session"), " ", state(report.state)),
             tag("p", _MEANINGS[report.state], class_="quiet"),
             _facts((label, value) for label, value in facts if value is not None),
         ]
@@ -40,5 +41,5 @@ def state(became: State) -> Markup:
     return tag("span", became, class_=f"state {became}")
 
 
-def _facts(facts: Iterable[tuple[str, str]]) -> Markup:
+def _facts(facts: Iterable[tuple[str, object]]) -> Markup:
     return tag("dl", [tag("div", tag("dt", label), tag("dd", value)) for label, value in facts], class_="facts")

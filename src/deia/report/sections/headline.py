@@ -20,7 +20,7 @@ def section(report: Report) -> Markup:
         _card("From start to end", duration(span), _recorded(profile)),
         _card("Model", duration(wall.model_ms), _shared(wall.model_ms, span, effort.model_ms)),
         _card("Tools", duration(wall.tool_ms), _shared(wall.tool_ms, span, effort.tool_ms)),
-        _card("Waiting for people", duration(wall.human_ms), f"{share(wall.human_ms, span)} of the time"),
+        _card("Waiting for people", duration(wall.human_ms), _of_the_time(wall.human_ms, span)),
         _card(
             "Tasks completed",
             count(analysis.tasks_completed),
@@ -45,7 +45,17 @@ def _recorded(profile: SessionProfile) -> str:
 
 
 def _shared(wall_ms: int, span_ms: int, effort_ms: int) -> str:
-    return f"{share(wall_ms, span_ms)} of the time; all calls added up {duration(effort_ms)}"
+    if not effort_ms:
+        return "no call was recorded"
+    of_the_time = _of_the_time(wall_ms, span_ms)
+    if duration(effort_ms) == duration(wall_ms):
+        return of_the_time
+    added_up = f"all calls added up {duration(effort_ms)}"
+    return f"{of_the_time}; {added_up}" if span_ms else added_up
+
+
+def _of_the_time(wall_ms: int, span_ms: int) -> str:
+    return f"{share(wall_ms, span_ms)} of the time" if span_ms else "no time passed"
 
 
 def _tries(profile: SessionProfile) -> str:

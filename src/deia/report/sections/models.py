@@ -8,7 +8,7 @@ from deia.report.sections.charts import below, chart
 from deia.report.sections.figures import NONE, dollars, some
 from deia.report.sections.links import finder
 from deia.report.sections.tables import ROWS, more, table
-from deia.text import count, duration, share
+from deia.text import count, duration, named_model, share
 
 
 def section(report: Report) -> Markup | None:
@@ -37,7 +37,7 @@ def section(report: Report) -> Markup | None:
                 ],
                 (
                     [
-                        finder(name),
+                        finder(named_model(name)),
                         count(model.calls),
                         some(model.errors),
                         some(model.retries),

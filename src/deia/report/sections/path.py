@@ -31,7 +31,7 @@ def section(report: Report) -> Markup | None:
                 (
                     [
                         step.kind,
-                        finder(step.name) if step.name else NONE,
+                        NONE if step.kind == "wait" else finder(step.name),
                         duration((step.start - start) * 1000),
                         duration(step.duration_ms),
                     ]

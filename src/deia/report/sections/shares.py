@@ -6,12 +6,16 @@ from deia.report.markup import Markup, tag
 from deia.report.model import Report
 from deia.report.sections.charts import beside, chart
 from deia.report.sections.tables import table
-from deia.text import durations, share
+from deia.text import duration, durations, share
 
 
-def section(report: Report) -> Markup:
+def section(report: Report) -> Markup | None:
     """Return the wall time, told apart."""
     profile = report.profile
+    if not profile.analysis.events:
+        return None
+    if not profile.span_ms:
+        return tag("p", "No time passed between the first moment of the log and the last.", class_="quiet")
     wall = profile.wall
     unexplained = (
         "a task was open, and nothing was known to be at work"
@@ -31,15 +35,20 @@ def section(report: Report) -> Markup:
     times = durations(spent for _, _, spent, _ in there)
     figures = table(
         "Where the time went",
-        ["What", "Time|", "Share|", "Meaning"],
+        ["What", "Time|", "Share|"],
         (
             [
-                tag("span", tag("span", class_=f"dot {kind}", aria_hidden="true"), label),
+                [
+                    tag("span", class_=f"dot {kind}", aria_hidden="true"),
+                    label,
+                    " ",
+                    tag("span", meaning, class_="meaning"),
+                ],
                 time,
                 share(spent, profile.span_ms),
-                meaning,
             ]
             for (kind, label, spent, meaning), time in zip(there, times, strict=True)
         ),
     )
-    return beside(chart("shares", "Where the time went"), figures)
+    ring = chart("shares", "Where the time went", centre=[duration(profile.span_ms), "from start to end"])
+    return beside(ring, figures)

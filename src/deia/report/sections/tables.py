@@ -13,6 +13,9 @@ ROWS = 50
 FEW_ROWS = 15
 """Of a list of single occurrences: the timeline shows them all, and better."""
 
+_FEW_COLUMNS = 4
+"""Spread over a whole screen, so few would stand too far apart to be read across."""
+
 
 def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
     """Return a table; the heading of a column of figures ends in `|`."""
@@ -38,10 +41,17 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
         )
         for column, is_number in zip(columns, numeric, strict=True)
     ]
+    kinds = ["few"] * (len(columns) <= _FEW_COLUMNS) + ["short"] * (len(body) <= FEW_ROWS)
     # Focusable, so that whoever has no mouse can scroll what is wider than the screen.
     return tag(
         "div",
-        tag("table", tag("caption", caption, class_="unseen"), tag("thead", tag("tr", head)), tag("tbody", body)),
+        tag(
+            "table",
+            tag("caption", caption, class_="unseen"),
+            tag("thead", tag("tr", head)),
+            tag("tbody", body),
+            class_=" ".join(kinds) or None,
+        ),
         class_="scroll",
         tabindex="0",
         role="region",
@@ -67,7 +77,11 @@ def more(total: int, noun: str) -> Markup | None:
     if total <= ROWS:
         return None
     return tag(
-        "p", f"… and {plural(total - ROWS, f'more {noun}')}; `deia analyze --json` has them all.", class_="quiet"
+        "p",
+        f"… and {plural(total - ROWS, f'more {noun}')}; ",
+        tag("code", "deia profile --json"),
+        " has them all.",
+        class_="quiet",
     )
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from deia.report.markup import Markup, tag
+from collections.abc import Sequence
+
+from deia.report.extent import extent
+from deia.report.items import Item, Kind
+from deia.report.markup import Markup, join, tag
 from deia.report.model import Report
+from deia.text import count, duration
 
 _KEYS = (
     ("← →", "move in time"),
@@ -17,7 +22,13 @@ _KEYS = (
 )
 
 
-def section(_report: Report) -> Markup:
+_NAMED = 3
+"""Of what is cut: one is a wrong number, and where there are many they are wrong in the same way."""
+
+_KINDS: dict[Kind, str] = {"tool": "tool call", "model": "model call", "file": "file operation"}
+
+
+def section(report: Report) -> Markup:
     """Return what is there of it without its items."""
     buttons = (
         ("zoom-in", "+", "Zoom in"),
@@ -35,7 +46,8 @@ def section(_report: Report) -> Markup:
     fold = tag(
         "button", "Fold pauses", type="button", data_do="fold", aria_pressed="false", title="Show long pauses short"
     )
-    return tag(
+    is_empty = all(item.start is None for item in report.selected.items)
+    drawn = tag(
         "div",
         tag("div", controls, fold, class_="controls", role="toolbar", aria_label="Timeline"),
         tag("ul", class_="legend", aria_label="Colours of the timeline"),
@@ -52,9 +64,14 @@ def section(_report: Report) -> Markup:
             aria_describedby="timeline-keys",
         ),
         tag("div", class_="tip", aria_hidden="true", hidden=True),
-        tag("p", "Choose an event to see what it was.", class_="chosen", aria_live="polite"),
-        tag("p", tag("button", "Show it in the table", type="button", data_do="show", hidden=True), class_="controls"),
+        tag(
+            "div",
+            tag("p", "Choose an event to see what it was.", class_="chosen", aria_live="polite"),
+            tag("button", "Show it in the table", type="button", data_do="show", hidden=True),
+            class_="choice",
+        ),
         tag("p", class_="aggregated quiet"),
+        _cut(extent(report.profile, report.selected).beyond),
         tag(
             "dl",
             [tag("div", tag("dt", tag("kbd", keys)), tag("dd", meaning)) for keys, meaning in _KEYS],
@@ -62,4 +79,25 @@ def section(_report: Report) -> Markup:
             id="timeline-keys",
         ),
         class_="timeline",
+        hidden=is_empty,
     )
+    return join([tag("p", "Nothing was recorded that has a time.", class_="quiet") if is_empty else None, drawn])
+
+
+def _cut(beyond: Sequence[Item]) -> Markup | None:
+    """Return what is not shown from its beginning to its end, and why."""
+    if not beyond:
+        return None
+    longest = sorted(beyond, key=lambda item: -item.length_ms)
+    claims = ", ".join(_claim(item) for item in longest[:_NAMED])
+    more = f", and {count(len(beyond) - _NAMED)} more" if len(beyond) > _NAMED else ""
+    return tag(
+        "p",
+        "The timeline covers the time in which the session was recorded. What claims to reach far beyond it is cut at "
+        f"its edge: {claims}{more}.",
+        class_="beyond quiet",
+    )
+
+
+def _claim(item: Item) -> str:
+    return f"{_KINDS.get(item.kind, item.kind)} “{item.name}” of {duration(item.length_ms)}"
