@@ -17,11 +17,15 @@ from typing import Any
 import pytest
 
 from deia import SessionLogger
+from deia.analysis.sessions import SessionFigures, look_at
 from deia.cli import serve as command
 from deia.cli.app import run
+from deia.journal.progress import OnProgress
+from deia.queue.layout import queue_path
 from deia.report import page as page_module
 from deia.report.model import make_report
 from deia.serve import server as server_module
+from deia.serve import survey as survey_module
 from deia.serve.server import Server
 from deia.serve.watched import WatchedDirectory, WatchedSession
 from support.journals import Lines, journal_path
@@ -282,6 +286,90 @@ def test_directory_has_a_page_that_leads_to_each_session(log: Path) -> None:
         assert "came-later" in client.page("1/")
         assert next_event(client.ask("1/events")) >= 0
         later.close()
+
+
+def listed(client: Client) -> dict[str, str]:
+    """The sessions of a list, each with what it says of it, once all of them were read."""
+    stream = client.ask("events")
+    while True:
+        next_event(stream)
+        rows = re.findall(r'href="\./\d+/">([^<]*)</a></td><td[^>]*>([^<]*)<', client.page())
+        if "not read yet" not in dict(rows).values():
+            return dict(rows)
+
+
+def test_list_says_of_each_session_what_ls_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which reads their logs for it: a damaged one is not taken for one that was closed in peace."""
+    for name in ("finished", "damaged", "in-task", "killed", "other", "empty"):
+        lines = Lines(session_id=name)
+        task = lines.begin("build")
+        end = lines.complete(1, "build", at=9)
+        content = {"damaged": b"garbage\n" + task + end, "in-task": task, "other": b"!\n", "empty": b""}.get(
+            name, task + end
+        )
+        journal_path(tmp_path, session_id=name).write_bytes(content)
+    queue_path(journal_path(tmp_path, session_id="killed")).touch(mode=0o600)
+    with SessionLogger("agent", "open", output_dir=tmp_path) as log:
+        log.log_tool_call("x", {}, duration_ms=1)
+        run(["ls", str(tmp_path), "--json"])
+        states = {Path(session["path"]).name: session["state"] for session in json.loads(capsys.readouterr().out)}
+        assert set(states.values()) == {"finished", "damaged", "interrupted", "no log", "recording"}
+        with serving(WatchedDirectory(str(tmp_path), no_complaint, LOOK_S)) as client:
+            assert listed(client) == states
+
+
+def test_list_waits_for_no_log_to_be_read(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there at once, however long the logs are, and is loaded anew when there is more to say."""
+    go_on = threading.Event()
+
+    def read_slowly(*arguments: Any, **how: Any) -> SessionFigures:
+        assert go_on.wait(30)
+        return look_at(*arguments, **how)
+
+    monkeypatch.setattr(survey_module, "look_at", read_slowly)
+    with serving(WatchedDirectory(str(log.parent), no_complaint, LOOK_S)) as client:
+        assert "not read yet" in client.page()
+        stream = client.ask("events")
+        seen = next_event(stream)
+        go_on.set()
+        assert next_event(stream) > seen
+        assert listed(client) == {log.name: "finished"}
+
+
+def test_list_follows_what_becomes_of_its_sessions(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is damaged later, one that is closed, one that is removed."""
+    monkeypatch.setattr("deia.live.directory._LOOK_S", 0.0)
+    logger = SessionLogger("agent", "open", output_dir=log.parent)
+    logger.log_tool_call("x", {}, duration_ms=1)
+    with serving(WatchedDirectory(str(log.parent), no_complaint, LOOK_S)) as client:
+        assert listed(client) == {log.name: "finished", logger.path.name: "recording"}
+        stream = client.ask("events")
+        with log.open("ab") as file:
+            file.write(b"garbage\n")
+        while listed(client)[log.name] != "damaged":
+            next_event(stream)
+        logger.close()
+        while listed(client)[logger.path.name] != "finished":
+            next_event(stream)
+        log.unlink()
+        while log.name in listed(client):
+            next_event(stream)
+
+
+def test_reading_for_the_list_ends_with_the_server(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of a log: nobody waits for the rest of it."""
+    reads = threading.Event()
+
+    def read_for_ever(_journal: Path, *, on_progress: OnProgress, **_how: Any) -> SessionFigures:
+        reads.set()
+        while True:
+            on_progress(0, 1)
+
+    monkeypatch.setattr(survey_module, "look_at", read_for_ever)
+    with serving(WatchedDirectory(str(log.parent), no_complaint, LOOK_S)) as client:
+        client.page()
+        assert reads.wait(30)
+    assert "deia-serve-survey" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_empty_directory_waits_for_its_first_session(tmp_path: Path) -> None:
