@@ -67,6 +67,15 @@ def test_each_file_is_dealt_with_whatever_happened_to_the_others(cli: Run, tmp_p
     assert "new" in out
 
 
+def test_error_names_the_file_that_it_is_about(cli: Run, tmp_path: Path) -> None:
+    """Which may be the directory, and not the transcript."""
+    path = transcript(tmp_path / "t.jsonl")
+    (tmp_path / "file").touch()
+    code, out, err = cli("claude-code", path, "--output-dir", "file/out")
+    assert (code, out) == (2, "")
+    assert err.startswith("deia: file/out/") and err.endswith(": Not a directory\n")
+
+
 def test_damaged_lines_are_shown_and_exit_1(cli: Run, tmp_path: Path) -> None:
     """With their place."""
     path = transcript(tmp_path / "t.jsonl")

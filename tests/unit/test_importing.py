@@ -22,6 +22,7 @@ from deia import (
     ToolEvent,
     analyze_session,
     read_events,
+    system,
 )
 from deia.errors import ForeignJournalError, JournalError, NotASessionLogError, SessionLockedError
 from deia.importing.activity_log import import_activity_log
@@ -928,12 +929,15 @@ def test_log_of_a_logger_is_never_touched(writer: Writer, tmp_path: Path) -> Non
     assert os.listdir(other) == [logger.path.name]
 
 
-def test_symbolic_link_in_the_logs_place_is_refused(writer: Writer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [f"claude-code_{SESSION}.jsonl", f".claude-code_{SESSION}.queue"])
+def test_symbolic_link_in_the_place_of_the_log_or_its_lock_is_refused(
+    writer: Writer, tmp_path: Path, name: str
+) -> None:
     """What it points to is not written."""
     path = short_session(writer).save(tmp_path / "t.jsonl")
     target, directory = tmp_path / "target", tmp_path / "out"
     directory.mkdir()
-    (directory / f"claude-code_{SESSION}.jsonl").symlink_to(target)
+    (directory / name).symlink_to(target)
     with pytest.raises(ForeignJournalError, match="symbolic link"):
         import_one(path, into=directory)
     assert not target.exists()
@@ -979,6 +983,64 @@ def test_import_that_dies_leaves_the_log_as_it_was(
     assert journal.read_bytes() == content
     assert os.listdir(tmp_path / "out") == [journal.name]
     os.close(lock_session(queue_path(journal))[0])
+
+
+@pytest.mark.parametrize("at", range(1, 50, 7))
+def test_run_of_a_logger_is_seen_wherever_a_piece_of_the_log_ends(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """A log is read in pieces, and what tells of the run may stand in two of them."""
+    path = short_session(writer).save(tmp_path / "t.jsonl")
+    imported = import_one(path, into=tmp_path / "out")
+    imported_bytes = os.path.getsize(imported.path)
+    with SessionLogger("claude-code", SESSION, output_dir=tmp_path / "out") as logger:
+        logger.log_tool_call("x", {}, 1)
+    monkeypatch.setattr("deia.importing.journal._CHUNK_BYTES", imported_bytes + at)
+    with pytest.raises(JournalError, match="a logger has recorded"):
+        import_one(path, into=tmp_path / "out")
+
+
+def test_new_log_is_on_the_disk_when_an_import_is_done(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First what is in it, then its name, then its directory: after a loss of power there is one of the two whole."""
+    path = short_session(writer).save(tmp_path / "t.jsonl")
+    done: list[tuple[str, object]] = []
+    for name in ("sync", "rename", "sync_directory"):
+        real = getattr(system, name)
+
+        def noted(*arguments: Any, name: str = name, real: Any = real) -> Any:
+            done.append((name, arguments[-1]))
+            return real(*arguments)
+
+        monkeypatch.setattr(system, name, noted)
+    journal = Path(import_one(path, into=tmp_path / "out").path)
+    at = done.index(("rename", journal))
+    assert done[at - 1][0] == "sync"
+    assert done[at + 1] == ("sync_directory", journal.parent)
+
+
+def test_other_kind_of_secret_makes_another_log(writer: Writer, tmp_path: Path) -> None:
+    """Only the hashes are no matter: where the rules have changed, the log is replaced."""
+    writer.user("Use ghp_" + "a1B2c3D4" * 4 + "e5F6 for it", 0)
+    journal = Path(import_one(path := writer.save(tmp_path / "t.jsonl"), into=tmp_path / "out").path)
+    content = journal.read_bytes()
+    journal.write_bytes(content.replace(b"[redacted:github-token:", b"[redacted:gitlab-token:"))
+    assert import_one(path, into=tmp_path / "out").state == "updated"
+
+
+def test_transcript_keeps_its_log_when_it_becomes_a_copy_of_another(tmp_path: Path) -> None:
+    """What its own log was made of is not left behind in that."""
+    (tmp_path / "later").mkdir()
+    writer = short_session(Writer())
+    one = writer.save(tmp_path / f"{SESSION}.jsonl")
+    writer.records, whole = writer.records[:2], writer.records
+    other = writer.save(tmp_path / "later" / f"{SESSION}.jsonl")
+    first, second = import_one(one, into=tmp_path / "out"), import_one(other, into=tmp_path / "out")
+    assert (second.state, first.path != second.path) == ("new", True)
+    writer.records = whole
+    again = import_one(writer.save(other), into=tmp_path / "out")
+    assert (again.state, again.path) == ("updated", second.path)
 
 
 def test_secrets_are_redacted_unless_told(writer: Writer, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import http.client
 import json
+import os
 import re
 import select
 import socket
@@ -145,6 +146,17 @@ def test_request_by_another_name_is_refused_though_it_has_the_token(one: Client,
     assert one.status(host=host.format(port=one.server.server_port)) == 421
 
 
+def test_request_with_two_names_is_refused(one: Client) -> None:
+    """Whoever is in between may have gone by the other one."""
+    connection = http.client.HTTPConnection("127.0.0.1", one.server.server_port, timeout=30)
+    with contextlib.closing(connection):
+        connection.putrequest("GET", f"/{one.server.token}/", skip_host=True)
+        for host in (f"localhost:{one.server.server_port}", "evil.example"):
+            connection.putheader("Host", host)
+        connection.endheaders()
+        assert connection.getresponse().status == 421
+
+
 def test_machine_may_be_called_localhost(one: Client) -> None:
     """As browsers and tunnels do."""
     assert one.status(host=f"localhost:{one.server.server_port}") == 200
@@ -229,6 +241,18 @@ def test_session_that_cannot_be_shown_has_a_page_that_says_why(tmp_path: Path) -
         path.write_bytes(Lines().tool("ls", 10))
         assert next_event(stream) > seen
         assert "not a session log" not in client.page()
+
+
+def test_pipe_in_the_place_of_a_log_is_not_waited_for(log: Path) -> None:
+    """Nobody may ever write to it: its page says so, the list goes on, and the server ends."""
+    with serving(WatchedDirectory(str(log.parent), no_complaint, LOOK_S)) as client:
+        assert listed(client) == {log.name: "finished"}
+        log.unlink()
+        os.mkfifo(log)
+        assert "not a plain file" in client.page("0/")
+        next_event(client.ask("0/events"))
+        while listed(client) != {log.name: "unreadable"}:
+            pass
 
 
 def test_serving_writes_nothing(one: Client, log: Path) -> None:
@@ -405,6 +429,35 @@ def test_only_so_many_may_be_connected_at_once(log: Path, monkeypatch: pytest.Mo
         assert client.server.connections.acquire(timeout=30)
         client.server.connections.release()
         assert client.status() == 200
+
+
+def test_connection_that_no_thread_can_answer_leaves_its_place_to_the_next(
+    log: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The system may have no thread for us, for a while."""
+    monkeypatch.setattr(server_module, "_MOST_CONNECTIONS", 1)
+    with serving(WatchedSession(log, LOOK_S)) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse_to_start)
+            with socket.create_connection(("127.0.0.1", client.server.server_port), timeout=30) as refused:
+                assert refused.recv(1) == b""
+        assert client.status() == 200
+    assert "can't start new thread" in capfd.readouterr().err
+
+
+def refuse_to_start(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_browser_that_takes_no_answer_is_waited_for_only_so_long(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then its place is free again."""
+    monkeypatch.setattr(server_module, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(server_module, "_MOST_CONNECTIONS", 1)
+    shown = WatchedSession(log, LOOK_S)
+    monkeypatch.setattr(shown, "page", lambda: b"x" * (64 << 20))  # more than the system takes for it
+    with serving(shown) as client:
+        client.ask()
+        assert client.server.connections.acquire(timeout=30)
 
 
 def test_request_that_is_sent_byte_by_byte_is_waited_for_only_so_long(

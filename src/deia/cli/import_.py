@@ -183,7 +183,8 @@ def _run(
             with contextlib.nullcontext() if as_json else reading(output, path) as on_progress:
                 report = do(on_progress)
         except (DeiaError, OSError) as error:
-            objects.append({"source": path, "error": output.fail(error, path)})
+            where = str(error.filename or path) if isinstance(error, OSError) else path  # the directory's, maybe
+            objects.append({"source": path, "error": output.fail(error, where)})
             continue
         if report.path in made and report.state == "updated":
             output.complain(f"{path} is of the same session as {made[report.path]}, and has taken its place")

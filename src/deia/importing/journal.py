@@ -14,7 +14,6 @@ import orjson
 
 from deia import system
 from deia.errors import ForeignJournalError, JournalError
-from deia.importing.plain_file import plain_file
 from deia.journal.opener import make_directory
 from deia.journal.recovery import lock_session, remove_if_empty
 from deia.journal.scan import LONGEST_LINE_BYTES
@@ -126,7 +125,7 @@ def first_fields(journal: Path) -> dict[str, Any] | None:
         OSError: It cannot be read.
     """
     try:
-        plain_file(journal)
+        system.stat_file(journal)
         with _buffered(journal) as lines:
             first = lines.readline(LONGEST_LINE_BYTES)
     except FileNotFoundError:

@@ -13,7 +13,6 @@ from fnmatch import translate
 from typing import Any
 
 from deia import system
-from deia.importing.plain_file import plain_file
 from deia.journal.limits import LARGEST
 
 _MOST_BYTES = 1024 * 1024
@@ -88,7 +87,7 @@ def read(path: str) -> Prices:
         OSError: It cannot be read.
         ValueError: It is no such list; the text says what is wrong, and where.
     """
-    size = plain_file(path).st_size
+    size = system.stat_file(path).st_size
     if size > _MOST_BYTES:
         raise ValueError(f"too long for a list of prices: {size:,} bytes")
     with system.open_for_reading(path) as file:

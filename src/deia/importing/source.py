@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from deia import system
-from deia.importing.plain_file import plain_file
 from deia.importing.progress import ReadTwice
 from deia.journal.damage import Damage, DamageKind, OnDamage
 from deia.journal.glue import BOM, is_torn
@@ -77,7 +76,7 @@ class Source:
         self.records = 0
         self._on_damage = on_damage
         self._progress = progress or ReadTwice(None)
-        status = plain_file(path)
+        status = system.stat_file(path)
         self._file = system.open_for_reading(path)
         self._progress.plan(status.st_size)
 

@@ -67,13 +67,18 @@ class Survey:
     def _read(self) -> None:
         while (journal := self._next()) is not None:
             try:
-                state = look_at(journal, workers=1, listings=self._listings, on_progress=self._go_on).state
+                state = self._look_at(journal)
             except _ClosedError:
                 return
             with self._changed:
                 if self._states.get(journal) != state:
                     self._states[journal] = state
                     self._version += 1
+
+    def _look_at(self, journal: Path) -> State:
+        if system.is_special(journal):  # a pipe has taken the log's place: nobody waits for it to be written to
+            return "unreadable"
+        return look_at(journal, workers=1, listings=self._listings, on_progress=self._go_on).state
 
     def _next(self) -> Path | None:
         with self._changed:

@@ -5,6 +5,7 @@ Whoever shows a page has its number on it and compares: it is told the number, a
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -119,6 +120,8 @@ class WatchedSession(Watched):
 
     def _make(self, version: int) -> bytes:
         try:
+            if system.is_special(self._path):
+                raise OSError(errno.EINVAL, "not a plain file", str(self._path))
             report = make_report(self._path)
         except (DeiaError, OSError) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
