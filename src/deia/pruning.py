@@ -157,7 +157,10 @@ def survey(journals: Iterable[Path]) -> list[Stored]:
         directory = spelled.setdefault(system.real_path(parent), parent)
         directories[directory].setdefault(journal.name, Stored(directory / journal.name))
     for directory, sessions in directories.items():
-        _attach(directory, sessions)
+        try:
+            _attach(directory, sessions)
+        except (FileNotFoundError, NotADirectoryError):  # somebody else has removed it
+            continue
         for session in sessions.values():
             if session.log:
                 session.recorded_until = _last_time(session) or session.recorded_until

@@ -168,6 +168,14 @@ def test_session_that_two_names_lead_to_counts_once(tmp_path: Path) -> None:
     assert not list(prune(found, Criteria(max_bytes=sum(path.stat().st_size for path in named))))
 
 
+def test_directory_that_goes_meanwhile_keeps_no_other_session(tmp_path: Path) -> None:
+    """Somebody else may remove it between the look at what there is and the look at what that is."""
+    made = session(tmp_path, "s", 1)
+    (tmp_path / "file").touch()
+    gone = [tmp_path / name / "agent_gone.jsonl" for name in ("gone", "file")]
+    assert [found.journal for found in survey([*gone, made])] == [made]
+
+
 def test_what_cannot_go_does_not_save_the_next_one(tmp_path: Path) -> None:
     """Under a limit of size, the next oldest goes in its place."""
     old, newer, newest = (session(tmp_path, name, days) for name, days in (("a", 3), ("b", 2), ("c", 1)))
