@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -37,6 +37,9 @@ _LOG_LEFTOVER = re.compile(r"\.(?P<mended>.+\.jsonl)\.mending|(?P<damaged>.+\.js
 _CONVERSATION = re.compile(
     rf"(?P<new>\.)?\d{{8}}-\d{{6}}-(?P<stem>.+){re.escape(SUFFIX)}(?P<kept>\.aside-\d+)?(?(new)\.new)", re.DOTALL
 )
+
+Complain = Callable[[OSError, str], object]
+"""Told what cannot be looked at, and where."""
 
 Reason = Literal["recording", "unrecovered", "unknown", "link", "foreign", "changed", "busy", "error"]
 """Why a session is kept that should go.
@@ -140,15 +143,13 @@ class _KeptError(Exception):
         self.why = _WHY[reason].format(what)
 
 
-def survey(journals: Iterable[Path]) -> list[Stored]:
+def survey(journals: Iterable[Path], complain: Complain) -> list[Stored]:
     """Return the files of sessions, those first in which nothing was recorded for the longest time.
 
     Args:
         journals: Their first files. One of which nothing is there any more is left out; one that two names lead to, as
             where a directory was given as a link as well, counts once.
-
-    Raises:
-        OSError: A directory cannot be read.
+        complain: Told of directories that cannot be read; their sessions are left out.
     """
     directories: defaultdict[Path, dict[str, Stored]] = defaultdict(dict)
     spelled: dict[str, Path] = {}  # each directory as it was named first
@@ -157,13 +158,19 @@ def survey(journals: Iterable[Path]) -> list[Stored]:
         directory = spelled.setdefault(system.real_path(parent), parent)
         directories[directory].setdefault(journal.name, Stored(directory / journal.name))
     for directory, sessions in directories.items():
-        _attach(directory, sessions)
-        for session in sessions.values():
-            if session.log:
-                session.recorded_until = _last_time(session) or session.recorded_until
-            else:  # an opener died, or the log was taken away: the lock tells when
-                with contextlib.suppress(FileNotFoundError):
-                    session.recorded_until = system.lstat(queue_path(session.journal)).st_mtime
+        try:
+            _attach(directory, sessions)
+            for session in sessions.values():
+                if session.log:
+                    session.recorded_until = _last_time(session) or session.recorded_until
+                else:  # an opener died, or the log was taken away: the lock tells when
+                    with contextlib.suppress(FileNotFoundError):
+                        session.recorded_until = system.lstat(queue_path(session.journal)).st_mtime
+        except (FileNotFoundError, NotADirectoryError):  # noqa: PERF203  # each directory, whatever happened to others
+            sessions.clear()  # somebody else has removed it
+        except OSError as error:
+            complain(error, str(error.filename or directory))
+            sessions.clear()
     found = [session for sessions in directories.values() for session in sessions.values()]
     found = [session for session in found if session.log or session.recorded_until]
     return sorted(found, key=lambda session: (session.recorded_until, session.journal))

@@ -106,6 +106,29 @@ def _plain_file(fd: int, path: str | os.PathLike[str]) -> int:
     raise OSError(errno.EINVAL, "not a plain file", os.fspath(path))
 
 
+def stat_file(path: str | os.PathLike[str]) -> os.stat_result:
+    """Return the status of a file; links are followed.
+
+    For whoever would open it next: to open a pipe waits for a writer, who may never come.
+
+    Raises:
+        OSError: There is none, or it is a directory, a pipe, or another thing without a content of its own.
+    """
+    status = os.stat(path)
+    if not S_ISREG(status.st_mode):
+        is_directory = S_ISDIR(status.st_mode)
+        raise OSError(errno.EISDIR if is_directory else errno.EINVAL, "not a plain file", os.fspath(path))
+    return status
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a name is a directory's, a pipe's or a device's; of what is not there, or is a broken link, not."""
+    try:
+        return not S_ISREG(os.stat(path).st_mode)
+    except OSError:  # whoever looks at it says what is the matter
+        return False
+
+
 def open_for_reading(path: str | os.PathLike[str]) -> FileIO:
     """Open a file as an unbuffered binary stream; links are followed, for it is only read."""
     return open(path, "rb", buffering=0)

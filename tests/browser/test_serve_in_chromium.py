@@ -14,6 +14,7 @@ from deia.report.model import Report
 from deia.report.page import page as page_of
 from deia.serve.server import Server
 from deia.serve.watched import WatchedDirectory
+from support.journals import Lines, journal_path
 
 LOOK_S = 0.05
 VIEW = "(() => { const { from, to } = document.querySelector('.timeline').dataset; return [scrollY, from, to]; })()"
@@ -28,6 +29,11 @@ TABLE = """(() => {
     top: document.querySelector(".events").getBoundingClientRect().top,
   };
 })()"""
+TIMELINE = """(() => ({
+  folded: document.querySelector("[data-do=fold]").ariaPressed,
+  chosen: document.querySelector(".chosen").textContent,
+  top: document.querySelector(".lanes").scrollTop,
+}))()"""
 FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))"
 
 
@@ -135,6 +141,29 @@ def test_page_that_one_comes_back_to_is_as_it_was_left(page: Any, server: Server
     page.goto(address)
     page.wait_for_selector("html[data-ready]")
     assert page.locator("input[type=search]").input_value() == ""
+
+
+def test_timeline_that_one_comes_back_to_is_as_it_was_left(page: Any, server: Server, tmp_path: Path) -> None:
+    """What was chosen in it, whether its pauses are folded, how far its lanes were scrolled."""
+    lines = Lines("agent", "paused")
+    at_once = b"".join(lines.tool(f"tool {number}", 9000, at=10 + number / 100) for number in range(60))
+    later = lines.message("user", at=3990) + lines.tool("later", 1000, at=4000)
+    journal_path(tmp_path, "agent", "paused").write_bytes(at_once + later)
+    page.goto(server.url)
+    page.get_by_role("link", name="agent_paused.jsonl").click()
+    page.wait_for_selector("html[data-ready]")
+    page.get_by_role("button", name="Fold pauses").click()
+    page.locator("[data-do=next]").click()
+    page.evaluate("document.querySelector('.lanes').scrollTop = 150")
+    page.evaluate(FRAMES)
+    before = page.evaluate(TIMELINE)
+    assert before["folded"] == "false"  # as it is not by itself where most of a session is waiting
+    assert "tool call" in before["chosen"]
+    assert before["top"] == 150
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    page.evaluate(FRAMES)
+    assert page.evaluate(TIMELINE) == before
 
 
 def test_what_was_scrolled_opened_or_has_the_keyboard_is_so_on_the_page_made_anew(

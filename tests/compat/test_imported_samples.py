@@ -23,6 +23,7 @@ from deia.events import (
 from deia.importing.activity_log import import_activity_log
 from deia.importing.claude_code.agents import grouped, session_in
 from deia.importing.claude_code.session import import_session
+from deia.importing.prices import parse
 from deia.importing.report import ImportReport
 from deia.journal.check import check
 from support.lines import lines_of
@@ -30,10 +31,10 @@ from support.lines import lines_of
 SAMPLES = Path(__file__).parent / "samples"
 
 
-def imported(name: str, directory: Path) -> ImportReport:
+def imported(name: str, directory: Path, **options: Any) -> ImportReport:
     path = str(SAMPLES / "claude-code" / f"{name}.jsonl")
     (session,) = grouped([(path, session_in(path))])
-    return import_session(session, directory)
+    return import_session(session, directory, **options)
 
 
 class Figures(NamedTuple):
@@ -131,6 +132,17 @@ def test_each_prompt_is_a_task_with_what_was_done_for_it(tmp_path: Path) -> None
     assert todos[0].name == "Initialize Rust library project structure"
     assert not any(task.cancelled for task in todos)
     assert sum(task.duration_ms or 0 for task in todos) <= (prompt.duration_ms or 0)
+
+
+@pytest.mark.parametrize("name", ["python-to-rust-port", "coverage-test-fix", "agentcmd-full-session-five-summaries"])
+def test_session_costs_what_its_tokens_do_once_for_each_answer(name: str, tmp_path: Path) -> None:
+    """By a list of prices, however many records an answer takes."""
+    price = {"input": 5, "output": 25, "cache_read": 0.5, "cache_write_5m": 6.25, "cache_write_1h": 10}
+    report = imported(name, tmp_path, prices=parse({"claude-*": price}))
+    output, uncached, read, written = FIGURES[name].tokens
+    (usage,) = analyze_session(report.path).models.values()
+    assert usage.cost_usd == pytest.approx((output * 25 + uncached * 5 + read * 0.5 + written * 6.25) / 1e6)
+    assert report.unpriced == []
 
 
 def test_sub_agent_whose_own_records_are_missing_is_a_task_that_holds_its_call(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
@@ -13,7 +14,18 @@ from typing import Any
 
 import pytest
 
-from deia import FileEvent, SessionEvent, SessionLogger, TaskEvent, ToolEvent, analyze_session, read_events
+from deia import (
+    FileEvent,
+    LLMEvent,
+    MessageEvent,
+    SessionEvent,
+    SessionLogger,
+    TaskEvent,
+    ToolEvent,
+    analyze_session,
+    profile_session,
+    read_events,
+)
 from deia.cli.app import run
 from deia.cli.demo import command as command_module
 from deia.cli.demo import run as run_module
@@ -36,6 +48,9 @@ recorder is at work for long enough to be killed."""
 EARLY = 10
 """Acknowledgements to wait for before the kill: most of the work is still to be done."""
 
+PACE = 0.1
+"""Nobody watches."""
+
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
@@ -53,7 +68,7 @@ def small_demo(library: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Makes `deia demo` work on the small library; returns where the library is."""
 
     def run_small(output_dir: str | None, *, watcher: Watcher | None) -> run_module.Demo:
-        return run_demo(output_dir, root=library, watcher=watcher, kill_at=lambda _events: EARLY)
+        return run_demo(output_dir, root=library, watcher=watcher, kill_at=lambda _events: EARLY, pace=PACE)
 
     monkeypatch.setattr(command_module, "run_demo", run_small)
     return library
@@ -67,9 +82,16 @@ def assert_done_once(plan: Plan, log: Path) -> None:
             steps["start" if event.end_time is None else "complete", event.name] += 1
         elif isinstance(event, FileEvent):
             steps[event.operation, event.path] += 1
-        elif isinstance(event, ToolEvent):
+        elif isinstance(event, ToolEvent) and not event.cancelled:  # as a kill that is only played does it
             steps["tool", event.name, event.params["target"]] += 1
-    assert set(steps.values()) == {1}
+        elif isinstance(event, LLMEvent):
+            steps["model", str(event.response_id)] += 1
+        elif isinstance(event, MessageEvent):
+            steps["message", str(event.message_id)] += 1
+    first, last = plan.checked[0], plan.checked[-1]
+    twice = {("tool", "import", first.module), ("tool", "tabnanny", last.name)}
+    assert {step for step, times in steps.items() if times == 2} == twice
+    assert set(steps.values()) == {1, 2}
     assert steps.total() == plan.events
     assert {path for step, path, *_ in steps if step == "read"} == {str(file) for file in plan.files}
     assert analyze_session(log).open_tasks == []
@@ -100,6 +122,21 @@ def test_demo_on_the_standard_library(tmp_path: Path) -> None:
     assert_done_once(make_plan(), log)
     assert Path(result["report"]).read_text(encoding="utf-8").startswith("# The standard library of Python ")
     assert sorted(path.name for path in log.parent.iterdir()) == sorted((log.name, Path(result["report"]).name))
+    assert_worth_a_look(log)
+    assert profile_session(log).wall.human_ms > 500  # the person, who takes a second
+
+
+def assert_worth_a_look(log: Path) -> None:
+    """There is something of everything that reports are made of."""
+    profile = profile_session(log)
+    assert set(profile.models) == {"demo/demo-large", "demo/demo-small"}
+    usages = profile.analysis.models.values()
+    assert all(usage.cost_usd and usage.input_tokens and usage.output_tokens for usage in usages)
+    assert profile.retries == 1
+    assert "tabnanny" in {call.tool for call in profile.repeated}
+    assert profile.error_count == 1
+    assert max(profile.concurrency) > 1
+    assert any(isinstance(event, TaskEvent) and event.parent_id is not None for event in read_events(log))
 
 
 def test_demo_shows_what_was_acknowledged_found_and_recovered(
@@ -156,7 +193,7 @@ def test_demo_counts_a_call_that_was_recorded_but_not_acknowledged(
 
     record_really = run_module._record
     monkeypatch.setattr(run_module, "_record", record_and_forget)
-    done = run_demo(str(tmp_path / "out"), root=library, watcher=Counting(), kill_at=lambda _events: EARLY)
+    done = run_demo(str(tmp_path / "out"), root=library, watcher=Counting(), kill_at=lambda _events: EARLY, pace=PACE)
     assert done.missing == 0
     assert counted[-1] == make_plan(library).events
 
@@ -231,7 +268,7 @@ def test_error_of_the_system_is_one_line(
 def test_process_that_is_done_before_the_kill_is_an_error(library: Path, tmp_path: Path) -> None:
     """There would be nothing to show."""
     with pytest.raises(DemoFailedError, match="had done all its work before it could be killed"):
-        run_demo(str(tmp_path / "out"), root=library, kill_at=lambda _events: 10**9)
+        run_demo(str(tmp_path / "out"), root=library, kill_at=lambda _events: 10**9, pace=PACE)
 
 
 def test_second_process_that_fails_is_an_error(library: Path, tmp_path: Path) -> None:
@@ -243,7 +280,7 @@ def test_second_process_that_fails_is_an_error(library: Path, tmp_path: Path) ->
             log.with_suffix(".report.md").mkdir()
 
     with pytest.raises(DemoFailedError, match=r"the recording process failed: IsADirectoryError: "):
-        run_demo(str(tmp_path / "out"), root=library, kill_at=lambda _events: EARLY, watcher=Vandal())
+        run_demo(str(tmp_path / "out"), root=library, kill_at=lambda _events: EARLY, watcher=Vandal(), pace=PACE)
 
 
 def test_interrupted_demo_takes_its_process_with_it(
@@ -293,8 +330,9 @@ def work(logger: SessionLogger, library: Path, *, crash_after: int | None = None
         workspace=workspace,
         report=library.with_name("report.md"),
         acknowledge=acknowledge,
+        pace=0.0,
     )
-    agent.work()
+    asyncio.run(agent.work())
     return acknowledged
 
 
@@ -304,9 +342,10 @@ def test_agent_acknowledges_each_event_as_it_is_in_the_log(library: Path, tmp_pa
         acknowledged = work(logger, library)
     assert acknowledged == [acknowledgement_of(event) for event in read_events(logger.path)]
     assert_done_once(make_plan(library), logger.path)
+    assert_worth_a_look(logger.path)
 
 
-@pytest.mark.parametrize("crash_after", [1, 2, 4, 5, 6, 7, 8, 60, 134])
+@pytest.mark.parametrize("crash_after", [1, 2, 4, 5, 6, 7, 8, 60, 134, 142])
 def test_agent_goes_on_where_it_was_stopped(library: Path, tmp_path: Path, crash_after: int) -> None:
     """Nothing is done twice, nothing is left out, and the tasks that were open are completed."""
     with SessionLogger("agent", "s", output_dir=tmp_path) as logger, pytest.raises(Crash):
@@ -327,13 +366,14 @@ def test_recorder_acknowledges_on_its_descriptor(library: Path, tmp_path: Path) 
         root=str(library),
         workspace=str(tmp_path / "workspace"),
         report=str(tmp_path / "report.md"),
+        pace=0.0,
     )
     assert Job(**json.loads(job.to_json())) == job
     with (tmp_path / "acknowledgements").open("wb") as file:
         record(job, file.fileno())
     lines = (tmp_path / "acknowledgements").read_text(encoding="utf-8").splitlines()
     assert len(lines) == make_plan(library).events
-    assert json.loads(lines[0]) == ["start", "plan the review"]
+    assert [json.loads(line) for line in lines[:2]] == [["message", "user"], ["start", "plan the review"]]
 
 
 def test_recorder_does_not_go_on_in_memory(library: Path, tmp_path: Path) -> None:

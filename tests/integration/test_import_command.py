@@ -14,6 +14,8 @@ from deia.journal.check import check
 from support.command_line import Run, runner
 from support.transcripts import SESSION, Writer
 
+USAGE = {"input_tokens": 100, "output_tokens": 10}
+
 
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
@@ -65,6 +67,15 @@ def test_each_file_is_dealt_with_whatever_happened_to_the_others(cli: Run, tmp_p
     assert "new" in out
 
 
+def test_error_names_the_file_that_it_is_about(cli: Run, tmp_path: Path) -> None:
+    """Which may be the directory, and not the transcript."""
+    path = transcript(tmp_path / "t.jsonl")
+    (tmp_path / "file").touch()
+    code, out, err = cli("claude-code", path, "--output-dir", "file/out")
+    assert (code, out) == (2, "")
+    assert err.startswith("deia: file/out/") and err.endswith(": Not a directory\n")
+
+
 def test_damaged_lines_are_shown_and_exit_1(cli: Run, tmp_path: Path) -> None:
     """With their place."""
     path = transcript(tmp_path / "t.jsonl")
@@ -75,6 +86,43 @@ def test_damaged_lines_are_shown_and_exit_1(cli: Run, tmp_path: Path) -> None:
     assert "not an object but an array" in out
     report = cli("claude-code", path, "--json").json[0]
     assert (report["damage_count"], report["damages"][0]["line"]) == (1, 3)
+
+
+def test_costs_are_made_with_a_list_of_prices(cli: Run, tmp_path: Path) -> None:
+    """A model that is not in it is named once, and the rest of the remarks stays; then `deia ls` shows what it cost."""
+    writer = Writer()
+    writer.user("Go", 0)
+    for number in range(3):
+        writer.answer(number + 1, {"type": "text", "text": "Yes"}, key=f"{number}", usage=USAGE)
+    path = writer.save(tmp_path / "t.jsonl")
+    prices = tmp_path / "prices.json"
+    prices.write_text('{"gpt-*": {"input": 1, "output": 2}}')
+    code, out, err = cli("claude-code", path, "--prices", prices)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1].endswith("from 4 records, no price for claude")
+    prices.write_text('{"claude": {"input": 1000, "output": 0}}')
+    code, out, _ = cli("claude-code", path, "--prices", prices)
+    assert (code, out.splitlines()[1].split()[0]) == (0, "updated")
+    prices.write_text('{"claude": {"input": 2000, "output": 0}}')
+    assert cli("claude-code", path, "--prices", prices).out.splitlines()[1].endswith(", other prices than before")
+    report = cli("claude-code", path, "--prices", prices, "--json").json[0]
+    assert (report["state"], report["repriced"], report["unpriced"]) == ("unchanged", False, [])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "No such file or directory"), ("{", "line 1, column 2: "), ("{}\n{}", "line 2, ")]
+)
+def test_list_of_prices_that_is_none_is_one_line_and_exits_2(
+    cli: Run, tmp_path: Path, content: str | None, said: str
+) -> None:
+    """It names the file, and nothing is imported."""
+    path = transcript(tmp_path / "t.jsonl")
+    if content is not None:
+        (tmp_path / "prices.json").write_text(content)
+    code, out, err = cli("claude-code", path, "--prices", "prices.json")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"prices.json: {said}" in err
+    assert not (tmp_path / ".deia").exists()
 
 
 def test_session_of_a_logger_is_left_alone_and_exits_1(cli: Run, tmp_path: Path) -> None:

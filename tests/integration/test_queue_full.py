@@ -6,13 +6,15 @@ import errno
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deia import SessionLogger, read_events, system
+from deia.bus.session import Session
 from deia.errors import QueueFullError, WriterFailedError
 from deia.events import SessionEvent, ToolEvent
 from deia.services.session_logger import FileEvent
@@ -565,3 +567,28 @@ def test_queue_that_fills_while_it_is_relieved_is_relieved_again(
     eventually(lambda: writes and logger.statistics().pending_bytes == 0, "what was logged meanwhile to be written")
     logger.close()
     assert_gapless(logger.path)
+
+
+def test_interrupted_call_leaves_the_relief_of_the_queue_to_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C may come between the decision to write and the writing: the next call decides anew."""
+    submit = Session.submit
+    interrupted: list[object] = []
+
+    def interrupt_once(session: Session, job: Callable[[], object]) -> Future[object]:
+        if not interrupted:
+            interrupted.append(job)
+            raise KeyboardInterrupt
+        return submit(session, job)
+
+    monkeypatch.setattr("deia.bus.loop.Background.consume", lambda *_: None)  # the next flush never comes
+    monkeypatch.setattr(Session, "submit", interrupt_once)
+    logger = SessionLogger("agent", "s", output_dir=tmp_path, queue_bytes=RING_BYTES)
+    with pytest.raises(KeyboardInterrupt):
+        logger.log_tool_call("interrupted", {"pad": "x" * (RING_BYTES * 5 // 8)}, 1)
+    logger.log_tool_call("next", {}, 2)
+    eventually(lambda: logger.statistics().pending_bytes == 0, "both to be written")
+    logger.close()
+    assert [line["name"] for line in lines_of(logger.path)] == ["interrupted", "next"]
+    assert_sound(logger.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,37 @@ def test_states_of_sessions_that_nobody_has_open_are_those_of_ls_and_of_the_repo
         "killed": "interrupted",
         "both": "damaged",
     }
+
+
+def test_state_of_what_cannot_be_read_is_that_of_ls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what is no log nor one that the system does not let us read is finished; the latter may be read later."""
+    journal_path(tmp_path, "agent", "other").write_bytes(b"#\n")
+    secret = journal_path(tmp_path, "agent", "secret")
+    lines = Lines("agent", "secret")
+    secret.write_bytes(lines.tool())
+    with monkeypatch.context() as patch:
+        refuse(patch, secret)
+        board = board_of(tmp_path)
+        of_top = {row.session: row.state for row in board.refresh()}
+        assert of_top == {"other": "no log", "secret": "unreadable"}
+        assert of_top == {name: look_at(journal_path(tmp_path, "agent", name)).state for name in of_top}
+    with secret.open("ab") as file:
+        file.write(lines.tool())
+    monkeypatch.setattr("deia.live.directory._LOOK_S", 0.0)
+    assert by_session(board.refresh())["secret"].state == "finished"
+    board.close()
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    """Have the system not let a file be read."""
+    open_for_reading = system.open_for_reading
+
+    def refused(opened: str | Path) -> FileIO:
+        if str(opened) == str(path):
+            raise PermissionError(13, "Permission denied", str(opened))
+        return open_for_reading(opened)
+
+    monkeypatch.setattr(system, "open_for_reading", refused)
 
 
 def test_board_sees_an_event_that_only_the_ring_holds(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from deia.cli.demo import plan as plans
 from deia.cli.demo import tools
 from deia.cli.demo.proof import Proof, Recording
 from deia.cli.demo.report import make_report
+from deia.cli.demo.script import Answer, Model
 from deia.events import AnyEvent, FileEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
 
 
@@ -94,12 +95,14 @@ def test_lines_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("source", [b"def (:\n", b"x = '''\n", b"# coding: nonsense\n"])
-def test_source_that_is_no_python_is_an_error_in_the_result(tmp_path: Path, source: bytes) -> None:
-    """A broken module does not end the review."""
+def test_source_that_is_no_python_is_a_failure_of_the_tool(tmp_path: Path, source: bytes) -> None:
+    """One that the agent expects; what it would have written is there all the same."""
     broken = tmp_path / "broken.py"
     broken.write_bytes(source)
-    assert "error" in tools.count_definitions(source)
-    assert tools.byte_compile(broken, tmp_path / "broken.pyc", 0).keys() == {"error"}
+    with pytest.raises(tools.FAILURES):
+        tools.count_definitions(source)
+    with pytest.raises(tools.FAILURES):
+        tools.byte_compile(broken, tmp_path / "broken.pyc", 0)
     assert (tmp_path / "broken.pyc").exists()
 
 
@@ -113,11 +116,10 @@ def test_byte_compiled_file_has_its_size_in_the_result(tmp_path: Path) -> None:
 
 
 def test_import_is_timed_in_another_process() -> None:
-    """Its exit code is part of the result, and the last thing it said where that is not 0."""
-    assert tools.time_import("json") == {"exit_code": 0, "output_bytes": 0}
-    failed = tools.time_import("no_such_module_at_all")
-    assert failed["exit_code"] == 1
-    assert failed["error"] == "ModuleNotFoundError: No module named 'no_such_module_at_all'"
+    """Where that fails, the error is the last thing it said."""
+    assert tools.time_import("json") == {}
+    with pytest.raises(ChildProcessError, match=r"^ModuleNotFoundError: No module named 'no_such_module_at_all'$"):
+        tools.time_import("no_such_module_at_all")
 
 
 def test_indentation_is_checked_in_another_process(tmp_path: Path) -> None:
@@ -127,21 +129,22 @@ def test_indentation_is_checked_in_another_process(tmp_path: Path) -> None:
     assert tools.check_indentation([bad])["output_bytes"] > 0
 
 
-def test_tool_that_hangs_is_an_error_in_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tool_that_hangs_is_a_failure_of_the_tool(monkeypatch: pytest.MonkeyPatch) -> None:
     """The demo goes on without it."""
 
     def hang(*_arguments: object, timeout: float, **_more: object) -> None:
         raise subprocess.TimeoutExpired("python", timeout)
 
     monkeypatch.setattr(subprocess, "run", hang)
-    assert tools.time_import("json") == {"error": "no answer within 30 seconds"}
+    with pytest.raises(TimeoutError, match="^no answer within 30 seconds$"):
+        tools.time_import("json")
 
 
 # The report.
 
 
 def test_report_sums_what_the_tools_found_and_names_what_they_could_not_do(tmp_path: Path) -> None:
-    """One row a package."""
+    """One row a package; what was tried again and then done is done."""
     plan = plans.make_plan(library(tmp_path, json=2, _=1))
     one, two, top = map(str, plan.files)
     events: list[AnyEvent] = [
@@ -149,12 +152,24 @@ def test_report_sums_what_the_tools_found_and_names_what_they_could_not_do(tmp_p
         ToolEvent("count_definitions", {"target": one, "functions": 2, "classes": 1}, 1),
         ToolEvent("count_definitions", {"target": two, "functions": 3, "classes": 0}, 1),
         ToolEvent("count_lines", {"target": two, "lines": 9, "code": 8, "comments": 1}, 1),
-        ToolEvent("count_lines", {"target": top, "error": "broken"}, 1),
+        ToolEvent("count_lines", {"target": top}, 1, error="broken"),
+        ToolEvent("import", {"target": "json"}, 1, error="too slow"),
+        ToolEvent("import", {"target": "json"}, 1),
     ]
     text = make_report(plan, events)
     assert "| json | 2 | 9 | 8 | 1 | 5 | 1 |\n" in text
     assert f"| {plans.TOP_LEVEL} | 1 | 0 | 0 | 0 | 0 | 0 |\n" in text
-    assert f"- `count_lines` on `{top}`: broken\n" in text
+    assert text.endswith(f"\n## What a tool could not do\n\n- `count_lines` on `{top}`: broken\n")
+
+
+# The script.
+
+
+def test_answers_of_models_cost_what_their_tokens_do() -> None:
+    """What comes from the cache is a part of the input, at a price of its own."""
+    answer = Answer(Model("m", 1.0, 0.1, 10.0, 0.0), "a", "x" * 400, read_tokens=1000)
+    assert (answer.input_tokens, answer.output_tokens) == (1000 + answer.cached_tokens, 100)
+    assert answer.cost_usd == pytest.approx((1000 + 0.1 * answer.cached_tokens + 10 * 100) / 1e6)
 
 
 # The proof.

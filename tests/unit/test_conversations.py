@@ -20,6 +20,7 @@ from deia import (
     SessionLogger,
     read_events,
 )
+from deia.conversation import page as page_module
 from deia.conversation.page import Page
 from deia.conversation.view import View
 from deia.errors import HandlerTimeoutError, LoggerClosedError, SessionLockedError
@@ -376,6 +377,27 @@ def test_file_that_is_touched_while_it_is_kept_is_whole_again_with_the_next_even
     aside = tmp_path / f"{path.name}.aside-1"
     assert aside.exists() == (what != "removed") == bool(warnings_logged)
     assert what == "removed" or aside.read_text().endswith("notes")
+
+
+def test_file_that_is_replaced_while_it_is_locked_is_left_to_whoever_did_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock is a file's and not its name's: what is written then would be seen by nobody."""
+    with SessionLogger("agent", "s", output_dir=tmp_path) as log:
+        log.log_message("user", "Hello")
+    path = ConversationLogger.rebuild(log.path)
+    lock = page_module.lock
+
+    def lock_and_replace(fd: int, at: Path, **how: Any) -> None:
+        lock(fd, at, **how)
+        other = tmp_path / "other"
+        other.write_bytes(b"theirs")
+        other.replace(path)
+
+    monkeypatch.setattr(page_module, "lock", lock_and_replace)
+    with pytest.raises(SessionLockedError):
+        ConversationLogger.rebuild(log.path)
+    assert path.read_bytes() == b"theirs"
 
 
 def test_conversation_that_is_kept_is_not_rebuilt(tmp_path: Path) -> None:

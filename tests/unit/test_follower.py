@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from deia import SessionLogger, system
 from deia.journal.mend import mend
 from deia.journal.reader import Entry, EventReader
 from deia.journal.recovery import recover
-from deia.journal.segments import Segment, first_line
+from deia.journal.segments import Segment, first_line, segment_path
 from deia.live import follower as follower_module
 from deia.live.follower import Follower, Note
 from deia.queue.layout import Kind, queue_path
@@ -238,6 +239,20 @@ def test_session_is_followed_into_its_further_files(tmp_path: Path, cause: str, 
     assert set(seen.kinds) <= {"changed", "gone"}
 
 
+def test_further_file_that_another_program_writes_is_followed(tmp_path: Path) -> None:
+    """Neither the first file nor the directory tells of it, and there is no queue file."""
+    lines = Lines("agent", "s")
+    journal = journal_path(tmp_path, "agent", "s")
+    journal.write_bytes(lines.file())
+    further = segment_path(journal, 2)
+    further.write_bytes(first_line("agent", "s", Segment(further, 2, "s", after_seq=1)) + lines.file())
+    seen = Seen(journal)
+    assert seen.seqs() == [1, 2]
+    with further.open("ab") as file:
+        file.write(lines.file())
+    assert seen.seqs() == [3]
+
+
 # Files that are changed under it
 
 
@@ -384,6 +399,22 @@ def test_directory_in_the_place_of_a_log_is_told(tmp_path: Path) -> None:
     seen = Seen(tmp_path)
     assert seen.seqs() == []
     assert seen.kinds == ["unreadable"]
+
+
+def test_pipe_that_takes_the_place_of_a_log_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    """Nobody may ever write to it; the log is followed again when it is back."""
+    lines = Lines("agent", "s")
+    journal = journal_path(tmp_path, "agent", "s")
+    journal.write_bytes(content := lines.file())
+    seen = Seen(journal)
+    assert seen.seqs() == [1]
+    journal.unlink()
+    os.mkfifo(journal)
+    assert seen.seqs() == []
+    assert [(note.kind, note.text) for note in seen.notes] == [("unreadable", "not a plain file")]
+    journal.unlink()
+    journal.write_bytes(content + lines.file())
+    assert seen.seqs() == [2]
 
 
 @pytest.mark.parametrize("kind", [Kind.LOCK, None], ids=["lock", "damaged"])

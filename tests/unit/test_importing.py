@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from deia import (
     ToolEvent,
     analyze_session,
     read_events,
+    system,
 )
 from deia.errors import ForeignJournalError, JournalError, NotASessionLogError, SessionLockedError
 from deia.importing.activity_log import import_activity_log
@@ -26,6 +30,8 @@ from deia.importing.claude_code.agents import grouped
 from deia.importing.fields import title
 from deia.importing.ids import file_part
 from deia.importing.moments import unix_seconds
+from deia.importing.prices import parse, read
+from deia.importing.report import ImportReport
 from deia.importing.source import Source
 from deia.journal.check import check
 from deia.journal.damage import DamageLog
@@ -305,6 +311,177 @@ def test_copies_of_a_call_and_its_result_count_once(writer: Writer, tmp_path: Pa
     writer.records += writer.records[1:3]
     report = import_one(writer.save(tmp_path / "t.jsonl"), into=tmp_path)
     assert (report.events_by_type["ToolEvent"], report.events_by_type["LLMEvent"]) == (1, 2)
+
+
+# What model calls cost
+
+PRICES = {"input": 5, "output": 25, "cache_read": 0.5, "cache_write_5m": 6.25, "cache_write_1h": 10}
+USAGE = {"input_tokens": 100, "output_tokens": 10, "cache_read_input_tokens": 1000, "service_tier": "standard"}
+WRITTEN = {
+    "cache_creation_input_tokens": 300,
+    "cache_creation": {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 100},
+}
+
+
+def priced(writer: Writer, tmp_path: Path, prices: object, **usage: Any) -> tuple[ImportReport, list[float | None]]:
+    """Import an answer with this usage, with these prices; return what was said, and the costs of model calls."""
+    writer.user("Go", 0)
+    writer.answer(1, {"type": "text", "text": "Yes"}, usage={**USAGE, **usage})
+    report = import_one(writer.save(tmp_path / "t.jsonl"), into=tmp_path, prices=parse(prices))
+    return report, [event.cost_usd for event in read_events(report.path) if isinstance(event, LLMEvent)]
+
+
+def test_model_call_costs_what_its_tokens_do_by_the_list(writer: Writer, tmp_path: Path) -> None:
+    """Each kind at its price; what is written to the cache by how long it stays there."""
+    report, costs = priced(writer, tmp_path, {"claude": PRICES}, **WRITTEN)
+    assert costs == [pytest.approx((100 * 5 + 10 * 25 + 1000 * 0.5 + 200 * 6.25 + 100 * 10) / 1e6)]
+    assert (report.unpriced, report.repriced) == ([], False)
+    assert lines_of(Path(report.path))[0]["metadata"]["prices"] == {"claude": PRICES}
+
+
+def test_written_to_the_cache_without_a_time_is_for_five_minutes(writer: Writer, tmp_path: Path) -> None:
+    """Transcripts of older versions do not say for how long."""
+    _, costs = priced(writer, tmp_path, {"claude": PRICES}, cache_creation_input_tokens=400)
+    assert costs == [pytest.approx((100 * 5 + 10 * 25 + 1000 * 0.5 + 400 * 6.25) / 1e6)]
+
+
+def test_answer_of_several_records_costs_once_by_the_last_of_them(writer: Writer, tmp_path: Path) -> None:
+    """As its tokens count: the last record has the last word."""
+    writer.user("Go", 0)
+    for at, output in enumerate((1, 7, 40), 1):
+        writer.answer(at, {"type": "text", "text": "Yes"}, usage={**USAGE, "output_tokens": output})
+    report = import_one(writer.save(tmp_path / "t.jsonl"), into=tmp_path, prices=parse({"claude": PRICES}))
+    (usage,) = analyze_session(report.path).models.values()
+    assert (usage.calls, usage.cost_usd) == (1, pytest.approx((100 * 5 + 40 * 25 + 1000 * 0.5) / 1e6))
+
+
+@pytest.mark.parametrize(
+    ("prices", "usage", "unpriced"),
+    [
+        ({"other": PRICES}, {}, ["claude"]),
+        ({"claude": {"input": 5, "output": 25}}, {}, ["claude (cache_read)"]),
+        ({"claude": {**PRICES, "cache_write_1h": 1}}, {"service_tier": "batch"}, ["claude (batch)"]),
+        ({"claude": PRICES}, {"output_tokens": None}, []),
+        ({"claude": PRICES}, {"cache_read_input_tokens": "many"}, []),
+        ({"claude": PRICES}, {**WRITTEN, "cache_creation_input_tokens": 7}, []),
+    ],
+    ids=["no model", "no price of the cache", "another tier", "no output", "no number", "sums that differ"],
+)
+def test_call_whose_cost_cannot_be_told_has_none(
+    writer: Writer, tmp_path: Path, prices: object, usage: dict[str, Any], unpriced: list[str]
+) -> None:
+    """A wrong one is worse; what the list lacks is named."""
+    report, costs = priced(writer, tmp_path, prices, **usage)
+    assert costs == [None]
+    assert report.unpriced == unpriced
+
+
+def test_call_without_tokens_needs_no_price(writer: Writer, tmp_path: Path) -> None:
+    """Nothing is said of it."""
+    nothing = dict.fromkeys(("input_tokens", "output_tokens", "cache_read_input_tokens"), 0)
+    report, costs = priced(writer, tmp_path, {"other": PRICES}, **nothing)
+    assert (costs, report.unpriced) == ([None], [])
+
+
+def test_cost_that_the_transcript_tells_itself_is_kept(writer: Writer, tmp_path: Path) -> None:
+    """Older versions of the program did so."""
+    writer.user("Go", 0)
+    writer.answer(1, {"type": "text", "text": "Yes"}, usage=USAGE, costUSD=0.25)
+    path = import_one(writer.save(tmp_path / "t.jsonl"), into=tmp_path, prices=parse({"claude": PRICES})).path
+    assert only(path, LLMEvent).cost_usd == 0.25
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        ("m-4", 1.0),
+        ("m-4-5", 3.0),
+        ("m-4-5-20251101", 3.0),
+        ("m-4-20250514", 2.0),
+        ("x-4[1m]", 5.0),
+        ("x-4m", None),
+        ("m", None),
+        ("my-m-4", None),
+    ],
+)
+def test_name_in_a_list_of_prices_is_a_models_whole_name_or_has_a_star(model: str, found: float | None) -> None:
+    """The whole name goes before a pattern, and of these that with more letters; brackets are letters."""
+    names = {"m-4": 1, "m-4-*": 2, "m-4-5*": 3, "x-4[*": 5}
+    prices = parse({name: {"input": value, "output": 0} for name, value in names.items()})
+    price = prices.of(model)
+    assert (None if price is None else price.input) == found
+
+
+def test_importing_again_with_the_same_prices_or_with_none_changes_nothing(writer: Writer, tmp_path: Path) -> None:
+    """The log knows what it was made with."""
+    first, costs = priced(writer, tmp_path, {"claud*": PRICES, "other": PRICES})
+    before = Path(first.path).read_bytes()
+    for prices in (parse({"claud*": PRICES}), None):
+        assert import_one(tmp_path / "t.jsonl", into=tmp_path, prices=prices).state == "unchanged"
+    assert Path(first.path).read_bytes() == before
+    writer.answer(9, {"type": "text", "text": "More"}, key="n", usage=USAGE)
+    grown = import_one(writer.save(tmp_path / "t.jsonl"), into=tmp_path)
+    assert (grown.state, grown.repriced) == ("updated", False)
+    assert [event.cost_usd for event in read_events(grown.path) if isinstance(event, LLMEvent)] == costs * 2
+
+
+def test_importing_again_with_other_prices_replaces_the_log_and_says_so(writer: Writer, tmp_path: Path) -> None:
+    """An empty list takes the costs out."""
+    priced(writer, tmp_path, {"claude": PRICES})
+    dearer = import_one(tmp_path / "t.jsonl", into=tmp_path, prices=parse({"claude": {**PRICES, "output": 50}}))
+    assert (dearer.state, dearer.repriced, dearer.unpriced) == ("updated", True, [])
+    assert only(dearer.path, LLMEvent).cost_usd == pytest.approx((100 * 5 + 10 * 50 + 1000 * 0.5) / 1e6)
+    without = import_one(tmp_path / "t.jsonl", into=tmp_path, prices=parse({}))
+    assert (without.state, without.repriced, without.unpriced) == ("updated", True, [])
+    assert only(without.path, LLMEvent).cost_usd is None
+    assert "prices" not in lines_of(Path(without.path))[0]["metadata"]
+
+
+def test_prices_that_an_editor_has_spoilt_in_a_log_are_forgotten(writer: Writer, tmp_path: Path) -> None:
+    """The import is done all the same."""
+    first, _ = priced(writer, tmp_path, {"claude": PRICES})
+    path = Path(first.path)
+    path.write_bytes(path.read_bytes().replace(b'"output":25.0', b'"output":"25"', 1))
+    again = import_one(tmp_path / "t.jsonl", into=tmp_path)
+    assert (again.state, only(again.path, LLMEvent).cost_usd) == ("updated", None)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{", "line 1, column 2: "),
+        (b'{"a":\n {"input": 1,}}', "line 2, column "),
+        (b"[]", "not an object with the names of models"),
+        (b'{"a": 5}', "'a': not an object with prices"),
+        (b'{"a": {"input": 1}}', "'a': the price 'output' is missing"),
+        (b'{"a": {"input": 1, "output": 2, "cash": 3}}', "'a': there is no price called 'cash', only input, output, "),
+        (b'{"a": {"input": "5", "output": 2}}', "'a': 'input' is to be dollars per million tokens, not \"5\""),
+        (b'{"a": {"input": true, "output": 2}}', "'a': 'input' is to be dollars per million tokens, not true"),
+        (b'{"a": {"input": -1, "output": 2}}', "'a': 'input' is to be dollars per million tokens, not -1"),
+        (b'{"a": {"input": NaN, "output": 2}}', "'a': 'input' is to be dollars per million tokens, not NaN"),
+        (b'{"a": {"input": 1e999, "output": 2}}', "'a': 'input' is to be dollars per million tokens, not Infinity"),
+        (b'{"a": {"input": 1' + b"0" * 400 + b', "output": 2}}', "'a': 'input' is to be dollars per million tokens"),
+        (b'{"a": {"input": null, "output": 2}}', "'a': 'input' is to be dollars per million tokens, not null"),
+        (b'{"a": {"input": 1, "input": 2}}', "'input' stands there twice"),
+        (b"\xff", "not UTF-8 at byte 0"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b" " * 1_100_000, "too long for a list of prices: 1,100,000 bytes"),
+    ],
+)
+def test_file_that_is_no_list_of_prices_is_refused_with_the_place(tmp_path: Path, content: bytes, said: str) -> None:
+    """What is wrong, and where."""
+    path = tmp_path / "prices.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
+        read(str(path))
+
+
+def test_list_of_prices_is_a_plain_file(tmp_path: Path) -> None:
+    """Nobody waits for a pipe."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(OSError, match="not a plain file"):
+            read(str(path))
 
 
 def test_numbers_of_tokens_that_cannot_be_ones_are_kept_beside(writer: Writer, tmp_path: Path) -> None:
@@ -752,15 +929,42 @@ def test_log_of_a_logger_is_never_touched(writer: Writer, tmp_path: Path) -> Non
     assert os.listdir(other) == [logger.path.name]
 
 
-def test_symbolic_link_in_the_logs_place_is_refused(writer: Writer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [f"claude-code_{SESSION}.jsonl", f".claude-code_{SESSION}.queue"])
+def test_symbolic_link_in_the_place_of_the_log_or_its_lock_is_refused(
+    writer: Writer, tmp_path: Path, name: str
+) -> None:
     """What it points to is not written."""
     path = short_session(writer).save(tmp_path / "t.jsonl")
     target, directory = tmp_path / "target", tmp_path / "out"
     directory.mkdir()
-    (directory / f"claude-code_{SESSION}.jsonl").symlink_to(target)
+    (directory / name).symlink_to(target)
     with pytest.raises(ForeignJournalError, match="symbolic link"):
         import_one(path, into=directory)
     assert not target.exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_in_the_logs_place_is_an_error(
+    writer: Writer, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    """Nobody waits for somebody who writes to a pipe."""
+    (tmp_path / "out").mkdir()
+    make(tmp_path / "out" / f"claude-code_{SESSION}.jsonl")
+    with pytest.raises(OSError, match="not a plain file"):
+        import_one(short_session(writer).save(tmp_path / "t.jsonl"), into=tmp_path / "out")
+    assert os.listdir(tmp_path / "out") == [f"claude-code_{SESSION}.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "name", ["uuid", "timestamp", "sessionId", "type", "leafUuid", "message", "toolUseResult", "cwd"]
+)
+def test_record_of_any_depth_is_odd_data(writer: Writer, tmp_path: Path, name: str) -> None:
+    """As deep as a parser lets it be."""
+    short_session(writer)
+    writer.records[1][name] = json.loads("[" * 900 + "]" * 900)
+    report = import_one(writer.save(tmp_path / "t.jsonl"), into=tmp_path)
+    assert (report.records, report.damage_count) == (4, 0)
+    assert check(report.path).ok
 
 
 def test_import_that_dies_leaves_the_log_as_it_was(
@@ -779,6 +983,65 @@ def test_import_that_dies_leaves_the_log_as_it_was(
     assert journal.read_bytes() == content
     assert os.listdir(tmp_path / "out") == [journal.name]
     os.close(lock_session(queue_path(journal))[0])
+
+
+@pytest.mark.parametrize("at", range(1, 50, 7))
+def test_run_of_a_logger_is_seen_wherever_a_piece_of_the_log_ends(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """A log is read in pieces, and what tells of the run may stand in two of them."""
+    path = short_session(writer).save(tmp_path / "t.jsonl")
+    imported = import_one(path, into=tmp_path / "out")
+    imported_bytes = os.path.getsize(imported.path)
+    with SessionLogger("claude-code", SESSION, output_dir=tmp_path / "out") as logger:
+        logger.log_tool_call("x", {}, 1)
+    monkeypatch.setattr("deia.importing.journal._CHUNK_BYTES", imported_bytes + at)
+    with pytest.raises(JournalError, match="a logger has recorded"):
+        import_one(path, into=tmp_path / "out")
+
+
+def test_new_log_is_on_the_disk_when_an_import_is_done(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First what is in it, then its name, then its directory: after a loss of power there is one of the two whole."""
+    path = short_session(writer).save(tmp_path / "t.jsonl")
+    done: list[tuple[str, object]] = []
+    for name in ("sync", "rename", "sync_directory"):
+        real = getattr(system, name)
+
+        def noted(*arguments: Any, name: str = name, real: Any = real) -> Any:
+            what = arguments[-1]
+            done.append((name, os.fstat(what).st_ino if name == "sync" else what))
+            return real(*arguments)
+
+        monkeypatch.setattr(system, name, noted)
+    journal = Path(import_one(path, into=tmp_path / "out").path)
+    steps = [("sync", journal.stat().st_ino), ("rename", journal), ("sync_directory", journal.parent)]
+    ours = [step for step in done if step in steps]  # and not of a logger of another test, which ends by itself
+    assert ours[ours.index(steps[0]) :] == steps
+
+
+def test_other_kind_of_secret_makes_another_log(writer: Writer, tmp_path: Path) -> None:
+    """Only the hashes are no matter: where the rules have changed, the log is replaced."""
+    writer.user("Use ghp_" + "a1B2c3D4" * 4 + "e5F6 for it", 0)
+    journal = Path(import_one(path := writer.save(tmp_path / "t.jsonl"), into=tmp_path / "out").path)
+    content = journal.read_bytes()
+    journal.write_bytes(content.replace(b"[redacted:github-token:", b"[redacted:gitlab-token:"))
+    assert import_one(path, into=tmp_path / "out").state == "updated"
+
+
+def test_transcript_keeps_its_log_when_it_becomes_a_copy_of_another(tmp_path: Path) -> None:
+    """What its own log was made of is not left behind in that."""
+    (tmp_path / "later").mkdir()
+    writer = short_session(Writer())
+    one = writer.save(tmp_path / f"{SESSION}.jsonl")
+    writer.records, whole = writer.records[:2], writer.records
+    other = writer.save(tmp_path / "later" / f"{SESSION}.jsonl")
+    first, second = import_one(one, into=tmp_path / "out"), import_one(other, into=tmp_path / "out")
+    assert (second.state, first.path != second.path) == ("new", True)
+    writer.records = whole
+    again = import_one(writer.save(other), into=tmp_path / "out")
+    assert (again.state, again.path) == ("updated", second.path)
 
 
 def test_secrets_are_redacted_unless_told(writer: Writer, tmp_path: Path) -> None:

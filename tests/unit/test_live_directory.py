@@ -111,6 +111,39 @@ def test_log_that_another_program_writes_is_told_after_a_while(tmp_path: Path, m
     assert directory.changed() == []
 
 
+def test_session_that_comes_within_a_tick_of_the_clock_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two changes of a directory may have one time: one that was changed a moment ago is listed again."""
+    make(tmp_path, "a")
+    directory, _ = watched(tmp_path)
+    changed_ns = tmp_path.stat().st_mtime_ns
+    monkeypatch.setattr(system, "now", lambda: changed_ns / 1e9 + 1)
+    directory.changed()
+    later = make(tmp_path, "b")
+    os.utime(tmp_path, ns=(changed_ns, changed_ns))
+    assert directory.changed() == [later]
+
+
+def test_directory_that_cannot_be_listed_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is looked at; what else there is is found."""
+    made, secret = make(tmp_path, "a"), tmp_path / "secret"
+    secret.mkdir()
+    list_apart = system.list_apart
+
+    def refuse(path: str) -> tuple[list[str], list[str]]:
+        if path == str(secret):
+            raise PermissionError(13, "Permission denied", path)
+        return list_apart(path)
+
+    monkeypatch.setattr(system, "list_apart", refuse)
+    directory, complaints = watched(tmp_path)
+    assert directory.changed() == [made]
+    directory.changed()
+    directory.changed()
+    assert complaints == [str(secret)]
+
+
 def test_what_cannot_be_listed_is_told_once(tmp_path: Path) -> None:
     """A pipe that is called like a log, and a link that leads to itself; neither is opened."""
     os.mkfifo(tmp_path / "pipe.jsonl")

@@ -52,6 +52,10 @@ def add_segment(journal: Path, *, days: float = 5) -> None:
     age(segment, 0)
 
 
+def no_complaint(error: OSError, path: str) -> None:
+    raise AssertionError(f"{path}: {error}")
+
+
 def run(directory: Path, criteria: Criteria = ALL, *, dry_run: bool = False) -> list[Pruned]:
     journals = sorted(path for path in directory.rglob("*.jsonl") if path.name.count(".") == 1)
     journals += [
@@ -59,7 +63,7 @@ def run(directory: Path, criteria: Criteria = ALL, *, dry_run: bool = False) -> 
         for queue in directory.rglob(".*.queue")
         if not (path := queue.with_name(queue.name[1:-6] + ".jsonl")).exists()
     ]
-    return list(prune(survey(journals), criteria, dry_run=dry_run))
+    return list(prune(survey(journals, no_complaint), criteria, dry_run=dry_run))
 
 
 def names(pruned: list[Pruned]) -> list[str]:
@@ -128,7 +132,7 @@ def test_session_ended_at_the_last_event_that_can_be_read(tmp_path: Path, end: b
     journal = session(tmp_path, "s", 10)
     journal.write_bytes(journal.read_bytes() + end)
     age(journal, 0)
-    (found,) = survey([journal])
+    (found,) = survey([journal], no_complaint)
     assert found.recorded_until == NOW - 10 * DAY_S
 
 
@@ -136,9 +140,9 @@ def test_session_in_several_files_ended_at_the_last_event_of_the_last(tmp_path: 
     """Of one in which nothing was recorded yet, at that of the file before."""
     journal = session(tmp_path, "s", 10)
     add_segment(journal, days=5)
-    assert [found.recorded_until for found in survey([journal])] == [NOW - 5 * DAY_S]
+    assert [found.recorded_until for found in survey([journal], no_complaint)] == [NOW - 5 * DAY_S]
     segment_path(journal, 2).write_bytes(b"")
-    assert [found.recorded_until for found in survey([journal])] == [NOW - 10 * DAY_S]
+    assert [found.recorded_until for found in survey([journal], no_complaint)] == [NOW - 10 * DAY_S]
 
 
 def test_looking_when_a_long_session_ended_reads_its_end_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +156,7 @@ def test_looking_when_a_long_session_ended_reads_its_end_alone(tmp_path: Path, m
         return os.pread(fd, length, offset)
 
     monkeypatch.setattr(system, "pread", pread)
-    assert survey([journal])[0].recorded_until == NOW - 10 * DAY_S
+    assert survey([journal], no_complaint)[0].recorded_until == NOW - 10 * DAY_S
     assert read < journal.stat().st_size / 10
 
 
@@ -162,10 +166,38 @@ def test_session_that_two_names_lead_to_counts_once(tmp_path: Path) -> None:
     directory.mkdir()
     link.symlink_to(directory)
     named = [session(directory, name, days) for name, days in (("a", 2), ("b", 1))]
-    found = survey([*named, *(link / path.name for path in named)])
+    found = survey([*named, *(link / path.name for path in named)], no_complaint)
     assert [each.journal for each in found] == named
     assert not list(prune(found, Criteria(keep=2)))
     assert not list(prune(found, Criteria(max_bytes=sum(path.stat().st_size for path in named))))
+
+
+def test_directory_that_goes_meanwhile_keeps_no_other_session(tmp_path: Path) -> None:
+    """Somebody else may remove it between the look at what there is and the look at what that is."""
+    made = session(tmp_path, "s", 1)
+    (tmp_path / "file").touch()
+    gone = [tmp_path / name / "agent_gone.jsonl" for name in ("gone", "file")]
+    assert [found.journal for found in survey([*gone, made], no_complaint)] == [made]
+
+
+def test_directory_that_cannot_be_read_is_told_and_keeps_no_other_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own sessions stay: nobody knows what belongs to them."""
+    made = session(tmp_path, "s", 1)
+    (tmp_path / "secret").mkdir()
+    secret = session(tmp_path / "secret", "s", 1)
+    list_directory = system.list_directory
+
+    def refuse(path: Path) -> list[str]:
+        if path == secret.parent:
+            raise PermissionError(13, "Permission denied", str(path))
+        return list_directory(path)
+
+    monkeypatch.setattr(system, "list_directory", refuse)
+    told: list[str] = []
+    assert [found.journal for found in survey([secret, made], lambda _, where: told.append(where))] == [made]
+    assert told == [str(secret.parent)]
 
 
 def test_what_cannot_go_does_not_save_the_next_one(tmp_path: Path) -> None:
@@ -422,7 +454,7 @@ def test_session_that_somebody_else_removes_meanwhile_is_no_error(
     (kept,) = run(tmp_path)
     assert kept.reason == "changed"
     assert files(tmp_path) == []
-    assert survey([journal]) == []
+    assert survey([journal], no_complaint) == []
 
 
 def test_session_whose_conversation_is_being_written_stays(tmp_path: Path) -> None:
@@ -484,5 +516,5 @@ def test_session_that_was_removed_in_part_is_removed_the_next_time(
         (found,) = run(tmp_path)
     assert found.reason == "error"
     assert "Permission denied" in found.why
-    assert [each.reason for each in prune(survey([journal]), ALL)] == [None]
+    assert [each.reason for each in prune(survey([journal], no_complaint), ALL)] == [None]
     assert files(tmp_path) == []

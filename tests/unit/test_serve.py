@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import http.client
 import json
+import os
 import re
 import select
 import socket
@@ -17,11 +18,15 @@ from typing import Any
 import pytest
 
 from deia import SessionLogger
+from deia.analysis.sessions import SessionFigures, look_at
 from deia.cli import serve as command
 from deia.cli.app import run
+from deia.journal.progress import OnProgress
+from deia.queue.layout import queue_path
 from deia.report import page as page_module
 from deia.report.model import make_report
 from deia.serve import server as server_module
+from deia.serve import survey as survey_module
 from deia.serve.server import Server
 from deia.serve.watched import WatchedDirectory, WatchedSession
 from support.journals import Lines, journal_path
@@ -141,6 +146,17 @@ def test_request_by_another_name_is_refused_though_it_has_the_token(one: Client,
     assert one.status(host=host.format(port=one.server.server_port)) == 421
 
 
+def test_request_with_two_names_is_refused(one: Client) -> None:
+    """Whoever is in between may have gone by the other one."""
+    connection = http.client.HTTPConnection("127.0.0.1", one.server.server_port, timeout=30)
+    with contextlib.closing(connection):
+        connection.putrequest("GET", f"/{one.server.token}/", skip_host=True)
+        for host in (f"localhost:{one.server.server_port}", "evil.example"):
+            connection.putheader("Host", host)
+        connection.endheaders()
+        assert connection.getresponse().status == 421
+
+
 def test_machine_may_be_called_localhost(one: Client) -> None:
     """As browsers and tunnels do."""
     assert one.status(host=f"localhost:{one.server.server_port}") == 200
@@ -227,6 +243,20 @@ def test_session_that_cannot_be_shown_has_a_page_that_says_why(tmp_path: Path) -
         assert "not a session log" not in client.page()
 
 
+def test_pipe_in_the_place_of_a_log_is_not_waited_for(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody may ever write to it: its page says so, the list goes on, and the server ends."""
+    monkeypatch.setattr("deia.live.directory._LOOK_S", 0.0)
+    with serving(WatchedDirectory(str(log.parent), no_complaint, LOOK_S)) as client:
+        assert listed(client) == {log.name: "finished"}
+        log.unlink()
+        os.mkfifo(log)
+        assert "not a plain file" in client.page("0/")
+        next_event(client.ask("0/events"))
+        stream = client.ask("events")
+        while listed(client) != {log.name: "unreadable"}:
+            next_event(stream)
+
+
 def test_serving_writes_nothing(one: Client, log: Path) -> None:
     """Neither beside the log nor into it."""
     before = log.read_bytes()
@@ -284,6 +314,90 @@ def test_directory_has_a_page_that_leads_to_each_session(log: Path) -> None:
         later.close()
 
 
+def listed(client: Client) -> dict[str, str]:
+    """The sessions of a list, each with what it says of it, once all of them were read."""
+    stream = client.ask("events")
+    while True:
+        next_event(stream)
+        rows = re.findall(r'href="\./\d+/">([^<]*)</a></td><td[^>]*>([^<]*)<', client.page())
+        if "not read yet" not in dict(rows).values():
+            return dict(rows)
+
+
+def test_list_says_of_each_session_what_ls_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which reads their logs for it: a damaged one is not taken for one that was closed in peace."""
+    for name in ("finished", "damaged", "in-task", "killed", "other", "empty"):
+        lines = Lines(session_id=name)
+        task = lines.begin("build")
+        end = lines.complete(1, "build", at=9)
+        content = {"damaged": b"garbage\n" + task + end, "in-task": task, "other": b"!\n", "empty": b""}.get(
+            name, task + end
+        )
+        journal_path(tmp_path, session_id=name).write_bytes(content)
+    queue_path(journal_path(tmp_path, session_id="killed")).touch(mode=0o600)
+    with SessionLogger("agent", "open", output_dir=tmp_path) as log:
+        log.log_tool_call("x", {}, duration_ms=1)
+        run(["ls", str(tmp_path), "--json"])
+        states = {Path(session["path"]).name: session["state"] for session in json.loads(capsys.readouterr().out)}
+        assert set(states.values()) == {"finished", "damaged", "interrupted", "no log", "recording"}
+        with serving(WatchedDirectory(str(tmp_path), no_complaint, LOOK_S)) as client:
+            assert listed(client) == states
+
+
+def test_list_waits_for_no_log_to_be_read(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there at once, however long the logs are, and is loaded anew when there is more to say."""
+    go_on = threading.Event()
+
+    def read_slowly(*arguments: Any, **how: Any) -> SessionFigures:
+        assert go_on.wait(30)
+        return look_at(*arguments, **how)
+
+    monkeypatch.setattr(survey_module, "look_at", read_slowly)
+    with serving(WatchedDirectory(str(log.parent), no_complaint, LOOK_S)) as client:
+        assert "not read yet" in client.page()
+        stream = client.ask("events")
+        seen = next_event(stream)
+        go_on.set()
+        assert next_event(stream) > seen
+        assert listed(client) == {log.name: "finished"}
+
+
+def test_list_follows_what_becomes_of_its_sessions(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is damaged later, one that is closed, one that is removed."""
+    monkeypatch.setattr("deia.live.directory._LOOK_S", 0.0)
+    logger = SessionLogger("agent", "open", output_dir=log.parent)
+    logger.log_tool_call("x", {}, duration_ms=1)
+    with serving(WatchedDirectory(str(log.parent), no_complaint, LOOK_S)) as client:
+        assert listed(client) == {log.name: "finished", logger.path.name: "recording"}
+        stream = client.ask("events")
+        with log.open("ab") as file:
+            file.write(b"garbage\n")
+        while listed(client)[log.name] != "damaged":
+            next_event(stream)
+        logger.close()
+        while listed(client)[logger.path.name] != "finished":
+            next_event(stream)
+        log.unlink()
+        while log.name in listed(client):
+            next_event(stream)
+
+
+def test_reading_for_the_list_ends_with_the_server(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of a log: nobody waits for the rest of it."""
+    reads = threading.Event()
+
+    def read_for_ever(_journal: Path, *, on_progress: OnProgress, **_how: Any) -> SessionFigures:
+        reads.set()
+        while True:
+            on_progress(0, 1)
+
+    monkeypatch.setattr(survey_module, "look_at", read_for_ever)
+    with serving(WatchedDirectory(str(log.parent), no_complaint, LOOK_S)) as client:
+        client.page()
+        assert reads.wait(30)
+    assert "deia-serve-survey" not in {thread.name for thread in threading.enumerate()}
+
+
 def test_empty_directory_waits_for_its_first_session(tmp_path: Path) -> None:
     """It need not be there, either."""
     with serving(WatchedDirectory(str(tmp_path / "none"), no_complaint, LOOK_S)) as client:
@@ -317,6 +431,35 @@ def test_only_so_many_may_be_connected_at_once(log: Path, monkeypatch: pytest.Mo
         assert client.server.connections.acquire(timeout=30)
         client.server.connections.release()
         assert client.status() == 200
+
+
+def test_connection_that_no_thread_can_answer_leaves_its_place_to_the_next(
+    log: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The system may have no thread for us, for a while."""
+    monkeypatch.setattr(server_module, "_MOST_CONNECTIONS", 1)
+    with serving(WatchedSession(log, LOOK_S)) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse_to_start)
+            with socket.create_connection(("127.0.0.1", client.server.server_port), timeout=30) as refused:
+                assert refused.recv(1) == b""
+        assert client.status() == 200
+    assert "can't start new thread" in capfd.readouterr().err
+
+
+def refuse_to_start(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_browser_that_takes_no_answer_is_waited_for_only_so_long(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then its place is free again."""
+    monkeypatch.setattr(server_module, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(server_module, "_MOST_CONNECTIONS", 1)
+    shown = WatchedSession(log, LOOK_S)
+    monkeypatch.setattr(shown, "page", lambda: b"x" * (64 << 20))  # more than the system takes for it
+    with serving(shown) as client:
+        client.ask()
+        assert client.server.connections.acquire(timeout=30)
 
 
 def test_request_that_is_sent_byte_by_byte_is_waited_for_only_so_long(

@@ -280,7 +280,7 @@ class Session:
                 self._is_relieving = True
                 self.submit(self._relieve)
             except BaseException:  # an interruption: the next one is to try again
-                self._is_relieving = False
+                self._is_relieving = self.urgent = False
                 raise
 
     @cached_property

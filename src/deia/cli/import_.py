@@ -21,6 +21,7 @@ from deia.errors import DeiaError
 from deia.importing.activity_log import import_activity_log
 from deia.importing.claude_code.agents import SessionFiles, grouped, session_in
 from deia.importing.claude_code.session import AGENT, import_session
+from deia.importing.prices import Prices, read
 from deia.importing.report import ImportReport
 from deia.journal.progress import OnProgress
 from deia.services.ids import checked_id
@@ -35,6 +36,15 @@ def _agent(_: click.Context, __: click.Parameter, value: str | None) -> str | No
         return None if value is None else checked_id("agent", value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _prices(_: click.Context, __: click.Parameter, value: str | None) -> Prices | None:
+    try:
+        return None if value is None else read(value)
+    except OSError as error:
+        raise click.BadParameter(f"{value}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise click.BadParameter(f"{value}: {error}") from error
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
@@ -76,11 +86,19 @@ def import_(context: click.Context) -> None:
 
 
 @import_.command("claude-code", short_help="Import transcripts of Claude Code.")
+@click.option(
+    "--prices",
+    metavar="FILE",
+    type=click.Path(),
+    callback=_prices,
+    help="What models cost: JSON, dollars per million tokens. [default: as the log was imported before]",
+)
 @_options
 def claude_code(
     output: Output,
     files: tuple[str, ...],
     *,
+    prices: Prices | None,
     output_dir: str | None,
     agent: str | None,
     no_redact: bool,
@@ -94,6 +112,9 @@ def claude_code(
 
     Secrets are redacted as a logger does it. FILE is one transcript; several of one session are imported as one only if
     they are its sub-agents'. Another transcript of the same session, as of one that was resumed, gets a log of its own.
+
+    Transcripts have no prices, and none are built in. A list of them looks like this: {"MODEL": {"input": 5, "output":
+    25, "cache_read": 0.5, "cache_write_5m": 6.25, "cache_write_1h": 10}}; a * in MODEL stands for any characters.
     """
     found: dict[str, tuple[str, str]] = {}
     objects: list[dict[str, Any]] = []
@@ -106,7 +127,12 @@ def claude_code(
 
     def importing(session: SessionFiles) -> Import:
         return lambda on_progress: import_session(
-            session, directory, agent_id=agent or AGENT, redact=not no_redact, on_progress=on_progress
+            session,
+            directory,
+            agent_id=agent or AGENT,
+            redact=not no_redact,
+            prices=prices,
+            on_progress=on_progress,
         )
 
     sessions = grouped(found.values())
@@ -157,7 +183,8 @@ def _run(
             with contextlib.nullcontext() if as_json else reading(output, path) as on_progress:
                 report = do(on_progress)
         except (DeiaError, OSError) as error:
-            objects.append({"source": path, "error": output.fail(error, path)})
+            where = str(error.filename or path) if isinstance(error, OSError) else path  # the directory's, maybe
+            objects.append({"source": path, "error": output.fail(error, where)})
             continue
         if report.path in made and report.state == "updated":
             output.complain(f"{path} is of the same session as {made[report.path]}, and has taken its place")
@@ -190,4 +217,8 @@ def _remarks(report: ImportReport) -> str:
         remarks.append(f"{plural(report.damage_count, 'line')} could not be read")
     if left_out := sum(report.left_out.values()):
         remarks.append(f"{count(left_out)} left out")
+    if report.repriced:
+        remarks.append("other prices than before")
+    if report.unpriced:
+        remarks.append(f"no price for {', '.join(report.unpriced)}")
     return ", ".join(remarks)

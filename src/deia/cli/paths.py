@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from glob import iglob
 from pathlib import Path
@@ -48,18 +47,10 @@ def _in_directory(path: str, complain: Complain) -> Iterator[Path]:
         there.update(found.name for name in files if (found := journal_of(Path(name))) is not None)
         for name in sorted(there):
             journal = Path(directory, name)
-            if _is_special(journal):
+            if system.is_special(journal):  # nobody asked for it, and reading it may have no end
                 complain(OSError(errno.EINVAL, "not a plain file", str(journal)), str(journal))
             else:
                 yield journal
-
-
-def _is_special(path: Path) -> bool:
-    """Whether a name is a pipe's or a device's: nobody asked for it, and reading it may have no end."""
-    try:
-        return not stat.S_ISREG(system.stat(path).st_mode)
-    except OSError:  # gone, or no such file: whoever looks at it says what is the matter
-        return False
 
 
 def _journal_of(path: Path) -> Path:

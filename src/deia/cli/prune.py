@@ -58,11 +58,7 @@ def prune_command(
     # Imported here because it knows of conversations as well, which takes other commands longer to load than to work.
     from deia.pruning import Criteria, prune, survey, update_indexes
 
-    try:
-        sessions = survey(all_sessions(paths or (sessions_directory(),), output.fail))
-    except OSError as error:
-        output.fail(error, str(error.filename or ""))
-        return
+    sessions = survey(all_sessions(paths or (sessions_directory(),), output.fail), output.fail)
     pruned = list(prune(sessions, Criteria(older_than, keep, max_size), dry_run=dry_run))
     gone = [each for each in pruned if each.reason is None]
     if not dry_run:

@@ -16,6 +16,7 @@ from deia import system
 from deia.errors import ForeignJournalError, JournalError
 from deia.journal.opener import make_directory
 from deia.journal.recovery import lock_session, remove_if_empty
+from deia.journal.scan import LONGEST_LINE_BYTES
 from deia.journal.segments import segments_of
 from deia.queue.layout import queue_path
 
@@ -124,8 +125,9 @@ def first_fields(journal: Path) -> dict[str, Any] | None:
         OSError: It cannot be read.
     """
     try:
+        system.stat_file(journal)
         with _buffered(journal) as lines:
-            first = lines.readline()
+            first = lines.readline(LONGEST_LINE_BYTES)
     except FileNotFoundError:
         return None
     if not first.startswith(_IMPORTED):

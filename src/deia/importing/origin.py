@@ -44,7 +44,7 @@ class Trail:
             length: Bytes of its line.
         """
         before = self._digests[-1] if self._digests else b""
-        told = repr((before, length, *(fields.get(name) for name in _TOLD_APART_BY)))
+        told = repr((before, length, *(_in_brief(fields.get(name)) for name in _TOLD_APART_BY)))
         self._digests.append(blake2b(told.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest())
 
     @property
@@ -119,6 +119,11 @@ class Origin:
         if known.get("file") != self.file or type(marks) is not list:
             return False
         return all(any(trail.goes_on_from(mark) for trail in self._trails) for mark in marks)
+
+
+def _in_brief(value: object) -> object:
+    """Return what tells a value from others; of one that may be of any depth, which none of these is, its type."""
+    return value if value is None or isinstance(value, (str, int, float)) else type(value)
 
 
 def _origin_in(first: Fields | None) -> Fields:

@@ -28,6 +28,8 @@ class ImportReport:
         last_time: When the last was that is known of it.
         damages: The first lines that could not be read, in order.
         damage_count: How many there were. The last line of a file that is still being written is not among them.
+        unpriced: The models of calls that have no cost for want of a price, with what there is no price for.
+        repriced: Whether the log was replaced by one with other prices.
     """
 
     path: str
@@ -43,6 +45,8 @@ class ImportReport:
     last_time: float = 0.0
     damages: list[Damage] = field(default_factory=list)
     damage_count: int = 0
+    unpriced: list[str] = field(default_factory=list)
+    repriced: bool = False
 
 
 def journal_of(directory: Path, agent_id: str, session_id: str) -> Path:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
-import stat
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -78,10 +76,7 @@ class Source:
         self.records = 0
         self._on_damage = on_damage
         self._progress = progress or ReadTwice(None)
-        status = system.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            is_directory = stat.S_ISDIR(status.st_mode)
-            raise OSError(errno.EISDIR if is_directory else errno.EINVAL, "not a plain file", os.fspath(path))
+        status = system.stat_file(path)
         self._file = system.open_for_reading(path)
         self._progress.plan(status.st_size)
 

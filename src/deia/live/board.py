@@ -16,7 +16,7 @@ from deia import system
 from deia.journal.segments import is_there
 from deia.live.directory import Complain, Directory
 from deia.live.follower import Follower, Note
-from deia.live.state import Activity, LastEvent, OpenTask, SessionState, activity
+from deia.live.state import Activity, LastEvent, OpenTask, SessionState, Unread, activity
 from deia.queue.layout import queue_path
 
 _LOCK_S = 1.0
@@ -139,6 +139,7 @@ class _Session:
         self._written = 0.0
         self._problem: str | None = None
         self._is_damaged = False
+        self._unread: Unread | None = None
         self.is_gone = False
         self.awake = True
 
@@ -193,6 +194,7 @@ class _Session:
             quiet_s=quiet_s,
             damaged=self._is_damaged,
             has_open_tasks=state.open_tasks > 0,
+            unread=None if state.events else self._unread,
         )
         task = state.innermost
         usage = state.usage
@@ -228,5 +230,7 @@ class _Session:
 
     def _note(self, note: Note) -> None:
         self._is_damaged |= note.kind == "damage"
+        if note.kind in ("unreadable", "no log"):
+            self._unread = note.kind
         if note.kind != "gone":
             self._problem = note.text

@@ -5,9 +5,7 @@ A directory that nothing came to or went from costs one look at its status, howe
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,8 +115,7 @@ class Directory:
         if not name.endswith(".jsonl"):
             return journal_of(path)
         try:
-            if not stat.S_ISREG(system.stat(path).st_mode):
-                raise OSError(errno.EINVAL, "not a plain file", os.fspath(path))
+            system.stat_file(path)
         except FileNotFoundError:
             return None
         except OSError as error:

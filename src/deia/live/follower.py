@@ -7,6 +7,7 @@ survives; `Delivered` sees to it that nothing comes twice.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,17 +60,21 @@ class Follower:
         began_within: Whether it began behind the log's beginning, as it was asked to.
     """
 
-    def __init__(self, path: str | os.PathLike[str], on_note: OnNote, *, back: int | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], on_note: OnNote, *, back: int | None = None, is_pipe: bool = False
+    ) -> None:
         """Follow the session log at `path`.
 
         Args:
             path: The session's first file.
             on_note: Told what happens to the log, once each.
             back: Begin about so many bytes before the log's end, where that can be done; None for its beginning.
+            is_pipe: Whether it may be a pipe, which is waited for until somebody writes to it.
         """
         self.path = os.fspath(path)
         self._on_note = on_note
         self._back = back
+        self._is_pipe = is_pipe
         self._journal = first_journal(Path(system.real_path(self.path)))
         self._last = self._journal
         self.signs = Signs(self._journal)
@@ -115,6 +120,8 @@ class Follower:
 
     def _read(self) -> Iterator[Entry]:
         try:
+            if not self._is_pipe and system.is_special(self.path):
+                raise OSError(errno.EINVAL, "not a plain file", self.path)
             if not self._has_begun:
                 self._begin()
             try:

@@ -6,18 +6,22 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from deia.analysis.sessions import State
 from deia.analysis.usage import ModelUsage, UsageAccumulator, call_failed, call_of, together
 from deia.events import AnyEvent, ErrorEvent, FileEvent, LLMEvent, MessageEvent, SessionEvent, TaskEvent, ToolEvent
-from deia.journal.state import State, state_of
+from deia.journal.state import state_of
 
 Activity = State | Literal["idle"]
 """What a session is at.
 
-What became of it, in the words of `deia.journal.state.State`; and while it is `recording`, more:
+What became of it, in the words of `deia.analysis.sessions.State`; and while it is `recording`, more:
 
 - `recording`: a logger has it open, and has logged something within `IDLE_AFTER_S`.
 - `idle`: a logger has it open, and has logged nothing for longer.
 """
+
+Unread = Literal["unreadable", "no log"]
+"""Why there is nothing to read of a session, as `State` has it."""
 
 IDLE_AFTER_S = 10.0
 """As long as the recorder itself waits before it rests."""
@@ -175,6 +179,7 @@ def activity(
     quiet_s: float | None,
     damaged: bool = False,
     has_open_tasks: bool = False,
+    unread: Unread | None = None,
 ) -> Activity:
     """Return what a session is at.
 
@@ -184,7 +189,10 @@ def activity(
         quiet_s: Seconds since its last event; None where it has none.
         damaged: Whether lines cannot be read, or events are missing.
         has_open_tasks: Whether a task was begun and not completed.
+        unread: Why there is nothing to read; None where there is something, or may come.
     """
+    if unread is not None:
+        return unread
     if not has_queue or is_locked is False:
         return state_of("left" if has_queue else "none", damaged=damaged, has_open_tasks=has_open_tasks)
     is_quiet = quiet_s is None or quiet_s > IDLE_AFTER_S

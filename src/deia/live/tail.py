@@ -249,7 +249,7 @@ class _Followed:
 
     def _begin(self, back: int | None) -> Follower:
         self.close()
-        self._follower = Follower(self.path, self._on_note, back=back)
+        self._follower = Follower(self.path, self._on_note, back=back, is_pipe=not self._in_directory)
         self._depths = Depths()
         return self._follower
 

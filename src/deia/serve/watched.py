@@ -5,14 +5,17 @@ Whoever shows a page has its number on it and compares: it is told the number, a
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from abc import ABC, abstractmethod
 from pathlib import Path
 
 from deia import system
+from deia.analysis.sessions import State
 from deia.errors import DeiaError
 from deia.journal.check import QueueState, queue_state
+from deia.journal.segments import Listings, is_there
 from deia.live.directory import Complain, Directory
 from deia.live.follower import Follower, Note
 from deia.queue.layout import queue_path
@@ -22,6 +25,7 @@ from deia.report.model import make_report
 from deia.report.page import page
 from deia.report.sections.figures import NONE
 from deia.report.sections.tables import table
+from deia.serve.survey import Survey
 from deia.text import count, moment, size
 
 LOOK_S = 1.0
@@ -33,9 +37,8 @@ _REST = 3.0
 _BACK_BYTES = 1 << 16
 """How far before the end of a log it is followed from: what was before is on the first page, which reads all."""
 
-
-_OF_QUEUE: dict[QueueState, str] = {"open": "recording", "left": "interrupted", "none": "closed", "unknown": "unknown"}
-"""What the list says of a session, whose log is not read for it: whether a closed one is `finished` its page says."""
+_UNREAD = "not read yet"
+"""What the list says of a session whose log is still to be read for its state."""
 
 
 class Watched(ABC):
@@ -117,6 +120,8 @@ class WatchedSession(Watched):
 
     def _make(self, version: int) -> bytes:
         try:
+            if system.is_special(self._path):
+                raise OSError(errno.EINVAL, "not a plain file", str(self._path))
             report = make_report(self._path)
         except (DeiaError, OSError) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -140,7 +145,9 @@ class WatchedDirectory(Watched):
         self._directory = Directory(path, complain)
         self._sessions: list[WatchedSession] = []
         self._numbers: dict[Path, int] = {}
-        self._states: dict[Path, QueueState] = {}
+        self._queues: dict[Path, QueueState] = {}
+        self._survey = Survey()
+        self._surveyed = 0
 
     def session(self, number: int) -> WatchedSession | None:
         """Return a session by its number on the page; None where there is none. It stays that of the same session."""
@@ -152,34 +159,59 @@ class WatchedDirectory(Watched):
         with self._looking:
             for session in self._sessions:
                 session.close()
+        self._survey.close()
 
     def _has_changed(self) -> bool:
         changed = set(self._directory.changed())
         for path in changed - self._numbers.keys():
             self._numbers[path] = len(self._sessions)
             self._sessions.append(WatchedSession(path, self._look_s))
-        looked = changed | {path for path, became in self._states.items() if became != "none"}
-        states = {path: queue_state(queue_path(path)) for path in looked}
-        is_new = any(self._states.get(path) != became for path, became in states.items())
-        self._states.update(states)
-        return is_new
+        looked = changed | {path for path, queue in self._queues.items() if queue != "none"}
+        queues = {path: queue_state(queue_path(path)) for path in looked}
+        others = {path for path, queue in queues.items() if self._queues.get(path) != queue}
+        self._queues.update(queues)
+        # open while their logs were read, and closed before we knew of it
+        missed = {path for path, read in self._survey.states.items() if read == "recording"}
+        # whose state the queue file does not tell already
+        self._survey.want(path for path in changed | others | missed if self._queues[path] in ("none", "left"))
+        before, self._surveyed = self._surveyed, self._survey.version
+        return bool(others) or self._surveyed != before
 
     def _make(self, version: int) -> bytes:
         with self._looking:
-            numbers, states = dict(self._numbers), dict(self._states)
+            numbers, queues = dict(self._numbers), dict(self._queues)
+        states = self._survey.states
         found: list[tuple[float, list[object]]] = []
+        listings = Listings()  # thousands may be gone
         for path, number in numbers.items():
             try:
                 status = system.stat(path)
                 changed, length = status.st_mtime, size(status.st_size)
-            except OSError:  # only its queue file is there, or later files; its page says what there is
+            except OSError:  # only its queue file is there, or later files, or nothing any more
+                with listings.used():
+                    if queues[path] == "none" and not is_there(path):
+                        continue
                 changed, length = 0.0, NONE
             link = tag("a", os.path.relpath(path, self._path), href=f"./{number}/")
             last = moment(changed) if changed else NONE
-            found.append((changed, [link, _OF_QUEUE[states[path]], last, length]))
+            found.append((changed, [link, _state(queues[path], states.get(path)), last, length]))
         rows = [row for _, row in sorted(found, key=lambda one: one[0], reverse=True)]
         listed = table("Sessions", ["Session", "State", "Last written|", "Size|"], rows)
         return _plain_page(f"{count(len(rows))} session{'' if len(rows) == 1 else 's'}", listed, version)
+
+
+def _state(queue: QueueState, read: State | None) -> str:
+    """Return what became of a session: as `deia ls` says it, once its log was read.
+
+    Args:
+        queue: What its queue file tells now.
+        read: What was told when its log was read; None where it was not.
+    """
+    if queue == "open":
+        return "recording"
+    if queue == "unknown":
+        return "unknown"
+    return _UNREAD if read is None or read == "recording" else read  # it was open then, and will be read again
 
 
 def _plain_page(title: str, content: Markup, version: int) -> bytes:

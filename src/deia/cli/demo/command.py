@@ -17,8 +17,9 @@ from deia.cli.demo.run import Demo, DemoFailedError, run_demo
 from deia.cli.output import Output, jsonable
 from deia.cli.page import Page
 from deia.cli.text import count, plural, size
+from deia.cli.usage import show_usage
 
-_ROWS = 10
+_ROWS = 7
 """Of each table: the demo is to show that there is something to see; `deia analyze` shows it all."""
 
 
@@ -38,6 +39,9 @@ def demo(output: Output, output_dir: str | None, *, as_json: bool) -> None:
     An agent reviews this Python's standard library: it reads the sources, runs tools on them, writes a report, and
     records what it does. Half way its process is killed with SIGKILL. A second process continues the session to its
     end. Then you see that no event is missing whose log call had returned, and where the time went.
+
+    Files and tools are real. The models that it asks, with their tokens and prices, and the person whom it waits for
+    are made up: nothing is sent anywhere.
 
     Takes less than a minute. The exit code is 1 if an event is missing.
     """
@@ -103,6 +107,7 @@ def _show(page: Page, done: Demo, analysis: SessionAnalysis) -> None:
     views.show_summary(page, summary_of(analysis))
     views.show_tasks(page, analysis, _ROWS)
     views.show_tools(page, analysis, _ROWS)
+    show_usage(page, analysis.models, _ROWS)
     page.heading("Where it is")
     log = os.path.relpath(done.log)
     page.facts([("Session log", log), ("Report", os.path.relpath(done.report))])

@@ -101,14 +101,22 @@ class Plan:
         return [file for package in self.packages for file in package.files]
 
     @property
+    def checked(self) -> list[Package]:
+        """The packages that processes of their own look at."""
+        return [package for package in self.packages if package.module is not None]
+
+    @property
     def events(self) -> int:
         """How many events the work takes when nothing interrupts it."""
         groups = sum(len(package.groups) for package in self.packages if len(package.groups) > 1)
         tasks = 2 + len(self.packages) + groups
         per_file = 3 + 2 * len(LEVELS)  # read, two counts; compiled and written at each level
-        processes = 2 * sum(package.module is not None for package in self.packages)
-        report = 1
-        return 2 * tasks + per_file * len(self.files) + processes + report
+        processes = 2 * len(self.checked) + (
+            2 if self.checked else 0
+        )  # one fails and is tried again, one is for nothing
+        conversation = 2 + 2 * (2 + len(self.packages))  # what the person says; calls of models, and what they say
+        others = 2  # the sources listed, the report written
+        return 2 * tasks + per_file * len(self.files) + processes + conversation + others
 
 
 def make_plan(root: Path | None = None) -> Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from deia.events import AnyEvent, FileEvent, SessionEvent, TaskEvent, ToolEvent
+from deia.events import AnyEvent, FileEvent, LLMEvent, MessageEvent, SessionEvent, TaskEvent, ToolEvent
 
 Acknowledgement = tuple[str, str]
 """Kind and name of an event whose log call has returned."""
@@ -79,4 +79,8 @@ def acknowledgement_of(event: AnyEvent) -> Acknowledgement:
         return (event.operation, event.path)
     if isinstance(event, ToolEvent):
         return ("tool", event.name)
+    if isinstance(event, LLMEvent):
+        return ("model", event.model)
+    if isinstance(event, MessageEvent):
+        return ("message", event.role)
     return ("unknown", type(event).__name__)

@@ -6,6 +6,7 @@ one line of JSON, after the call that logged it has returned: what its parent ha
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -33,6 +34,7 @@ class Job:
         root: Directory of the sources to review.
         workspace: Directory for compiled files.
         report: Path of the report.
+        pace: As for `Agent`.
     """
 
     agent_id: str
@@ -41,6 +43,7 @@ class Job:
     root: str
     workspace: str
     report: str
+    pace: float = 1.0
 
     def to_json(self) -> str:
         """Return the job as a command-line argument."""
@@ -69,8 +72,9 @@ def record(job: Job, acknowledgements: int) -> None:
         workspace=Path(job.workspace),
         report=Path(job.report),
         acknowledge=partial(_tell, acknowledgements),
+        pace=job.pace,
     )
-    agent.work()
+    asyncio.run(agent.work())
     logger.close()
 
 

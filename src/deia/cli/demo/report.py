@@ -21,13 +21,15 @@ def make_report(plan: Plan, events: Iterable[AnyEvent]) -> str:
     """
     package_of = {str(file): package.name for package in plan.packages for file in package.files}
     figures: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_SUMMED, 0))
-    failed: list[str] = []
+    failed: dict[tuple[str, str], str | None] = {}
     for event in events:
         if not isinstance(event, ToolEvent):
             continue
         target = str(event.params["target"])
-        if "error" in event.params:
-            failed.append(f"- `{event.name}` on `{target}`: {event.params['error']}")
+        if event.error is not None:
+            failed[event.name, target] = event.error
+        else:
+            failed.pop((event.name, target), None)  # it was tried again
         if target in package_of:
             for key in _SUMMED:
                 figures[package_of[target]][key] += event.params.get(key, 0)
@@ -44,5 +46,6 @@ def make_report(plan: Plan, events: Iterable[AnyEvent]) -> str:
         ),
     ]
     if failed:
-        lines += ["", "## What a tool could not do", "", *failed]
+        said = (f"- `{name}` on `{target}`: {error}" for (name, target), error in failed.items())
+        lines += ["", "## What a tool could not do", "", *said]
     return "\n".join(lines) + "\n"

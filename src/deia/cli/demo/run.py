@@ -75,6 +75,7 @@ def run_demo(
     root: Path | None = None,
     watcher: Watcher | None = None,
     kill_at: Callable[[int], int] | None = None,
+    pace: float = 1.0,
 ) -> Demo:
     """Record a session over the standard library, kill its process half way, continue it, and compare.
 
@@ -83,6 +84,7 @@ def run_demo(
         root: Directory of the sources; the running interpreter's standard library where None.
         watcher: Told how far it is.
         kill_at: Planned events → how many acknowledgements to wait for before the kill; around the half where None.
+        pace: How long models and the person take, as a part of what they take for whoever watches.
 
     Raises:
         DemoFailedError: There are no sources, or a recording process failed.
@@ -103,6 +105,7 @@ def run_demo(
             root=str(plan.root),
             workspace=workspace,
             report=str(log.with_suffix(".report.md")),
+            pace=pace,
         )
         limit = (kill_at or _around_half)(plan.events)
         first = _record(job, watcher, 0, kill_at=limit)

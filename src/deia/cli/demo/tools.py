@@ -1,4 +1,4 @@
-"""The tools of the demo's agent. Each does real work on a source file and returns what it found."""
+"""The tools of the demo's agent. Each does real work on source files and returns what it found, or raises."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-TOOL_TIMEOUT_S = 30
+TIMEOUT_S = 30.0
 """Far beyond what a subprocess here needs: only a machine that has come to a stop gets there."""
+
+FAILURES = (SyntaxError, ValueError, py_compile.PyCompileError, TimeoutError, ChildProcessError)
+"""What a tool raises that cannot do its work."""
+
+
+def list_sources(files: Sequence[Path]) -> dict[str, Any]:
+    """Look at how much there is to review."""
+    return {"files": len(files), "bytes": sum(file.stat().st_size for file in files)}
 
 
 def count_definitions(source: bytes) -> dict[str, Any]:
     """Count what a module defines, with `ast`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's own invalid escapes are not this program's warnings
-        try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError) as error:
-            return {"error": str(error)}
+        tree = ast.parse(source)
     functions = classes = branches = 0
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -47,15 +52,16 @@ def byte_compile(source: Path, target: Path, level: int) -> dict[str, Any]:
         warnings.simplefilter("ignore")
         try:
             py_compile.compile(str(source), cfile=str(target), doraise=True, optimize=level)
-        except py_compile.PyCompileError as error:
+        except py_compile.PyCompileError:
             target.write_bytes(b"")  # the step has a result all the same: an empty file
-            return {"error": error.exc_type_name}
+            raise
     return {"bytes": target.stat().st_size}
 
 
-def time_import(module: str) -> dict[str, Any]:
-    """Import a module in an interpreter of its own."""
-    return _python("-c", f"import {module}")
+def time_import(module: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
+    """Import a module in an interpreter of its own, which has so many seconds for it; how long it takes is all."""
+    _python("-c", f"import {module}", timeout_s=timeout_s)
+    return {}
 
 
 def check_indentation(files: Sequence[Path]) -> dict[str, Any]:
@@ -63,17 +69,15 @@ def check_indentation(files: Sequence[Path]) -> dict[str, Any]:
     return _python("-m", "tabnanny", *map(str, files))
 
 
-def _python(*arguments: str) -> dict[str, Any]:
+def _python(*arguments: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
     # -I: neither the user's directory nor the environment gets a say in what is imported
     command = [sys.executable, "-I", *arguments]
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TOOL_TIMEOUT_S, check=False
-        )
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired:
-        return {"error": f"no answer within {TOOL_TIMEOUT_S} seconds"}
+        raise TimeoutError(f"no answer within {timeout_s:g} seconds") from None
     output = done.stdout + done.stderr
-    result: dict[str, Any] = {"exit_code": done.returncode, "output_bytes": len(output)}
     if done.returncode:
-        result["error"] = output.decode("utf-8", "replace").strip().rpartition("\n")[2]
-    return result
+        said = output.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise ChildProcessError(said or f"exit code {done.returncode}")
+    return {"output_bytes": len(output)}

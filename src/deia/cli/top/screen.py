@@ -28,6 +28,8 @@ _STYLES: dict[Activity, str] = {
     "interrupted": "bold red",
     "damaged": "bold red",
     "unknown": "yellow",
+    "unreadable": "bold red",
+    "no log": "bold red",
 }
 
 _LINES_AROUND = 5

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deia.importing import fields as of
+from deia.importing.claude_code.bill import Bill
 from deia.importing.claude_code.files import file_event
 from deia.importing.claude_code.plan import Plan, Task
 from deia.importing.claude_code.records import (
@@ -14,6 +15,7 @@ from deia.importing.claude_code.records import (
     blocks_of,
     mapping,
     message_of,
+    model_of,
     sort_of,
     text,
     text_of,
@@ -58,15 +60,17 @@ class _Agent:
 class Mapping:
     """Turns the steps of a transcript into the lines of a journal."""
 
-    def __init__(self, transcript: Transcript, recording: Recording) -> None:
+    def __init__(self, transcript: Transcript, recording: Recording, bill: Bill) -> None:
         """Prepare to map a transcript.
 
         Args:
             transcript: What is known of it by now.
             recording: Gets the events.
+            bill: Says what model calls cost.
         """
         self._transcript = transcript
         self._recording = recording
+        self._bill = bill
         self._plan = Plan(transcript)
         self._agents = [_Agent() for _ in transcript.chains]
         self._open: dict[Task, OpenTask] = {}
@@ -162,7 +166,10 @@ class Mapping:
         if known is not None and known.last is step:
             since = None if known.since is None else step.time - known.since
             usage = self._last_usage.pop(step.note, {})
-            self._add(_model_call(text(message.get("id")) or None, fields, message, usage, since), step)
+            cost_usd = of.number(fields.get("costUSD"))  # older versions of the program say it themselves
+            if cost_usd is None:
+                cost_usd = self._bill.cost_usd(model_of(fields), usage)
+            self._add(_model_call(fields, usage, since, cost_usd), step)
         answer_id = text(message.get("id")) or None
         for block in blocks_of(message.get("content")):
             kind = block.get("type")
@@ -248,8 +255,9 @@ def _shown(block: Fields) -> Fields:
     return {**block, "source": {**source, "data": f"[{size} bytes]"}}
 
 
-def _model_call(answer_id: str | None, fields: Fields, message: Fields, usage: Fields, since: float | None) -> Fields:
+def _model_call(fields: Fields, usage: Fields, since: float | None, cost_usd: float | None) -> Fields:
     """Return the fields of an LLMEvent; Anthropic's `input_tokens` leave out what has to do with the cache."""
+    message = message_of(fields)
     read, written = usage.get("cache_read_input_tokens"), usage.get("cache_creation_input_tokens")
     whole = usage.get("input_tokens")
     parts = [part for part in (whole, read, written) if type(part) is int]
@@ -257,7 +265,7 @@ def _model_call(answer_id: str | None, fields: Fields, message: Fields, usage: F
     return {
         "type": "LLMEvent",
         "provider": _PROVIDER,
-        "model": text(message.get("model")) or "unknown",
+        "model": model_of(fields),
         **of.count("input_tokens", sum(parts) if type(whole) is int and min(parts) >= 0 else whole),
         **of.count("output_tokens", usage.get("output_tokens")),
         **of.count("cache_read_tokens", read),
@@ -265,8 +273,8 @@ def _model_call(answer_id: str | None, fields: Fields, message: Fields, usage: F
         "reasoning_tokens": None,
         **of.duration(since),
         "time_to_first_token_ms": None,
-        "cost_usd": of.number(fields.get("costUSD")),
-        "response_id": answer_id,
+        "cost_usd": cost_usd,
+        "response_id": text(message.get("id")) or None,
         "attempt": None,
         "error_type": None,
         "error": None,

@@ -72,6 +72,11 @@ def message_of(fields: Fields) -> Fields:
     return mapping(fields.get("message"))
 
 
+def model_of(fields: Fields) -> str:
+    """Return which model has answered."""
+    return text(message_of(fields).get("model")) or "unknown"
+
+
 def blocks_of(content: object) -> list[Fields]:
     """Return the parts of a message's content; text alone is one part."""
     if type(content) is list:

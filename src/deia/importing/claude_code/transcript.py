@@ -19,6 +19,7 @@ from deia.importing.claude_code.records import (
     is_stopped,
     mapping,
     message_of,
+    model_of,
     prompt_title,
     sort_of,
     text,
@@ -44,6 +45,7 @@ class Transcript:
         chains: Who did something.
         trails: Of each file, which records it has.
         session_ids: What the session's own records call it, each once, in order.
+        models: Which models have answered, each once, in order.
         left_out: How many records of which type are not imported.
         about: What is known of the session as a whole.
     """
@@ -64,6 +66,7 @@ class Transcript:
         self.chains = [Chain()]
         self.trails = [Trail() for _ in sources]
         self.session_ids: dict[str, None] = {}
+        self.models: dict[str, None] = {}
         self.left_out: Counter[str] = Counter()
         self.about: dict[str, Any] = {}
         self._chain_of: dict[tuple[int, str], int] = {}
@@ -115,6 +118,7 @@ class Transcript:
             self.chains[chain].prompt, self.chains[chain].title = hash(said), of.title(said, "sub-agent")
         elif kind == "answer":
             step.note = answer_key(fields) or ""
+            self.models[model_of(fields)] = None
             self._uses(step, fields)
         elif kind == "results":
             self._results(step, fields)
