@@ -329,6 +329,10 @@ def test_no_figure_is_torn_by_the_end_of_a_sheet(show: Viewer, usual: Path) -> N
     assert {one.evaluate("(one) => getComputedStyle(one).breakInside") for one in whole} == {"avoid"}
     assert page.locator("h2").first.evaluate("(one) => getComputedStyle(one).breakAfter") == "avoid"
     assert page.locator("th button").first.evaluate("(one) => getComputedStyle(one).display") == "contents"
+    keys = page.locator(".dot, .advice li").all()
+    assert {one.evaluate("(one) => getComputedStyle(one).printColorAdjust") for one in keys} == {"exact"}
+    figures = page.locator("td.number").all()[:100]
+    assert {one.evaluate("(one) => getComputedStyle(one).whiteSpace") for one in figures} == {"nowrap"}
 
 
 def test_texts_of_tables_can_be_read_on_a_narrow_screen(show: Viewer, usual: Path) -> None:
