@@ -41,7 +41,7 @@ def board_of(directory: Path) -> Board:
 
 
 def by_session(rows: list[Row]) -> dict[str, Row]:
-    return {row.session: row for row in rows}
+    return {row.session_id: row for row in rows}
 
 
 # One session
@@ -172,7 +172,7 @@ def test_board_shows_what_each_session_is_at(tmp_path: Path, monkeypatch: pytest
     log.log_tool_call("grep", {}, 5)
     board = board_of(tmp_path)
     rows = board.refresh()
-    assert [(row.session, row.state) for row in rows] == [
+    assert [(row.session_id, row.state) for row in rows] == [
         ("open", "recording"),
         ("killed", "interrupted"),
         ("finished", "finished"),
@@ -181,7 +181,7 @@ def test_board_shows_what_each_session_is_at(tmp_path: Path, monkeypatch: pytest
     assert opened.task is not None and opened.task.name == "plan"
     assert opened.last == LastEvent("ToolEvent", "grep", failed=False)
     assert (interrupted.task_ms, interrupted.events) == (3000, 2)
-    assert (finished.task, finished.tool_calls, finished.agent) == (None, 1, "agent")
+    assert (finished.task, finished.tool_calls, finished.agent_id) == (None, 1, "agent")
 
     later = system.now() + 60
     monkeypatch.setattr(system, "now", lambda: later)
@@ -209,7 +209,7 @@ def test_states_of_sessions_that_nobody_has_open_are_those_of_ls_and_of_the_repo
         if name in ("killed", "both"):
             write_queue(path, content, session_id=name)
     board = board_of(tmp_path)
-    of_top = {row.session: row.state for row in board.refresh()}
+    of_top = {row.session_id: row.state for row in board.refresh()}
     board.close()
     paths = {name: journal_path(tmp_path, "agent", name) for name in contents}
     assert of_top == {name: look_at(path).state for name, path in paths.items()}
@@ -233,7 +233,7 @@ def test_state_of_what_cannot_be_read_is_that_of_ls(tmp_path: Path, monkeypatch:
     with monkeypatch.context() as patch:
         refuse(patch, secret)
         board = board_of(tmp_path)
-        of_top = {row.session: row.state for row in board.refresh()}
+        of_top = {row.session_id: row.state for row in board.refresh()}
         assert of_top == {"other": "no log", "secret": "unreadable"}
         assert of_top == {name: look_at(journal_path(tmp_path, "agent", name)).state for name in of_top}
     with secret.open("ab") as file:
@@ -307,7 +307,7 @@ def test_sessions_that_are_not_shown_are_not_read(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(system, "open_for_reading", open_for_reading)
     board = board_of(tmp_path)
     for _ in range(3):
-        assert [row.session for row in board.refresh(2)] == ["4", "3"]
+        assert [row.session_id for row in board.refresh(2)] == ["4", "3"]
     assert board.total == 5
     assert set(opened) == {"agent_4", "agent_3"}
 

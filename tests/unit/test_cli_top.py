@@ -94,7 +94,7 @@ def test_json_has_an_object_for_each_session(tmp_path: Path, top: Run) -> None:
     for session in ("a", "b", "c"):
         journal_path(tmp_path, "agent", session).write_bytes(Lines("agent", session).tool("make"))
     rows: list[dict[str, Any]] = json.loads(top(tmp_path, "--json").out)
-    assert {row["session"] for row in rows} == {"a", "b", "c"}
+    assert {row["session_id"] for row in rows} == {"a", "b", "c"}
     assert {row["state"] for row in rows} == {"finished"}
     assert rows[0]["last"] == {"type": "ToolEvent", "name": "make", "failed": False}
     assert len(json.loads(top(tmp_path, "--json", "-n", "2").out)) == 2

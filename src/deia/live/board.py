@@ -32,8 +32,8 @@ class Row:
 
     Attributes:
         path: Its log.
-        agent: Whose it is.
-        session: Which one; what is before or in the file's name where no line says.
+        agent_id: Whose it is.
+        session_id: Which one; what is before or in the file's name where no line says.
         state: What it is at.
         task: The innermost task that is open.
         task_ms: For how long, milliseconds: up to now, or to its last event where no logger has it open.
@@ -54,8 +54,8 @@ class Row:
     """
 
     path: str
-    agent: str
-    session: str
+    agent_id: str
+    session_id: str
     state: Activity
     task: OpenTask | None
     task_ms: int | None
@@ -202,8 +202,8 @@ class _Session:
         agent, _, session = self._journal.name.removesuffix(".jsonl").rpartition("_")
         return Row(
             path=self._name,
-            agent=agent if state.agent_id is None else state.agent_id,
-            session=session if state.session_id is None else state.session_id,
+            agent_id=agent if state.agent_id is None else state.agent_id,
+            session_id=session if state.session_id is None else state.session_id,
             state=at,
             task=task,
             task_ms=None if task is None or until is None else max(0, round((until - task.start_time) * 1000)),

@@ -77,7 +77,7 @@ def _cells(row: Row) -> list[str]:
         failed = " failed" if row.last.failed and row.last.type != ErrorEvent.__name__ else ""
         last = one_line(f"{type_label(row.last.type)} {row.last.name}".rstrip(), _NAME) + failed
     return [
-        session_of(row.agent, row.session, row.path),
+        session_of(row.agent_id, row.session_id, row.path),
         row.state,
         "-" if row.task is None else one_line(named(row.task.name), _NAME) + more,
         "-" if row.task_ms is None else duration(row.task_ms),
