@@ -17,6 +17,7 @@ def main() -> None:
             setattr(sys, name, io.StringIO())
     try:
         from deia.cli.app import run
+        from deia.cli.interruption import watch
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
@@ -24,4 +25,5 @@ def main() -> None:
         sys.exit(2)
     # The commands say in their own form what is wrong with a file; unconfigured, `logging` would say it once more.
     logging.getLogger("deia").addHandler(logging.NullHandler())
+    watch()
     sys.exit(run(sys.argv[1:]))

@@ -7,6 +7,7 @@ import json
 import click
 
 from deia import system
+from deia.cli.interruption import require_none
 from deia.cli.output import Output
 from deia.cli.paths import sessions, sessions_directory
 from deia.cli.status import WRONG_USAGE
@@ -44,7 +45,7 @@ def serve(output: Output, path: str | None, port: int, *, as_json: bool) -> None
     if shown is None:
         return
     try:
-        server = Server(shown, port)
+        server = _Server(shown, port)
     except OSError as error:
         shown.close()
         output.fail(error, f"{ADDRESS}:{port}")
@@ -52,6 +53,12 @@ def serve(output: Output, path: str | None, port: int, *, as_json: bool) -> None
     with server:
         output.say(json.dumps({"url": server.url}) + "\n" if as_json else f"{server.url}\n")
         server.serve_forever()
+
+
+class _Server(Server):
+    def service_actions(self) -> None:
+        super().service_actions()
+        require_none()
 
 
 def _shown(output: Output, path: str | None) -> WatchedSession | WatchedDirectory | None:

@@ -11,6 +11,7 @@ import click
 
 from deia.cli.amounts import moment
 from deia.cli.brief import one_line
+from deia.cli.interruption import require_none
 from deia.cli.output import Output
 from deia.cli.paths import sessions_directory
 from deia.cli.status import WRONG_USAGE, with_path
@@ -117,6 +118,7 @@ def tail(
             stream.show(sessions.new(), sessions)
             if not sessions.is_behind and output.is_closed_within(POLL_S):
                 return
+            require_none()
     finally:
         sessions.close()
 

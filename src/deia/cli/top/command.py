@@ -8,6 +8,7 @@ import os
 import click
 
 from deia import system
+from deia.cli.interruption import require_none
 from deia.cli.output import Output, jsonable
 from deia.cli.paths import sessions_directory
 from deia.cli.top import table
@@ -79,3 +80,4 @@ def _watch(output: Output, board: Board, most: int | None) -> None:
             screen.show(rows, board.total)
             if screen.wait(0 if board.is_behind else REFRESH_S):
                 return
+            require_none()
