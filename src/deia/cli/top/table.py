@@ -18,14 +18,14 @@ COLUMNS = (
     Column("State", whole=True),
     Column("Task", short=True, least=12, leaves=1),
     Column("For", number=True, leaves=3),
-    Column("Last", short=True, least=12, leaves=4),
+    Column("Last", short=True, least=12, leaves=6),
     Column("Ago", number=True, leaves=8),
-    Column("Events", number=True, leaves=6),
-    Column("/s", number=True, leaves=10),
-    Column("Tools", number=True, leaves=9),
+    Column("Events", number=True, leaves=9),
+    Column("/s", number=True, leaves=4),
+    Column("Tools", number=True, leaves=10),
     Column("Errors", number=True, leaves=2),
 )
-"""What is left out first where a terminal is too narrow is what changes the most and says the least."""
+"""Where a terminal is too narrow, who does what, for how long, how fast, with which errors and at what cost stays."""
 TOKENS = Column("Tokens", number=True, leaves=7)
 COST = Column("Cost", number=True, leaves=5)
 
