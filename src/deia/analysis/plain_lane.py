@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from deia.analysis.percentiles import buckets_of
-from deia.analysis.stretch import Closed, Completion, ModelCall, RunTimes, Stretch, ToolFigures
+from deia.analysis.stretch import CallTimes, Closed, Completion, ModelCall, RunTimes, Stretch
 from deia.analysis.typed_lines import PARSING_ERRORS, IrregularError, TypedLines
 from deia.analysis.usage import call_failed, call_of
 
@@ -303,14 +303,14 @@ def _whose(line: bytes) -> tuple[str | None, str]:
     return agent_id, session_id
 
 
-def _tool(durations: list[int], errors: int) -> ToolFigures:
+def _tool(durations: list[int], errors: int) -> CallTimes:
     """Return what the calls of one tool amount to."""
     if min(durations) < 0:
         durations = [max(0, duration_ms) for duration_ms in durations]
     return _figures(durations, errors)
 
 
-def _figures(durations: list[int], errors: int) -> ToolFigures:
+def _figures(durations: list[int], errors: int) -> CallTimes:
     """Return what durations, 0 or more, amount to."""
     buckets = list(buckets_of(durations).items())
     return len(durations), errors, sum(durations), min(durations), max(durations), buckets

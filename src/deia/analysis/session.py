@@ -113,7 +113,7 @@ class SessionAccumulator:
             self.agent_id, self.session_id = event.agent_id, event.session_id
         if isinstance(event, ToolEvent):
             failed = bool(event.params.get("error") or entry.record.fields.get("error"))
-            self.tools.feed(event, failed=failed)
+            self.tools.feed(event.name, event.duration_ms, failed=failed)
             self.errors += failed
         elif isinstance(event, FileEvent):
             self.operations[event.operation] += 1

@@ -1,4 +1,4 @@
-"""What users pay for: the tokens and the cost of model calls, by model, each response counted once."""
+"""What users pay and wait for: tokens, cost and durations of model calls, by model, each response counted once."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deia.analysis.calls import CallAccumulator
 from deia.analysis.odd_figures import not_negative
-from deia.analysis.stretch import CallFigures, ModelCall
+from deia.analysis.stretch import CallFigures, CallTimes, ModelCall
 
 if TYPE_CHECKING:
     from deia.events import LLMEvent
@@ -50,16 +51,16 @@ class ModelUsage:
         """Add other calls."""
         self.calls += other.calls
         self.left_out += other.left_out
-        self.count(
+        self.pay(
             (
                 *(other.input_tokens, other.output_tokens, other.cache_read_tokens, other.cache_write_tokens),
                 *(other.reasoning_tokens, other.cost_usd),
             )
         )
 
-    def count(self, figures: CallFigures) -> None:
-        """Add what a call took; what its lines do not say counts as nothing."""
-        input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd = figures
+    def pay(self, paid: CallFigures) -> None:
+        """Add the tokens and the cost of a call, without its time; what its lines do not say counts as nothing."""
+        input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd = paid
         self.input_tokens += input_tokens or 0
         self.output_tokens += output_tokens or 0
         self.cache_read_tokens += cache_read_tokens or 0
@@ -97,8 +98,9 @@ def call_of(event: LLMEvent) -> ModelCall:
         *(event.input_tokens, event.output_tokens, event.cache_read_tokens, event.cache_write_tokens),
         *(event.reasoning_tokens, event.cost_usd),
     )
-    figures = tuple(map(not_negative, said))
-    left_out = figures.count(None) - said.count(None)
+    paid = tuple(map(not_negative, said))
+    left_out = paid.count(None) - said.count(None)
+    figures = (*paid, event.duration_ms, call_failed(event))
     return f"{event.provider}/{event.model}", event.response_id, figures, left_out
 
 
@@ -117,36 +119,63 @@ class UsageAccumulator:
             responses_kept: How many responses are remembered; None for `RESPONSES_KEPT`.
         """
         self._most = responses_kept
-        self._models: dict[str, ModelUsage] = {}
+        self._counted = _Counted()
         self._responses: dict[int, tuple[str, CallFigures]] = {}
 
     def feed(self, call: ModelCall) -> None:
         """Take what one line says of a call."""
         model, response_id, figures, left_out = call
         if left_out:
-            self._models.setdefault(model, ModelUsage()).left_out += left_out
+            self._counted.models.setdefault(model, ModelUsage()).left_out += left_out
         if response_id is None:
-            _count(self._models, model, figures)
+            self._counted.count(model, figures)
             return
         response = hash(response_id)
         before = self._responses.pop(response, None)
         if before is not None:  # the last line has the last word, as far as it says anything
             figures = tuple(b if a is None else a for a, b in zip(figures, before[1], strict=True))
         elif len(self._responses) >= (self._most or RESPONSES_KEPT):
-            _count(self._models, *self._responses.pop(next(iter(self._responses))))
+            self._counted.count(*self._responses.pop(next(iter(self._responses))))
         self._responses[response] = model, figures
 
     def finish(self) -> dict[str, ModelUsage]:
-        """Return what each model took, the one with the most tokens first."""
-        models = {name: ModelUsage(**vars(usage)) for name, usage in self._models.items()}
+        """Return what each model took in tokens and dollars, the one with the most tokens first."""
+        return by_tokens(self._all().models)
+
+    def times(self) -> dict[str, CallTimes]:
+        """Return how long the calls of each model took, as a stretch of lines has those of a tool.
+
+        A call is timed where one of its lines says how long it took, and failed where the last one says so.
+        """
+        return self._all().times.figures()
+
+    def _all(self) -> _Counted:
+        """Return all calls, those of which another line may yet tell included."""
+        counted = _Counted()
+        counted.models = {name: ModelUsage(**vars(usage)) for name, usage in self._counted.models.items()}
+        counted.times.add(self._counted.times.figures())
         for model, figures in self._responses.values():
-            _count(models, model, figures)
-        return by_tokens(models)
+            counted.count(model, figures)
+        return counted
 
 
-def _count(models: dict[str, ModelUsage], model: str, figures: CallFigures) -> None:
-    usage = models.get(model)
-    if usage is None:
-        usage = models[model] = ModelUsage()
-    usage.calls += 1
-    usage.count(figures)
+class _Counted:
+    """Calls of which no line will tell any more.
+
+    Attributes:
+        models: What each model took.
+        times: How long that was.
+    """
+
+    def __init__(self) -> None:
+        self.models: dict[str, ModelUsage] = {}
+        self.times = CallAccumulator()
+
+    def count(self, model: str, figures: CallFigures) -> None:
+        usage = self.models.get(model)
+        if usage is None:
+            usage = self.models[model] = ModelUsage()
+        usage.calls += 1
+        *paid, duration_ms, failed = figures
+        usage.pay(tuple(paid))
+        self.times.feed(model, duration_ms, failed=failed)

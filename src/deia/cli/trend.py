@@ -62,7 +62,7 @@ def _measure(text: str) -> Measure:
     multiple=True,
     type=_measure,
     metavar="METRIC",
-    help="What to show: a figure, or a statistic of a task or tool (tool:pytest p95). May be given several times.",
+    help="What to show: a figure, or a statistic of a task, tool or model (tool:pytest p95). Several may be given.",
 )
 @min_change_option
 @fail_if_option

@@ -49,10 +49,10 @@ def show_usage(page: Page, models: Mapping[str, ModelUsage], limit: int | None) 
 
 
 def show_model_changes(page: Page, changes: Sequence[ModelChange], limit: int | None) -> None:
-    """Show what each of several models took, side by side; what a single one took are the figures."""
+    """Show what was paid for each of several models, side by side; what a single one took are the figures."""
     if len(changes) < 2:
         return
-    page.heading("Models")
+    page.heading("Tokens and cost")
     shown = changes[:limit]
     columns, cells = [Column("Model", short=True)], [[change.name for change in shown]]
     known = (side for change in changes for side in (change.before, change.after) if side is not None)
