@@ -90,7 +90,7 @@ def test_durations_of_a_model_are_those_of_all_analyses_of_a_growing_log(tmp_pat
     """What is kept between two of them is not counted twice, nor does asking count it."""
     lines, times = Lines(), usage.UsageAccumulator(2)
     for duration_ms, response_id in ((10, "r"), (20, "s"), (30, None), (40, "t"), (50, "t")):
-        times.feed(("p/m", response_id, (*(None,) * 6, duration_ms, False), 0))
+        times.feed(("p/m", response_id, (None,) * 6, 0, duration_ms, False))
         times.times()
     assert Durations(*times.times()["p/m"]) == durations([10, 20, 30, 50])
     path, cache = journal_path(tmp_path), AnalysisCache()

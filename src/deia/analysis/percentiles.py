@@ -35,7 +35,11 @@ class Percentiles:
 
     def add(self, value: int) -> None:
         """Count one duration, milliseconds, 0 or more."""
-        self.add_counted([(_bucket(value), 1)], value, value)
+        if value < self._smallest or not self._count:
+            self._smallest = value
+        self._largest = max(self._largest, value)
+        self._buckets[_bucket(value)] += 1
+        self._count += 1
 
     def add_counted(self, buckets: Sequence[tuple[int, int]], smallest: int, largest: int) -> None:
         """Count durations that are in their buckets already, as `buckets_of` puts them there.

@@ -32,12 +32,11 @@ TaskFigures = CallTimes
 
 CallFigures = tuple[Any, ...]
 """What a model call took, None where its line does not say: tokens of the input, of the output, read from the cache,
-written to it, of reasoning, five whole numbers; US dollars; milliseconds; and, which every line says, whether it
-failed."""
+written to it, of reasoning, five whole numbers; and US dollars."""
 
-ModelCall = tuple[str, str | None, CallFigures, int]
+ModelCall = tuple[str, str | None, CallFigures, int, int | None, bool]
 """What a line says of a model call: `provider/model`; the response, if it has a name; its figures; how many of them are
-left out, as they cannot be. Which lines tell of the same response only the whole log shows, so all are kept."""
+left out, as they cannot be; milliseconds, None where it does not say; whether it failed. Which lines tell of the same response only the whole log shows, so all are kept."""
 
 
 @dataclass(slots=True)

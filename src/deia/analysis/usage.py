@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 RESPONSES_KEPT = 64 * 1024
 """How many responses are remembered, the newest, each by a hash of 64 bits, in case another line tells of one. They
-take some 25 MB, and in a profile as much again."""
+take some 30 MB, and in a profile as much again."""
 
 
 @dataclass
@@ -51,16 +51,16 @@ class ModelUsage:
         """Add other calls."""
         self.calls += other.calls
         self.left_out += other.left_out
-        self.pay(
+        self.count(
             (
                 *(other.input_tokens, other.output_tokens, other.cache_read_tokens, other.cache_write_tokens),
                 *(other.reasoning_tokens, other.cost_usd),
             )
         )
 
-    def pay(self, paid: CallFigures) -> None:
-        """Add the tokens and the cost of a call, without its time; what its lines do not say counts as nothing."""
-        input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd = paid
+    def count(self, figures: CallFigures) -> None:
+        """Add what a call took; what its lines do not say counts as nothing."""
+        input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_usd = figures
         self.input_tokens += input_tokens or 0
         self.output_tokens += output_tokens or 0
         self.cache_read_tokens += cache_read_tokens or 0
@@ -98,15 +98,19 @@ def call_of(event: LLMEvent) -> ModelCall:
         *(event.input_tokens, event.output_tokens, event.cache_read_tokens, event.cache_write_tokens),
         *(event.reasoning_tokens, event.cost_usd),
     )
-    paid = tuple(map(not_negative, said))
-    left_out = paid.count(None) - said.count(None)
-    figures = (*paid, event.duration_ms, call_failed(event))
-    return f"{event.provider}/{event.model}", event.response_id, figures, left_out
+    figures = tuple(map(not_negative, said))
+    left_out = figures.count(None) - said.count(None)
+    model = f"{event.provider}/{event.model}"
+    return model, event.response_id, figures, left_out, event.duration_ms, call_failed(event)
 
 
 def call_failed(event: LLMEvent) -> bool:
     """Whether a line tells that a model call failed."""
     return event.error is not None or event.error_type is not None
+
+
+_Call = tuple[str, CallFigures, int | None, bool]
+"""What the lines so far say of a response: `provider/model`, its figures, milliseconds, whether it failed."""
 
 
 class UsageAccumulator:
@@ -119,63 +123,52 @@ class UsageAccumulator:
             responses_kept: How many responses are remembered; None for `RESPONSES_KEPT`.
         """
         self._most = responses_kept
-        self._counted = _Counted()
-        self._responses: dict[int, tuple[str, CallFigures]] = {}
+        self._models: dict[str, ModelUsage] = {}
+        self._times = CallAccumulator()
+        self._responses: dict[int, _Call] = {}
 
     def feed(self, call: ModelCall) -> None:
         """Take what one line says of a call."""
-        model, response_id, figures, left_out = call
+        model, response_id, figures, left_out, duration_ms, failed = call
         if left_out:
-            self._counted.models.setdefault(model, ModelUsage()).left_out += left_out
+            self._models.setdefault(model, ModelUsage()).left_out += left_out
         if response_id is None:
-            self._counted.count(model, figures)
+            _count(self._models, model, figures)
+            self._times.feed(model, duration_ms, failed=failed)
             return
         response = hash(response_id)
         before = self._responses.pop(response, None)
         if before is not None:  # the last line has the last word, as far as it says anything
             figures = tuple(b if a is None else a for a, b in zip(figures, before[1], strict=True))
+            duration_ms = before[2] if duration_ms is None else duration_ms
         elif len(self._responses) >= (self._most or RESPONSES_KEPT):
-            self._counted.count(*self._responses.pop(next(iter(self._responses))))
-        self._responses[response] = model, figures
+            oldest = self._responses.pop(next(iter(self._responses)))
+            _count(self._models, oldest[0], oldest[1])
+            self._times.feed(oldest[0], oldest[2], failed=oldest[3])
+        self._responses[response] = model, figures, duration_ms, failed
 
     def finish(self) -> dict[str, ModelUsage]:
         """Return what each model took in tokens and dollars, the one with the most tokens first."""
-        return by_tokens(self._all().models)
+        models = {name: ModelUsage(**vars(usage)) for name, usage in self._models.items()}
+        for model, figures, _, _ in self._responses.values():
+            _count(models, model, figures)
+        return by_tokens(models)
 
     def times(self) -> dict[str, CallTimes]:
         """Return how long the calls of each model took, as a stretch of lines has those of a tool.
 
-        A call is timed where one of its lines says how long it took, and failed where the last one says so.
+        A call says how long it took where one of its lines does; it failed where the last of them says so.
         """
-        return self._all().times.figures()
-
-    def _all(self) -> _Counted:
-        """Return all calls, those of which another line may yet tell included."""
-        counted = _Counted()
-        counted.models = {name: ModelUsage(**vars(usage)) for name, usage in self._counted.models.items()}
-        counted.times.add(self._counted.times.figures())
-        for model, figures in self._responses.values():
-            counted.count(model, figures)
-        return counted
+        times = CallAccumulator()
+        times.add(self._times.figures())
+        for model, _, duration_ms, failed in self._responses.values():
+            times.feed(model, duration_ms, failed=failed)
+        return times.figures()
 
 
-class _Counted:
-    """Calls of which no line will tell any more.
-
-    Attributes:
-        models: What each model took.
-        times: How long that was.
-    """
-
-    def __init__(self) -> None:
-        self.models: dict[str, ModelUsage] = {}
-        self.times = CallAccumulator()
-
-    def count(self, model: str, figures: CallFigures) -> None:
-        usage = self.models.get(model)
-        if usage is None:
-            usage = self.models[model] = ModelUsage()
-        usage.calls += 1
-        *paid, duration_ms, failed = figures
-        usage.pay(tuple(paid))
-        self.times.feed(model, duration_ms, failed=failed)
+def _count(models: dict[str, ModelUsage], model: str, figures: CallFigures) -> None:
+    usage = models.get(model)
+    if usage is None:
+        usage = models[model] = ModelUsage()
+    usage.calls += 1
+    usage.count(figures)
