@@ -36,7 +36,8 @@ written to it, of reasoning, five whole numbers; and US dollars."""
 
 ModelCall = tuple[str, str | None, CallFigures, int, int | None, bool]
 """What a line says of a model call: `provider/model`; the response, if it has a name; its figures; how many of them are
-left out, as they cannot be; milliseconds, None where it does not say; whether it failed. Which lines tell of the same response only the whole log shows, so all are kept."""
+left out, as they cannot be; milliseconds, None where it does not say; whether it failed. Which lines tell of the same
+response only the whole log shows, so all are kept."""
 
 
 @dataclass(slots=True)
