@@ -18,7 +18,7 @@ import orjson
 from deia.analysis.percentiles import buckets_of
 from deia.analysis.stretch import CallTimes, Closed, Completion, ModelCall, RunTimes, Stretch
 from deia.analysis.typed_lines import PARSING_ERRORS, IrregularError, TypedLines
-from deia.analysis.usage import call_failed, call_of
+from deia.analysis.usage import call_of
 
 _BLOCK_BYTES = 64 * 1024
 """Lines of one block, and what they are parsed into, stay in a core's cache."""
@@ -229,8 +229,9 @@ def _add_up(blocks: _Lines) -> Stretch:
                         timestamp = event.timestamp
                         types[kind.__name__] = types.get(kind.__name__, 0) + 1
                         if kind is llm_event:
-                            model_calls.append(call_of(event))
-                            other_failures += call_failed(event)
+                            call = call_of(event)
+                            model_calls.append(call)
+                            other_failures += call[-1]
                         elif kind is session_event:
                             dropped += event.dropped or 0
                     if timestamp > latest:
