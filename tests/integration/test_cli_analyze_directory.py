@@ -69,6 +69,7 @@ def test_json_has_the_figures_of_each_session_as_its_own_analysis(cli: Run, flee
     assert found["tools"]["pytest"] | {"p50_ms": 0, "p95_ms": 0} == {
         "count": 3,
         "errors": 1,
+        "timed": 3,
         "total_ms": 600,
         "p50_ms": 0,
         "p95_ms": 0,

@@ -313,14 +313,14 @@ def test_compare_and_trend_show_what_was_paid_by_model(cli: Run, tmp_path: Path)
     found = cli("compare", one, other, "--fail-if", "model:p/large cost_usd > 50%", "--fail-if", "cost_usd > 2 USD")
     assert found.code == 1
     assert re.search(r"^Cost +\$0\.5000 +\$1\.50 +\+200\.0 % +-$", found.out, re.MULTILINE)
-    assert re.search(r"^p/large +1 +1 +1,000 +3,000 +100 +300 +\$0\.5000 +\$1\.50$", found.out, re.MULTILINE)
-    assert re.search(r"^p/small +1 +- +200 +- +20 +- +- +-$", found.out, re.MULTILINE)
+    assert re.search(r"^p/large +1,000 +3,000 +100 +300 +\$0\.5000 +\$1\.50$", found.out, re.MULTILINE)
+    assert re.search(r"^p/small +200 +- +20 +- +- +-$", found.out, re.MULTILINE)
     assert "FAILED: model:p/large cost_usd > 50%" in found.out and "passed: cost_usd > 2 USD" in found.out
     models = cli("compare", one, other, "--json").json["models"]
     assert [(each["name"], each["after"] is None) for each in models] == [("p/large", False), ("p/small", True)]
     out = cli("trend", tmp_path).out
     assert out.splitlines()[0].endswith("Input tokens  Output tokens     Cost")
-    assert "\nModels\n" in out
+    assert re.search(r"^p/small +1 +- +", out[out.index("\nModels\n") : out.index("\nTokens and cost\n")], re.MULTILINE)
     out = cli("trend", tmp_path, "--metric", "model:p/small calls", "--metric", "cost_per_session").out
     assert [re.split("  +", line)[1:] for line in out.splitlines()[:3]] == [
         ["p/small calls", "Cost / session"],
@@ -328,6 +328,59 @@ def test_compare_and_trend_show_what_was_paid_by_model(cli: Run, tmp_path: Path)
         ["-", "$1.50"],
     ]
     assert cli("compare", one, other, "--fail-if", "model:p/larg calls > 5").code == 2
+
+
+def test_model_that_got_slower_is_named_and_fails_the_check(cli: Run, tmp_path: Path) -> None:
+    """Though no task has the same name twice, so that nothing but the model itself can tell."""
+    for side, median in (("a", 2000), ("b", 4000)):
+        for number in range(8):
+            write_session(
+                tmp_path / side,
+                f"s{number}",
+                day=number + 8 * (side == "b"),
+                task_name=f"ticket {side}{number}",
+                tools={},
+                model_times={"m": calls(60, median, number + 8 * (side == "b")), "other": calls(60, 500, number)},
+            )
+    one, other = tmp_path / "a", tmp_path / "b"
+    checks = ("slower", "model:p/m slower", "model:p/m p50 > 20%", "model:p/other slower", "model:p/m errors > 0")
+    found = cli("compare", one, other, *(part for check in checks for part in ("--fail-if", check)))
+    assert found.code == 1
+    at = found.out.index("What got slower\n")
+    first, second = found.out[at:].splitlines()[1:3]
+    assert re.fullmatch(
+        r"model p/m: (1\.9|2\.0)\d times as long, median .* s → .* s; 480 calls took \d+ min .* more in all", first
+    )
+    assert second == ""
+    assert re.search(r"^FAILED: slower \(model p/m\)$", found.out, re.MULTILINE)
+    assert re.search(r"^FAILED: model:p/m slower", found.out, re.MULTILINE)
+    assert re.search(
+        r"^FAILED: model:p/m p50 > 20% \(model:p/m p50: \d\.\d+ s → \d\.\d+ s \(\+\d+\.\d%\)\)", found.out, re.MULTILINE
+    )
+    assert re.search(r"^passed: model:p/other slower", found.out, re.MULTILINE)
+    assert re.search(r"^passed: model:p/m errors > 0", found.out, re.MULTILINE)
+    table = found.out[found.out.index("\nModels\n") :].splitlines()[2:5]
+    assert table[0].split("  ")[0] == "Model" and "Median A" in table[0]
+    assert re.fullmatch(r"p/m +480 +480 .* slower, p < 0\.001", table[1])
+    assert re.fullmatch(r"p/other +480 +480 .* no", table[2])
+    changes = cli("compare", one, other, "--json").json["changes"]
+    (model,) = (change for change in changes if (change["kind"], change["name"]) == ("model", "p/m"))
+    assert (model["verdict"], model["before"]["count"], model["before"]["timed"]) == ("slower", 480, 480)
+    trend = cli("trend", tmp_path, "--by", "day", "--metric", "model:p/m p50", "--fail-if", "model:p/m p95 > 50%")
+    assert trend.code == 1
+    assert trend.out.splitlines()[0].endswith("p/m p50")
+    assert re.search(r"^20\d\d-\d\d-\d\d +[1-4]\.\d+ s$", trend.out, re.MULTILINE)
+
+
+def test_model_whose_calls_do_not_say_how_long_they_took_is_not_compared(cli: Run, tmp_path: Path) -> None:
+    """That is said, and neither taken for no time nor for too few calls; its failures and tokens are compared."""
+    for side in ("a", "b"):
+        write_session(tmp_path / side, "s", model_times={"m": [None] * 20})
+    found = cli("compare", tmp_path / "a", tmp_path / "b", "--fail-if", "model:p/m p50 > 1s")
+    assert found.code == 0
+    assert re.search(r"^p/m +20 +20 +- +- +- +- +no durations$", found.out, re.MULTILINE)
+    assert "cannot be told: model:p/m p50 > 1s" in found.out
+    assert "Too few to tell it from noise: build, pytest\n" in found.out
 
 
 # trend

@@ -110,3 +110,4 @@ def test_whatever_the_plain_lane_says_is_what_the_reader_says(
         for accumulator in (ahead, alone)
     )
     assert {name: repr(value) for name, value in ours.items()} == {name: repr(value) for name, value in readers.items()}
+    assert ahead.usage.times() == alone.usage.times()

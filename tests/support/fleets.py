@@ -24,6 +24,8 @@ def write_session(
     errors: int = 0,
     tasks: int = 1,
     models: Mapping[str, tuple[int, float | None]] | None = None,
+    model_times: Mapping[str, Iterable[int | None]] | None = None,
+    task_name: str = "build",
 ) -> Path:
     """Write the log of a finished session, an hour long, with tasks of a minute each; return its path.
 
@@ -36,19 +38,24 @@ def write_session(
         errors: How many calls of the first tool failed.
         tasks: How many tasks were completed.
         models: Name → tokens of the input, and cost, of a call, whose output has a tenth of the tokens.
+        model_times: Name → milliseconds of each further call; None where its line does not say.
+        task_name: What the tasks are called.
     """
     directory.mkdir(parents=True, exist_ok=True)
     lines = Lines(agent_id, session_id, start=START + day * DAY_S)
     content = bytearray()
     for number in range(tasks):
-        content += lines.begin("build", at=60.0 * number)
-        content += lines.complete(lines.seq, "build", began=60.0 * number, at=60.0 * (number + 1))
+        content += lines.begin(task_name, at=60.0 * number)
+        content += lines.complete(lines.seq, task_name, began=60.0 * number, at=60.0 * (number + 1))
     for name, calls in (tools or {"pytest": [100, 110, 120]}).items():
         for duration_ms in calls:
             content += lines.tool(name, duration_ms, params={"error": "boom"} if errors > 0 else {}, at=3000)
             errors -= 1
     for name, (tokens, cost_usd) in (models or {}).items():
         content += lines.llm(name, at=3300, input_tokens=tokens, output_tokens=tokens // 10, cost_usd=cost_usd)
+    for name, calls_ms in (model_times or {}).items():
+        for call_ms in calls_ms:
+            content += lines.llm(name, call_ms, at=3400)
     content += lines.file("read", at=3600)
     path = journal_path(directory, agent_id, session_id)
     path.write_bytes(content)

@@ -8,7 +8,7 @@ import pytest
 
 from deia.analysis.compare import FEWEST_VALUES, Group, ModelChange, compare
 from deia.analysis.figures import METRICS, SUMS, Figures
-from deia.analysis.sessions import SessionFigures
+from deia.analysis.sessions import Durations, SessionFigures
 from deia.analysis.usage import ModelUsage, together
 from support.fleets import durations, group
 from support.journals import START
@@ -28,6 +28,22 @@ def paid(models: dict[str, tuple[int, float | None]]) -> SessionFigures:
         sessions=1, session_ms=1, tasks=10, model_calls=1, input_tokens=whole.tokens, cost_usd=whole.cost_usd
     )
     return SessionFigures("s", "agent", "s", "finished", START, START, figures, models=usage)
+
+
+def called(*sessions: Durations) -> Group:
+    """Return sessions with calls of one model, as a group."""
+    return Group(
+        SessionFigures(
+            *("s", "agent", "s", "finished", START, START, Figures(sessions=1)),
+            {"model": {"p/m": of}} if of.count else {},
+        )
+        for of in sessions
+    )
+
+
+def untimed(number: int, errors: int = 0) -> Durations:
+    """Return calls that do not say how long they took."""
+    return Durations(number, errors, 0, 0, 0, [])
 
 
 def test_slower_tool_is_named_with_how_much_and_how_sure() -> None:
@@ -143,3 +159,40 @@ def test_sessions_that_cost_more_got_worse() -> None:
     assert worse.keys() == {"tokens_per_session", "tokens_per_task", "cost_per_session", "cost_per_task"}
     assert worse["cost_per_task"] == pytest.approx(1.47, rel=0.01)
     assert compare(after, before).worse == []
+
+
+def test_model_is_compared_like_a_tool() -> None:
+    """From session to session; beside tools and tasks, and corrected together with them."""
+    before, after = (
+        called(*(durations(calls(60, 2000)) for _ in range(8))),
+        called(*(durations(calls(60, 4000)) for _ in range(8))),
+    )
+    comparison = compare(before, after)
+    (slower,) = comparison.slower
+    assert (slower.kind, slower.name) == ("model", "p/m")
+    assert slower.ratio == pytest.approx(2, rel=0.1)
+    assert comparison.by_session
+    assert comparison.of("model") == [slower]
+    assert [change.verdict for change in compare(after, before).faster] == ["faster"]
+
+
+def test_calls_without_a_duration_are_not_compared() -> None:
+    """Those of the same model that have one are; what they took in all is that of these alone."""
+    some = Durations(100, 0, 5000, 50, 50, durations([50] * 100).buckets)
+    half = Durations(200, 0, 5000, 50, 50, some.buckets)
+    (change,) = compare(called(some), called(half)).changes
+    assert change.after is not None
+    assert (change.after.count, change.after.timed, change.after.mean_ms) == (200, 100, 50)
+    assert (change.verdict, change.ratio, change.extra_ms) == ("same", 1.0, 0)
+    for before, after in ((some, untimed(100)), (untimed(100), some), (untimed(100), untimed(100))):
+        (change,) = compare(called(before), called(after)).changes
+        assert (change.verdict, change.p, change.extra_ms) == ("untimed", None, 0)
+    assert compare(called(*[some] * 3, untimed(9)), called(*[some] * 4)).changes[0].verdict == "same"
+
+
+def test_model_whose_calls_fail_more_often_is_named_whether_they_say_how_long_they_took() -> None:
+    """A call that failed often does not."""
+    comparison = compare(called(untimed(200, 2)), called(untimed(200, 60)))
+    assert [(change.name, change.verdict) for change in comparison.failing] == [("p/m", "untimed")]
+    few = compare(called(untimed(7, 0)), called(untimed(200, 60)))
+    assert [change.errors for change in few.changes] == ["few"]

@@ -6,8 +6,10 @@ import pytest
 
 from deia.analysis.compare import compare
 from deia.analysis.conditions import ConditionError, missing, parse_condition, parse_measure, parse_target
+from deia.analysis.figures import Figures
+from deia.analysis.sessions import Durations, SessionFigures
 from deia.analysis.usage import ModelUsage, together
-from support.fleets import group
+from support.fleets import durations, group
 
 BEFORE = group({"pytest": [1000] * 50, "git diff": [10] * 50}, hours=[1])
 AFTER = group({"pytest": [1500] * 50, "git diff": [10] * 50}, hours=[2])
@@ -19,6 +21,9 @@ for side, models in (
     usage = together(models.values())
     side.figures.model_calls, side.figures.cost_usd = usage.calls, usage.cost_usd
     side.figures.input_tokens = usage.input_tokens
+for side, median, errors in ((BEFORE, 2000, 0), (AFTER, 4000, 30)):
+    calls = {"p/large": durations([median] * 50, errors), "p/small": Durations(50, errors, 0, 0, 0, [])}
+    side.add(SessionFigures("m", None, None, "finished", None, None, Figures(), {"model": calls}))
 COMPARISON = compare(BEFORE, AFTER)
 
 
@@ -30,7 +35,7 @@ COMPARISON = compare(BEFORE, AFTER)
         ('tool:"git diff" slower', "not met"),
         ("tool:* slower", "met"),
         ("task:* slower", "cannot be told"),
-        ("failing", "not met"),
+        ("failing", "met"),
         ("worse", "cannot be told"),
         ("tasks_per_hour worse", "cannot be told"),
         ("tool:pytest p50 > 20%", "met"),
@@ -62,6 +67,24 @@ COMPARISON = compare(BEFORE, AFTER)
         ("model:p/small cost_usd > 1", "cannot be told"),
         ("model:p/small calls < 1", "cannot be told"),
         ("model:* output_tokens > 1000", "not met"),
+        ("model:p/large slower", "met"),
+        ("model:* slower", "met"),
+        ("model:p/small slower", "cannot be told"),
+        ("model:p/large p50 > 20%", "met"),
+        ("model:p/large > 5s", "not met"),
+        ("model:p/large p95 > 3s", "met"),
+        ("model:p/large total > 3min", "met"),
+        ("model:p/large count > 50", "not met"),
+        ("model:p/large errors > 29", "met"),
+        ("model:p/large error_share > 50%", "met"),
+        ("model:p/large failing", "met"),
+        ("model:p/small failing", "met"),
+        ("model:p/small errors > 10", "met"),
+        ("model:p/small count >= 50", "met"),
+        ("model:p/small p50 < 1s", "cannot be told"),
+        ("model:p/small mean < 1s", "cannot be told"),
+        ("tool:pytest errors > 0", "not met"),
+        ("tool:pytest failing", "not met"),
     ],
 )
 def test_condition_is_judged_as_the_reference_says(text: str, judgement: str) -> None:
@@ -99,8 +122,9 @@ def test_outcome_says_by_which_values() -> None:
         ("tasks_per_hour slower", 16, "is expected, not 'slower' at character 16"),
         ("tasks_per_hour < 8 and slower", 20, "is expected"),
         ("__import__('os')", 1, "is expected"),
-        ("model:a > 5", 9, "calls, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_usd is"),
-        ("model:a slower", 9, "is expected, not 'slower'"),
+        ("model:a p49 > 5", 9, "is expected, not 'p49' at character 9"),
+        ("model:a calls slower", 15, "is expected, not 'slower'"),
+        ("tool:a cost_usd > 5", 8, "is expected, not 'cost_usd'"),
         ("cost_usd > 5 EUR", 14, "USD, % or nothing is expected behind the number"),
     ],
 )
@@ -124,6 +148,8 @@ def test_condition_that_cannot_be_read_is_pointed_at(text: str, position: int, e
         ("errors=0", "met"),
         ("cost_usd=2", "not met"),
         ("model:* cost_usd=3 USD", "met"),
+        ("model:p/large p95=5s", "met"),
+        ("model:p/large errors=0", "not met"),
     ],
 )
 def test_target_is_reached_from_the_side_that_is_better(text: str, judgement: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Literal
 
 from deia.analysis.figures import METRICS, SUMS, Figures
@@ -32,9 +33,9 @@ FEWEST_VALUES = 8
 CLUSTERS = 64
 """Sessions of a group are dealt to so many clusters: more tell nothing more, and each takes memory for each name."""
 
-Verdict = Literal["slower", "faster", "same", "few", "new", "gone"]
-"""What became of a name: beyond noise, or not; `few` where one group has too few to tell, `new` and `gone` where one
-has none at all."""
+Verdict = Literal["slower", "faster", "same", "few", "untimed", "new", "gone"]
+"""What became of a name: beyond noise, or not; `few` where one group has too few to tell, `untimed` where none of one
+group says how long it took, `new` and `gone` where one has none at all."""
 
 Direction = Literal["higher", "lower", "same", "few"]
 """What became of a share or a figure, likewise."""
@@ -42,11 +43,13 @@ Direction = Literal["higher", "lower", "same", "few"]
 
 @dataclass(frozen=True)
 class Spread:
-    """How long the runs of one task, or the calls of one tool, took in one group.
+    """How long the runs of one task, or the calls of one tool or model, took in one group.
 
     Attributes:
         count: How many there were.
         errors: How many of them failed, as far as the logs tell.
+        timed: How many of them say how long they took: all runs of tasks and calls of tools. Where it is 0, so are all
+            milliseconds.
         total_ms: Milliseconds together.
         p50_ms: Half of them took no longer; correct to 1 %, as all percentiles.
         p95_ms: Likewise for 95 of 100.
@@ -55,6 +58,7 @@ class Spread:
 
     count: int
     errors: int
+    timed: int
     total_ms: int
     p50_ms: int
     p95_ms: int
@@ -62,8 +66,8 @@ class Spread:
 
     @property
     def mean_ms(self) -> float:
-        """The mean."""
-        return self.total_ms / self.count
+        """The mean; 0 where none says."""
+        return self.total_ms / self.timed if self.timed else 0.0
 
     @property
     def error_share(self) -> float:
@@ -73,10 +77,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class Change:
-    """What became of one task or tool.
+    """What became of one task, tool or model.
 
     Attributes:
-        kind: Which of the two.
+        kind: Which of them.
         name: Its name.
         before: How long it took in the first group; None where it was not there.
         after: In the second.
@@ -100,9 +104,9 @@ class Change:
     @property
     def extra_ms(self) -> int:
         """How much more time it took in the second group than so many would have taken in the first, milliseconds."""
-        if self.before is None or self.after is None:
+        if self.before is None or self.after is None or not self.before.timed:
             return 0
-        return round(self.after.total_ms - self.before.mean_ms * self.after.count)
+        return round(self.after.total_ms - self.before.mean_ms * self.after.timed)
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ class FigureChange:
 
 @dataclass(frozen=True)
 class ModelChange:
-    """What the calls of one model took in both groups.
+    """What was paid for the calls of one model in both groups.
 
     Attributes:
         name: `provider/model`.
@@ -158,7 +162,7 @@ class Comparison:
         before: Key figures of the first group.
         after: Of the second.
         figures: What became of them.
-        changes: What became of tasks and tools, what took the most additional time first.
+        changes: What became of tasks, tools and models, what took the most additional time first.
         by_session: Whether there were enough sessions to tell what differs between them from what differs within; else
             each run and call was taken by itself.
         models: What was paid for models, the one with the most tokens in both groups together first.
@@ -172,7 +176,7 @@ class Comparison:
     models: list[ModelChange] = field(default_factory=list)
 
     def of(self, kind: Kind) -> list[Change]:
-        """Return what became of tasks, or of tools."""
+        """Return what became of tasks, of tools, or of models."""
         return [change for change in self.changes if change.kind == kind]
 
     @property
@@ -230,11 +234,11 @@ class Group:
                 values[value] += 1
 
     def names(self, kind: Kind) -> list[str]:
-        """Return the names of its tasks, or of its tools."""
+        """Return the names of its tasks, of its tools, or of its models."""
         return [name for of, name in self._samples if of == kind]
 
     def spread(self, kind: Kind, name: str) -> Spread | None:
-        """Return how long a task or a tool took; None where it is not there."""
+        """Return how long a task, a tool or a model took; None where it is not there."""
         sample = self._samples.get((kind, name))
         return None if sample is None else sample.spread()
 
@@ -243,6 +247,7 @@ class _Sample:
     """One name in one group: what all sessions have of it together, and what each cluster has."""
 
     def __init__(self) -> None:
+        self.count = 0
         self.errors = 0
         self.total_ms = 0
         self.durations = Percentiles()
@@ -250,18 +255,18 @@ class _Sample:
         self.failures: dict[int, Counter[int]] = {}
 
     def add(self, cluster: int, more: Durations) -> None:
+        self.count += more.count
         self.errors += more.errors
         self.total_ms += more.total_ms
         self.durations.add_counted(more.buckets, more.smallest_ms, more.largest_ms)
-        of_cluster = self.clusters.setdefault(cluster, Counter())
-        for bucket, count in more.buckets:
-            of_cluster[bucket] += count
+        for bucket, count in more.buckets:  # a session without any is no cluster
+            self.clusters.setdefault(cluster, Counter())[bucket] += count
         failures = {0: more.count - more.errors, 1: more.errors}
         self.failures.setdefault(cluster, Counter()).update({failed: each for failed, each in failures.items() if each})
 
     def spread(self) -> Spread:
         of = self.durations
-        return Spread(of.count, self.errors, self.total_ms, of.at(50), of.at(95), of.largest)
+        return Spread(self.count, self.errors, of.count, self.total_ms, of.at(50), of.at(95), of.largest)
 
     def values(self) -> Iterator[tuple[float, int]]:
         """Yield the durations, milliseconds; what took less than one counts as one, for no log has finer ones."""
@@ -330,37 +335,44 @@ class _Tests:
 def _draft_change(
     tests: _Tests, kind: Kind, name: str, first: _Sample | None, second: _Sample | None, smallest_change: float
 ) -> Callable[[], Change]:
-    """Test a task or a tool; return what says what became of it, once all tests are known."""
+    """Test a task, a tool or a model; return what says what became of it, once all tests are known."""
     before, after = (None if each is None else each.spread() for each in (first, second))
     change = Change(kind, name, before, after, "few")
     if first is None or second is None:
         change = replace(change, verdict="new" if first is None else "gone")
         return lambda: change
-    if min(first.durations.count, second.durations.count) < FEWEST_VALUES:
-        return lambda: change
+    timed = min(first.durations.count, second.durations.count)
+    if not timed:
+        change = replace(change, verdict="untimed")
+    drafts: list[Callable[[Change], Change]] = []
+    if timed >= FEWEST_VALUES:
+        drafts.append(_draft_durations(tests, first, second, smallest_change))
+    if min(first.count, second.count) >= FEWEST_VALUES:
+        drafts.append(_draft_errors(tests, first, second))
+    return lambda: reduce(lambda so_far, draft: draft(so_far), drafts, change)
+
+
+def _draft_durations(
+    tests: _Tests, first: _Sample, second: _Sample, smallest_change: float
+) -> Callable[[Change], Change]:
+    """Test durations; return what adds to a change what became of them, likewise."""
     outcome = rank_sum(list(first.clusters.values()), list(second.clusters.values()))
     tests.by_session = tests.by_session and outcome.clustered
     number = tests.add(outcome)
     times = ratio(first.values(), second.values())
     verdict = _direction(times, smallest_change)
-    errors_number: int | None = None
-    if first.errors + second.errors:
-        errors_number = tests.add(rank_sum(list(first.failures.values()), list(second.failures.values())))
+    return lambda change: replace(
+        change, verdict=verdict if tests[number] <= NOISE else "same", ratio=times, p=tests[number]
+    )
+
+
+def _draft_errors(tests: _Tests, first: _Sample, second: _Sample) -> Callable[[Change], Change]:
+    """Test which part failed, likewise."""
+    if not first.errors + second.errors:
+        return lambda change: replace(change, errors="same")
+    number = tests.add(rank_sum(list(first.failures.values()), list(second.failures.values())))
     errors = _error_direction(first, second)
-
-    def tested() -> Change:
-        p = tests[number]
-        errors_p = None if errors_number is None else tests[errors_number]
-        return replace(
-            change,
-            verdict=verdict if p <= NOISE else "same",
-            ratio=times,
-            p=p,
-            errors=errors if errors_p is not None and errors_p <= NOISE else "same",
-            errors_p=errors_p,
-        )
-
-    return tested
+    return lambda change: replace(change, errors=errors if tests[number] <= NOISE else "same", errors_p=tests[number])
 
 
 def _draft_figure(
@@ -390,7 +402,7 @@ def _direction(times: float, smallest_change: float) -> Verdict:
 
 
 def _error_direction(before: _Sample, after: _Sample) -> Direction:
-    change = after.errors / after.durations.count - before.errors / before.durations.count
+    change = after.errors / after.count - before.errors / before.count
     if abs(change) < SMALLEST_ERROR_CHANGE:
         return "same"
     return "higher" if change > 0 else "lower"

@@ -3,10 +3,10 @@
     condition = verdict | subject verdict | measure operator value
     target    = measure "=" value
     measure   = subject [statistic] | "model" ":" name paid
-    subject   = FIGURE | ("task" | "tool") ":" name
+    subject   = FIGURE | ("task" | "tool" | "model") ":" name
     name      = NAME | '"' NAME '"' | "*"
     verdict   = "slower" | "failing" | "worse"
-    statistic = "p50" | "p95" | "mean" | "max" | "total" | "count" | "error_share"
+    statistic = "p50" | "p95" | "mean" | "max" | "total" | "count" | "errors" | "error_share"
     paid      = "calls" | "input_tokens" | "output_tokens" | "cache_read_tokens" | "cache_write_tokens" | "cost_usd"
     operator  = ">" | ">=" | "<" | "<="
     value     = NUMBER [UNIT]
@@ -45,9 +45,10 @@ STATISTICS: dict[str, tuple[Unit, Callable[[Spread], float]]] = {
     "max": ("ms", lambda of: of.max_ms),
     "total": ("ms", lambda of: of.total_ms),
     "count": ("count", lambda of: of.count),
+    "errors": ("count", lambda of: of.errors),
     "error_share": ("share", lambda of: of.error_share),
 }
-"""What can be asked of the durations of a task or a tool: what it is counted in, and how it is computed."""
+"""What can be asked of a task, a tool or a model: what it is counted in, and how it is computed."""
 PAID: dict[str, tuple[Unit, Literal["lower"] | None, Callable[[ModelUsage], float | None]]] = {
     "calls": ("count", None, lambda of: of.calls),
     "input_tokens": ("count", "lower", lambda of: of.input_tokens),
@@ -56,8 +57,8 @@ PAID: dict[str, tuple[Unit, Literal["lower"] | None, Callable[[ModelUsage], floa
     "cache_write_tokens": ("count", None, lambda of: of.cache_write_tokens),
     "cost_usd": ("usd", "lower", lambda of: of.cost_usd),
 }
-"""What can be asked of a model: what it is counted in, whether less is better, and how it is computed."""
-_KINDS: dict[str, Kind | Literal["model"]] = {"task": "task", "tool": "tool", "model": "model"}
+"""What can be asked of a model besides: what it is counted in, whether less is better, and how it is computed."""
+_KINDS: dict[str, Kind] = {"task": "task", "tool": "tool", "model": "model"}
 _UNITS: dict[Unit, dict[str, float]] = {
     "ms": {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000},
     "bytes": {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9},
@@ -107,7 +108,7 @@ class Side(Protocol):
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure, a statistic of tasks or tools, or what was paid for models.
+    """A figure, a statistic of tasks, tools or models, or what was paid for models.
 
     Attributes:
         text: As it was written.
@@ -117,7 +118,7 @@ class Measure:
     """
 
     text: str
-    kind: Kind | Literal["model"] | None
+    kind: Kind | None
     name: str
     statistic: str | None
 
@@ -126,14 +127,14 @@ class Measure:
         """What it is counted in."""
         if self.statistic is None:
             return METRICS[self.name].unit
-        return PAID[self.statistic][0] if self.kind == "model" else STATISTICS[self.statistic][0]
+        return PAID[self.statistic][0] if self.statistic in PAID else STATISTICS[self.statistic][0]
 
     @property
     def better(self) -> Literal["higher", "lower"] | None:
         """Which direction is the better one; None where that depends."""
         if self.statistic is None:
             return METRICS[self.name].better
-        if self.kind == "model":
+        if self.statistic in PAID:
             return PAID[self.statistic][1]
         return None if self.statistic == "count" else "lower"
 
@@ -146,11 +147,12 @@ class Measure:
         """
         if self.kind is None or self.statistic is None:
             return METRICS[self.name].of(side.figures)
-        if self.kind == "model":
+        if self.statistic in PAID:
             usage = side.models.get(name or self.name)
             return None if usage is None else PAID[self.statistic][2](usage)
         spread = side.spread(self.kind, name or self.name)
-        return None if spread is None else STATISTICS[self.statistic][1](spread)
+        unit, statistic = STATISTICS[self.statistic]
+        return None if spread is None or (unit == "ms" and not spread.timed) else statistic(spread)
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ class Condition:
 
     Attributes:
         text: As it was written.
-        measure: What is looked at; None for all tasks and tools, or all figures.
+        measure: What is looked at; None for all tasks, tools and models, or all figures.
         verdict: What must not have become of it; None where its value is looked at.
         operator: How the value is compared.
         value: With what: in the measure's own unit, or as a part of its value before.
@@ -233,7 +235,9 @@ class Condition:
             changes = [change for change in comparison.changes if self._is_about(change.kind, change.name)]
             wanted = comparison.slower if self.verdict == "slower" else comparison.failing
             found = [f"{change.kind} {change.name}" for change in changes if change in wanted]
-            told = any(change.p is not None for change in changes)
+            told = any(
+                change.p is not None if self.verdict == "slower" else change.errors != "few" for change in changes
+            )
         if found:
             return Outcome(self.text, "met", ", ".join(found))
         if not told:
@@ -316,7 +320,7 @@ def parse_target(text: str) -> Target:
 
 
 def parse_measure(text: str) -> Measure:
-    """Read what is to be watched over time: a figure, or a statistic of one task or tool.
+    """Read what is to be watched over time: a figure, or a statistic of one task, tool or model.
 
     Raises:
         ConditionError: It is nothing of the kind.
@@ -413,12 +417,7 @@ def _measure(tokens: _Tokens) -> tuple[Measure, bool]:
     kind, colon, name = subject.partition(":")
     if not colon:
         return _figure(subject), False
-    if kind == "model":
-        paid = tokens.word(tuple(PAID))
-        if paid is None:
-            raise ConditionError(tokens.text, tokens.start(), f"{', '.join(PAID)} is expected")
-        return Measure(tokens.text[begin : tokens.at], "model", name.strip('"'), paid), True
-    statistic = tokens.word(tuple(STATISTICS))
+    statistic = tokens.word((*STATISTICS, *(PAID if kind == "model" else ())))
     text = tokens.text[begin : tokens.at]
     return Measure(text, _KINDS[kind], name.strip('"'), statistic or "p50"), statistic is not None
 
@@ -459,6 +458,6 @@ def missing(measure: Measure | None, *sides: Side) -> str | None:
     return f"there is no {measure.kind} {measure.name!r}"
 
 
-def _known(side: Side, kind: Kind | Literal["model"]) -> Collection[str]:
+def _known(side: Side, kind: Kind) -> Collection[str]:
     """Return the names of one kind on one side."""
     return side.models if kind == "model" else side.names(kind)

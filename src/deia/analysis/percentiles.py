@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 _EXACT_BELOW = 100
@@ -35,16 +35,22 @@ class Percentiles:
 
     def add(self, value: int) -> None:
         """Count one duration, milliseconds, 0 or more."""
-        self.add_counted([(_bucket(value), 1)], value, value)
+        if value < self._smallest or not self._count:
+            self._smallest = value
+        self._largest = max(self._largest, value)
+        self._buckets[_bucket(value)] += 1
+        self._count += 1
 
-    def add_counted(self, buckets: Iterable[tuple[int, int]], smallest: int, largest: int) -> None:
-        """Count durations that are in their buckets already, as `buckets_of` puts them there: one or more.
+    def add_counted(self, buckets: Sequence[tuple[int, int]], smallest: int, largest: int) -> None:
+        """Count durations that are in their buckets already, as `buckets_of` puts them there.
 
         Args:
             buckets: Bucket and number of durations in it.
-            smallest: The shortest of them, milliseconds.
-            largest: The longest.
+            smallest: The shortest of them, milliseconds; of none, 0.
+            largest: The longest; likewise.
         """
+        if not buckets:
+            return
         self._smallest = min(self._smallest, smallest) if self._count else smallest
         self._largest = max(self._largest, largest)
         for bucket, count in buckets:

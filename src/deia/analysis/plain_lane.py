@@ -16,9 +16,9 @@ from typing import Any
 import orjson
 
 from deia.analysis.percentiles import buckets_of
-from deia.analysis.stretch import Closed, Completion, ModelCall, RunTimes, Stretch, ToolFigures
+from deia.analysis.stretch import CallTimes, Closed, Completion, ModelCall, RunTimes, Stretch
 from deia.analysis.typed_lines import PARSING_ERRORS, IrregularError, TypedLines
-from deia.analysis.usage import call_failed, call_of
+from deia.analysis.usage import call_of
 
 _BLOCK_BYTES = 64 * 1024
 """Lines of one block, and what they are parsed into, stay in a core's cache."""
@@ -229,8 +229,9 @@ def _add_up(blocks: _Lines) -> Stretch:
                         timestamp = event.timestamp
                         types[kind.__name__] = types.get(kind.__name__, 0) + 1
                         if kind is llm_event:
-                            model_calls.append(call_of(event))
-                            other_failures += call_failed(event)
+                            call = call_of(event)
+                            model_calls.append(call)
+                            other_failures += call[-1]
                         elif kind is session_event:
                             dropped += event.dropped or 0
                     if timestamp > latest:
@@ -303,14 +304,14 @@ def _whose(line: bytes) -> tuple[str | None, str]:
     return agent_id, session_id
 
 
-def _tool(durations: list[int], errors: int) -> ToolFigures:
+def _tool(durations: list[int], errors: int) -> CallTimes:
     """Return what the calls of one tool amount to."""
     if min(durations) < 0:
         durations = [max(0, duration_ms) for duration_ms in durations]
     return _figures(durations, errors)
 
 
-def _figures(durations: list[int], errors: int) -> ToolFigures:
+def _figures(durations: list[int], errors: int) -> CallTimes:
     """Return what durations, 0 or more, amount to."""
     buckets = list(buckets_of(durations).items())
     return len(durations), errors, sum(durations), min(durations), max(durations), buckets

@@ -9,7 +9,7 @@ from deia.analysis.clock import Clock
 from deia.analysis.stretch import Stretch
 from deia.analysis.tasks import OpenTask, TaskAccumulator
 from deia.analysis.tools import ToolAccumulator, ToolStatistics
-from deia.analysis.usage import ModelUsage, UsageAccumulator, call_failed, call_of
+from deia.analysis.usage import ModelUsage, UsageAccumulator, call_of
 from deia.events import ErrorEvent, FileEvent, LLMEvent, SessionEvent, TaskEvent, ToolEvent, UnknownEvent
 from deia.journal.damage import Damage, DamageLog
 from deia.journal.reader import Entry
@@ -113,7 +113,7 @@ class SessionAccumulator:
             self.agent_id, self.session_id = event.agent_id, event.session_id
         if isinstance(event, ToolEvent):
             failed = bool(event.params.get("error") or entry.record.fields.get("error"))
-            self.tools.feed(event, failed=failed)
+            self.tools.feed(event.name, event.duration_ms, failed=failed)
             self.errors += failed
         elif isinstance(event, FileEvent):
             self.operations[event.operation] += 1
@@ -122,8 +122,9 @@ class SessionAccumulator:
             self.tasks.feed(event, original=original, failed=failed)
             self.errors += failed
         elif isinstance(event, LLMEvent):
-            self.usage.feed(call_of(event))
-            self.errors += call_failed(event)
+            call = call_of(event)
+            self.usage.feed(call)
+            self.errors += call[-1]
         elif isinstance(event, ErrorEvent):
             self.errors += 1
         elif isinstance(event, SessionEvent):

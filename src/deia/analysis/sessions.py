@@ -29,20 +29,20 @@ The first five are those of `deia.journal.state.State`, which says what they mea
 - `no log`: there is no event in it.
 """
 
-Kind = Literal["task", "tool"]
+Kind = Literal["task", "tool", "model"]
 """What has a name and takes time."""
 
 
 @dataclass(frozen=True)
 class Durations:
-    """How long the runs of one task, or the calls of one tool, took in one session.
+    """How long the runs of one task, or the calls of one tool or model, took in one session.
 
     Attributes:
         count: How many there were.
         errors: How many of them failed, as far as the log tells.
-        total_ms: Milliseconds together.
-        smallest_ms: The shortest.
-        largest_ms: The longest.
+        total_ms: Milliseconds together, of those that say how long they took: calls of models need not.
+        smallest_ms: The shortest; 0 where none says.
+        largest_ms: The longest; likewise.
         buckets: Each bucket of `Percentiles` with some of them, and how many.
     """
 
@@ -66,7 +66,7 @@ class SessionFigures:
         began: Its first moment, Unix seconds; None where no line says.
         ended: Its last one so far.
         figures: Its key figures; all 0 where it cannot be read.
-        durations: Of its tasks and of its tools, by name.
+        durations: Of its tasks, of its tools and of its models (`"provider/model"`), by name.
         models: `"provider/model"` → the tokens and the cost of its calls.
         problem: Why it cannot be read.
     """
@@ -138,6 +138,7 @@ def look_at(
                 for name, each in tasks.durations.items()
             },
             "tool": {name: Durations(*each) for name, each in tools.figures().items()},
+            "model": {name: Durations(*each) for name, each in accumulator.usage.times().items()},
         },
         analysis.models,
     )

@@ -22,20 +22,22 @@ Closed = tuple[int, int]
 RunTimes = tuple[float | None, float, float]
 """Lines of one run: its `session_start`, if its first line is among them; times of the first and of the last one."""
 
-ToolFigures = tuple[int, int, int, int, int, list[tuple[int, int]]]
-"""The calls of one tool: how many, failed ones, milliseconds together, the shortest, the longest; and of `Percentiles`
-each bucket, with how many durations fell into it."""
+CallTimes = tuple[int, int, int, int, int, list[tuple[int, int]]]
+"""The calls of one tool or model: how many, failed ones, milliseconds together, the shortest, the longest; and of
+`Percentiles` each bucket, with how many durations fell into it. Of calls that do not say how long they took there is
+none."""
 
-TaskFigures = ToolFigures
+TaskFigures = CallTimes
 """The completed runs of one name, likewise."""
 
 CallFigures = tuple[Any, ...]
 """What a model call took, None where its line does not say: tokens of the input, of the output, read from the cache,
 written to it, of reasoning, five whole numbers; and US dollars."""
 
-ModelCall = tuple[str, str | None, CallFigures, int]
+ModelCall = tuple[str, str | None, CallFigures, int, int | None, bool]
 """What a line says of a model call: `provider/model`; the response, if it has a name; its figures; how many of them are
-left out, as they cannot be. Which lines tell of the same response only the whole log shows, so all are kept."""
+left out, as they cannot be; milliseconds, None where it does not say; whether it failed. Which lines tell of the same
+response only the whole log shows, so all are kept."""
 
 
 @dataclass(slots=True)
@@ -81,7 +83,7 @@ class Stretch:
     runs: list[RunTimes]
     types: dict[str, int] = field(default_factory=dict)
     operations: dict[str, int] = field(default_factory=dict)
-    tools: dict[str, ToolFigures] = field(default_factory=dict)
+    tools: dict[str, CallTimes] = field(default_factory=dict)
     tasks: dict[str, TaskFigures] = field(default_factory=dict)
     orphans: int = 0
     completions: list[Completion] = field(default_factory=list)

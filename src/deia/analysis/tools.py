@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deia.analysis.percentiles import Percentiles
-from deia.analysis.stretch import ToolFigures
-from deia.events import ToolEvent
+from deia.analysis.calls import CallAccumulator
 
 
 @dataclass(frozen=True)
@@ -30,59 +28,17 @@ class ToolStatistics:
     max_ms: int
 
 
-class ToolAccumulator:
-    """Takes tool calls, keeps a histogram per tool."""
-
-    def __init__(self) -> None:
-        self._tools: dict[str, _Tool] = {}
-
-    def feed(self, event: ToolEvent, *, failed: bool) -> None:
-        """Take one call."""
-        tool = self._tools.get(event.name)
-        if tool is None:
-            tool = self._tools[event.name] = _Tool()
-        duration_ms = max(0, event.duration_ms)  # the original format recorded what a stepped clock said
-        tool.count += 1
-        tool.errors += failed
-        tool.total_ms += duration_ms
-        tool.max_ms = max(tool.max_ms, duration_ms)
-        tool.durations.add(duration_ms)
-
-    def add(self, tools: dict[str, ToolFigures]) -> None:
-        """Take the calls of a stretch of lines."""
-        for name, more in tools.items():
-            count, errors, total_ms, smallest_ms, largest_ms, buckets = more
-            tool = self._tools.get(name)
-            if tool is None:
-                tool = self._tools[name] = _Tool()
-            tool.count += count
-            tool.errors += errors
-            tool.total_ms += total_ms
-            tool.max_ms = max(tool.max_ms, largest_ms)
-            tool.durations.add_counted(buckets, smallest_ms, largest_ms)
+class ToolAccumulator(CallAccumulator):
+    """Takes tool calls."""
 
     @property
     def calls(self) -> int:
         """How many calls there were."""
-        return sum(tool.count for tool in self._tools.values())
+        return sum(tool.count for tool in self._calls.values())
 
     def percentile(self, name: str, percent: int) -> int:
         """Return what `percent` of a tool's calls did not exceed, milliseconds; correct to 1 %."""
-        return self._tools[name].durations.at(percent)
-
-    def figures(self) -> dict[str, ToolFigures]:
-        """Return the calls of each tool, as a stretch of lines has them."""
-        return {
-            name: (
-                tool.count,
-                tool.errors,
-                tool.total_ms,
-                tool.durations.smallest,
-                tool.durations.largest,
-                tool.durations.buckets,
-            )
-            for name, tool in self._tools.items()
-        }
+        return self._calls[name].durations.at(percent)
 
     def finish(self) -> dict[str, ToolStatistics]:
         """Return each tool's figures, the one that took the most time first."""
@@ -93,18 +49,7 @@ class ToolAccumulator:
                 tool.total_ms,
                 tool.durations.at(50),
                 tool.durations.at(95),
-                tool.max_ms,
+                tool.durations.largest,
             )
-            for name, tool in sorted(self._tools.items(), key=lambda item: (-item[1].total_ms, item[0]))
+            for name, tool in sorted(self._calls.items(), key=lambda item: (-item[1].total_ms, item[0]))
         }
-
-
-class _Tool:
-    __slots__ = ("count", "durations", "errors", "max_ms", "total_ms")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.errors = 0
-        self.total_ms = 0
-        self.max_ms = 0
-        self.durations = Percentiles()

@@ -1,4 +1,4 @@
-"""What users pay for: the tokens and the cost of model calls, by model, each response counted once."""
+"""What users pay and wait for: tokens, cost and durations of model calls, by model, each response counted once."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deia.analysis.calls import CallAccumulator
 from deia.analysis.odd_figures import not_negative
-from deia.analysis.stretch import CallFigures, ModelCall
+from deia.analysis.stretch import CallFigures, CallTimes, ModelCall
 
 if TYPE_CHECKING:
     from deia.events import LLMEvent
 
 RESPONSES_KEPT = 64 * 1024
 """How many responses are remembered, the newest, each by a hash of 64 bits, in case another line tells of one. They
-take some 25 MB, and in a profile as much again."""
+take some 30 MB, and in a profile as much again."""
 
 
 @dataclass
@@ -99,12 +100,17 @@ def call_of(event: LLMEvent) -> ModelCall:
     )
     figures = tuple(map(not_negative, said))
     left_out = figures.count(None) - said.count(None)
-    return f"{event.provider}/{event.model}", event.response_id, figures, left_out
+    model = f"{event.provider}/{event.model}"
+    return model, event.response_id, figures, left_out, event.duration_ms, call_failed(event)
 
 
 def call_failed(event: LLMEvent) -> bool:
     """Whether a line tells that a model call failed."""
     return event.error is not None or event.error_type is not None
+
+
+_Call = tuple[str, CallFigures, int | None, bool]
+"""What the lines so far say of a response: `provider/model`, its figures, milliseconds, whether it failed."""
 
 
 class UsageAccumulator:
@@ -118,30 +124,46 @@ class UsageAccumulator:
         """
         self._most = responses_kept
         self._models: dict[str, ModelUsage] = {}
-        self._responses: dict[int, tuple[str, CallFigures]] = {}
+        self._times = CallAccumulator()
+        self._responses: dict[int, _Call] = {}
 
     def feed(self, call: ModelCall) -> None:
         """Take what one line says of a call."""
-        model, response_id, figures, left_out = call
+        model, response_id, figures, left_out, duration_ms, failed = call
         if left_out:
             self._models.setdefault(model, ModelUsage()).left_out += left_out
         if response_id is None:
             _count(self._models, model, figures)
+            self._times.feed(model, duration_ms, failed=failed)
             return
         response = hash(response_id)
         before = self._responses.pop(response, None)
         if before is not None:  # the last line has the last word, as far as it says anything
             figures = tuple(b if a is None else a for a, b in zip(figures, before[1], strict=True))
+            duration_ms = before[2] if duration_ms is None else duration_ms
         elif len(self._responses) >= (self._most or RESPONSES_KEPT):
-            _count(self._models, *self._responses.pop(next(iter(self._responses))))
-        self._responses[response] = model, figures
+            oldest = self._responses.pop(next(iter(self._responses)))
+            _count(self._models, oldest[0], oldest[1])
+            self._times.feed(oldest[0], oldest[2], failed=oldest[3])
+        self._responses[response] = model, figures, duration_ms, failed
 
     def finish(self) -> dict[str, ModelUsage]:
-        """Return what each model took, the one with the most tokens first."""
+        """Return what each model took in tokens and dollars, the one with the most tokens first."""
         models = {name: ModelUsage(**vars(usage)) for name, usage in self._models.items()}
-        for model, figures in self._responses.values():
+        for model, figures, _, _ in self._responses.values():
             _count(models, model, figures)
         return by_tokens(models)
+
+    def times(self) -> dict[str, CallTimes]:
+        """Return how long the calls of each model took, as a stretch of lines has those of a tool.
+
+        A call says how long it took where one of its lines does; it failed where the last of them says so.
+        """
+        times = CallAccumulator()
+        times.add(self._times.figures())
+        for model, _, duration_ms, failed in self._responses.values():
+            times.feed(model, duration_ms, failed=failed)
+        return times.figures()
 
 
 def _count(models: dict[str, ModelUsage], model: str, figures: CallFigures) -> None:

@@ -13,7 +13,7 @@ from deia.cli.output import jsonable
 from deia.cli.page import Column, Page, numbers, say_more
 from deia.cli.text import count, dollars, duration, durations, plural, share, size
 
-_CALLS = {"task": "run", "tool": "call"}
+_CALLS = {"task": "run", "tool": "call", "model": "call"}
 
 _FEW_NAMED = 20
 """Names of which there is too little to tell: more than these are counted."""
@@ -66,7 +66,7 @@ def show_figures(page: Page, figures: Sequence[FigureChange]) -> None:
 
 
 def show_names(page: Page, title: str, changes: Sequence[Change], limit: int | None) -> None:
-    """Show tasks, or tools, side by side, what took the most additional time first."""
+    """Show tasks, tools or models side by side, what took the most additional time first."""
     if not changes:
         return
     page.heading(title)
@@ -76,8 +76,8 @@ def show_names(page: Page, title: str, changes: Sequence[Change], limit: int | N
     columns = {
         "Runs A" if title == "Tasks" else "Calls A": [_count(before) for before, _ in spreads],
         "B": [_count(after) for _, after in spreads],
-        "Median A": [text if each[0] else "-" for text, each in zip(medians[::2], spreads, strict=True)],
-        "B ": [text if each[1] else "-" for text, each in zip(medians[1::2], spreads, strict=True)],
+        "Median A": [_timed(each[0], text) for text, each in zip(medians[::2], spreads, strict=True)],
+        "B ": [_timed(each[1], text) for text, each in zip(medians[1::2], spreads, strict=True)],
         "Times": [_times(change.ratio) for change in shown],
         "Extra time": [_extra(change) for change in shown],
     }
@@ -139,7 +139,7 @@ def _slower(change: Change) -> str:
     before, after = change.before, change.after
     assert before is not None
     assert after is not None
-    calls = plural(after.count, _CALLS[change.kind])
+    calls = plural(after.timed, _CALLS[change.kind])
     first, second = durations([before.p50_ms, after.p50_ms])
     more = duration(abs(change.extra_ms)) + (" more" if change.extra_ms >= 0 else " less")
     times = f"{_times(change.ratio)} as long, median {first} → {second}"
@@ -163,12 +163,16 @@ def _count(spread: Spread | None) -> str:
     return "-" if spread is None else count(spread.count)
 
 
+def _timed(spread: Spread | None, text: str) -> str:
+    return text if spread is not None and spread.timed else "-"
+
+
 def _times(ratio: float | None) -> str:
     return "-" if ratio is None else f"{ratio:.2f} times"
 
 
 def _extra(change: Change) -> str:
-    if change.before is None or change.after is None:
+    if not (change.before and change.before.timed and change.after and change.after.timed):
         return "-"
     return ("+" if change.extra_ms >= 0 else "-") + duration(abs(change.extra_ms))
 
@@ -183,7 +187,8 @@ def _figure_verdict(figure: FigureChange) -> str:
 
 
 def _verdict(change: Change) -> str:
-    words = {"few": "too few to tell", "new": "only in B", "gone": "only in A", "same": "no"}
+    words = {"few": "too few to tell", "untimed": "no durations"}
+    words |= {"new": "only in B", "gone": "only in A", "same": "no"}
     text = words.get(change.verdict) or f"{change.verdict}, {_sure(change.p)}"
     return (
         f"{text}; fails {'more' if change.errors == 'higher' else 'less'} often"

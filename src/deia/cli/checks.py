@@ -74,7 +74,7 @@ def target_option(*, of_figures: bool = False) -> Callable[[F], F]:
     """Give a command the option `--target`.
 
     Args:
-        of_figures: Whether tasks and tools have none here.
+        of_figures: Whether tasks, tools and models have none here.
     """
     return click.option(
         "--target",
@@ -92,7 +92,7 @@ def judge_conditions(
     """Return what came of each condition.
 
     Raises:
-        UsageError: One is about a task or a tool that is nowhere: a condition that can never be met checks nothing.
+        UsageError: One is about a name that is nowhere: a condition that can never be met checks nothing.
     """
     for condition in conditions:
         if what := missing(condition.measure, before, after):
@@ -104,7 +104,7 @@ def judge_targets(targets: Sequence[Target], side: Side) -> list[Outcome]:
     """Return what came of each target.
 
     Raises:
-        UsageError: One is for a task or a tool that is not there.
+        UsageError: One is for a name that is not there.
     """
     for target in targets:
         if what := missing(target.measure, side):

@@ -65,8 +65,8 @@ def compare_command(
     second is B. With --before or --by there is one, and its sessions make both groups. TIME is a date (2026-11-23), a
     date with a time, or how long ago (7d).
 
-    A task or a tool is called slower where its durations differ by more than noise (a rank-sum test on all of them,
-    corrected for how many names are looked at) and by at least 10 %. The reference, "Comparing sessions", has the
+    A task, a tool or a model is called slower where its durations differ by more than noise (a rank-sum test on all of
+    them, corrected for how many names are looked at) and by at least 10 %. The reference, "Comparing sessions", has the
     formulas, and the grammar of EXPR.
 
     The exit code is 1 where an EXPR is so, a target is missed, or a session is damaged; 2 where one cannot be read, and
@@ -95,6 +95,7 @@ def compare_command(
     show_figures(page, comparison.figures)
     show_names(page, "Tasks", comparison.of("task"), output.limit)
     show_names(page, "Tools", comparison.of("tool"), output.limit)
+    show_names(page, "Models", comparison.of("model"), output.limit)
     show_model_changes(page, comparison.models, output.limit)
     show_checks(output, failures, reached)
     if as_json:

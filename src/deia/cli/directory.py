@@ -32,7 +32,7 @@ class Many:
     together: Group = field(default_factory=Group)
 
     def add(self, session: SessionFigures) -> None:
-        """Add a session; of the durations of its tasks and tools only what they add up to is kept."""
+        """Add a session; of the durations in it only what they add up to is kept."""
         self.sessions.append(replace(session, durations={}))
         if session.is_readable:
             self.together.add(session)

@@ -11,7 +11,7 @@ import click
 from deia.analysis.conditions import Condition, ConditionError, Measure, Target, parse_measure
 from deia.analysis.figures import METRICS
 from deia.analysis.trend import Trend, trend
-from deia.cli.changes import document, figure_text, show_changes
+from deia.cli.changes import document, figure_text, show_changes, show_names
 from deia.cli.checks import (
     fail_if_option,
     judge_conditions,
@@ -62,7 +62,7 @@ def _measure(text: str) -> Measure:
     multiple=True,
     type=_measure,
     metavar="METRIC",
-    help="What to show: a figure, or a statistic of a task or tool (tool:pytest p95). May be given several times.",
+    help="What to show: a figure, or a statistic of a task, tool or model (tool:pytest p95). Several may be given.",
 )
 @min_change_option
 @fail_if_option
@@ -168,6 +168,7 @@ def _show(output: Output, found: Trend, asked: Sequence[Measure], by: str, *, hi
     half = len(points) // 2
     page.heading(f"From the first {plural(half, by)} (A) to the last {half:,} (B)")
     show_changes(page, found.comparison, output.limit)
+    show_names(page, "Models", found.comparison.of("model"), output.limit)
     show_model_changes(page, found.comparison.models, output.limit)
 
 

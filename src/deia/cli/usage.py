@@ -16,7 +16,7 @@ _PAID: dict[str, Callable[[ModelUsage], str]] = {
     "Cost": lambda usage: cost_text(usage.cost_usd),
 }
 
-_CHANGES_LEAVE = {"Calls": 3, "Output": 2, "Input": 1}
+_CHANGES_LEAVE = {"Output": 2, "Input": 1}
 """What is left out where a terminal is too narrow for A and B of all: the highest number first."""
 
 
@@ -49,14 +49,19 @@ def show_usage(page: Page, models: Mapping[str, ModelUsage], limit: int | None) 
 
 
 def show_model_changes(page: Page, changes: Sequence[ModelChange], limit: int | None) -> None:
-    """Show what each of several models took, side by side; what a single one took are the figures."""
+    """Show what was paid for each of several models, side by side; what a single one took are the figures.
+
+    How many calls that were, and how long they took, is shown where models are compared by name.
+    """
     if len(changes) < 2:
         return
-    page.heading("Models")
+    page.heading("Tokens and cost")
     shown = changes[:limit]
     columns, cells = [Column("Model", short=True)], [[change.name for change in shown]]
     known = (side for change in changes for side in (change.before, change.after) if side is not None)
     for label, text in _paid(known).items():
+        if label == "Calls":
+            continue
         leaves = _CHANGES_LEAVE.get(label, 0)
         columns += [Column(f"{label} A", number=True, leaves=leaves), Column("B", number=True, leaves=leaves)]
         cells += [[_text(change.before, text) for change in shown], [_text(change.after, text) for change in shown]]
