@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deia.analysis import analyze_session, summarize_session
+from deia.analysis.sessions import look_at
 from support.any_session import STEPS, lines_of
 from support.journals import journal_path
 
@@ -53,6 +54,7 @@ def test_analysis_equals_the_oracle(steps: list[tuple[str, Any, Any]], share: fl
         journal.write_bytes(b"".join(lines_of(steps)))
         analysis = analyze_session(journal, bottleneck_share=share, strict=True)
         summary = summarize_session(journal)
+        figures = look_at(journal)
         fields = [json.loads(line) for line in journal.read_bytes().splitlines()]
 
     tasks = [line for line in fields if "start_time" in line and not line.get("orphan")]
@@ -110,5 +112,20 @@ def test_analysis_equals_the_oracle(steps: list[tuple[str, Any, Any]], share: fl
         for percentile, value in ((50, statistics.p50_ms), (95, statistics.p95_ms)):
             exact = durations[math.ceil(percentile * len(durations) / 100) - 1]
             assert abs(value - exact) <= exact / 100
+    responses: dict[str, dict[str, Any]] = {}
+    for line in (line for line in fields if line.get("type") == "LLMEvent"):
+        call = responses.setdefault(line["response_id"] or f"line {line['seq']}", {"ms": None})
+        call["model"] = f"p/{line['model']}"
+        call["ms"] = call["ms"] if line["duration_ms"] is None else line["duration_ms"]
+    assert figures.durations.get("model", {}).keys() == {call["model"] for call in responses.values()}
+    for name, of in figures.durations.get("model", {}).items():
+        calls = [call["ms"] for call in responses.values() if call["model"] == name]
+        durations = sorted(call_ms for call_ms in calls if call_ms is not None)
+        assert (of.count, of.total_ms, sum(count for _, count in of.buckets)) == (
+            len(calls),
+            sum(durations),
+            len(durations),
+        )
+        assert [of.smallest_ms, of.largest_ms] == ([durations[0], durations[-1]] if durations else [0, 0])
     assert analysis.orphans == sum(bool(line.get("orphan")) for line in fields)
     assert analysis.events == len(fields) == sum(analysis.events_by_type.values())

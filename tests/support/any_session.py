@@ -56,7 +56,7 @@ def lines_of(steps: list[tuple[str, Any, Any]], *, start: float = START) -> list
         elif step == "llm":
             response, tokens = more
             cost = None if tokens is None else tokens / 1000
-            content.append(lines.llm(what, at=at, response_id=response, input_tokens=tokens, cost_usd=cost))
+            content.append(lines.llm(what, tokens, at=at, response_id=response, input_tokens=tokens, cost_usd=cost))
         elif step in ("message", "error", "decision", "action_item"):
             content.append(getattr(lines, step)(what, at=at))
         elif step == "continue":
