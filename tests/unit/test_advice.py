@@ -64,10 +64,10 @@ def test_failed_task_is_a_problem() -> None:
     assert "1 of 5 runs" in advice.text
 
 
-def test_calls_tried_again_unchanged_are_a_problem() -> None:
+def test_failed_calls_that_are_made_again_are_a_problem() -> None:
     """From three on."""
     assert told(profile(wall=BUSY, retries=2)) == []
-    assert told(profile(wall=BUSY, retries=3)) == ["Failed calls are tried again unchanged"]
+    assert told(profile(wall=BUSY, retries=3)) == ["Failed calls are made again unchanged"]
 
 
 def test_identical_calls_are_waste_where_they_cost_something() -> None:

@@ -10,6 +10,7 @@ from deia.analysis.profile.files import FileTable
 from deia.analysis.profile.models import ModelTable
 from deia.analysis.profile.repeated import RepeatedCalls
 from deia.analysis.profile.result import Effort, PathStep, SessionProfile, ToolProfile
+from deia.analysis.profile.retries import Retries
 from deia.analysis.profile.runs import Runs
 from deia.analysis.profile.shown import shown_data
 from deia.analysis.profile.tasks import TaskKey, TaskTable
@@ -51,6 +52,7 @@ class ProfileAccumulator(SessionAccumulator):
         self._models = ModelTable(self._timeline, self._work)
         self._files = FileTable()
         self._repeated = RepeatedCalls()
+        self._retries = Retries()
         self._errors = ErrorTable()
 
     def feed(self, entry: Entry) -> None:
@@ -115,7 +117,8 @@ class ProfileAccumulator(SessionAccumulator):
         }
         exact = (
             *(analysis.session_time_exact, timeline.exact, self._task_table.exact, self._models.exact),
-            *(self._files.exact, self._repeated.exact, self._errors.exact, self._work is None or self._work.exact),
+            *(self._files.exact, self._repeated.exact, self._retries.exact, self._errors.exact),
+            self._work is None or self._work.exact,
         )
         return SessionProfile(
             analysis=analysis,
@@ -134,7 +137,7 @@ class ProfileAccumulator(SessionAccumulator):
             files=files,
             repeated=repeated,
             repeated_ms=self._repeated.wasted_ms,
-            retries=self._repeated.retries,
+            retries=self._retries.count,
             errors=errors,
             error_count=self._errors.count,
             gaps=gaps,
@@ -170,9 +173,10 @@ class ProfileAccumulator(SessionAccumulator):
         task = self._innermost(event.session_id, event.task_id)
         if event.cancelled:
             self._cancelled_calls[event.name] += 1
-        self._repeated.feed(event, duration_ms, failed=failed, task=task)
-        if at is not None:
-            start = at - min(duration_ms, LONGEST_MS)
+        start = None if at is None else at - min(duration_ms, LONGEST_MS)
+        call = self._repeated.feed(event, duration_ms, failed=failed)
+        self._retries.feed(call, task, start, at, failed=failed)
+        if at is not None and start is not None:
             self._timeline.add(self._timeline.name(TOOL, event.name), start, at)
             if self._work is not None:
                 self._work.add("tool", event.name, start, at, event.seq)
@@ -209,7 +213,7 @@ class ProfileAccumulator(SessionAccumulator):
             self._task_table.begin(event)
         else:
             self._task_table.complete(event, event.end_time, failed=failed)
-            self._repeated.complete((event.session_id, event.task_id))
+            self._retries.complete((event.session_id, event.task_id))
         if not event.orphan and at is None:  # nothing else tells when this was recorded
             for time in (event.start_time, event.end_time):
                 if time is not None:

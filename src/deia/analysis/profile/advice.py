@@ -37,7 +37,7 @@ FEWEST_FAILURES = 3
 """Of a tool's calls: one in ten fails, and it is no accident."""
 
 FEWEST_RETRIES = 3
-"""The same call right after it failed: twice is a habit of tools, three times one of the agent."""
+"""The same call after it failed: twice is a habit of tools, three times one of the agent."""
 
 WASTE_SHARE = 0.02
 """Of the span: identical calls that cost less are not worth a cache."""
@@ -166,9 +166,9 @@ def _retries(profile: SessionProfile) -> Iterator[Advice]:
     if profile.retries >= FEWEST_RETRIES:
         yield Advice(
             "bad",
-            "Failed calls are tried again unchanged",
-            f"{plural(profile.retries, 'call')} came right after the same call, with the same parameters, had failed. "
-            "Tell the agent what went wrong, so that it changes something.",
+            "Failed calls are made again unchanged",
+            f"{plural(profile.retries, 'call')} began when the same call, with the same parameters, had failed and not "
+            "succeeded since. Where nothing else had changed in between, tell the agent what went wrong.",
             section="repeated",
         )
 

@@ -16,46 +16,37 @@ same in one of 30 million logs: they take some 40 MB."""
 REPEATED_TRACKED = 16 * 1024
 """How many that came again are counted at once; with one more, the half that wasted least is forgotten."""
 
-TaskKey = tuple[Any, ...]
-
 
 class RepeatedCalls:
     """Takes tool calls.
 
     Attributes:
         wasted_ms: What all calls but the first with the same parameters took.
-        retries: Calls right after the same call in their task, which had failed.
         exact: False once a call had to be forgotten.
     """
 
     def __init__(self) -> None:
         self.wasted_ms = 0
-        self.retries = 0
         self.exact = True
         self._once: dict[int, tuple[int | None, bool]] = {}
         self._again: dict[int, _Call] = {}
-        self._latest: dict[TaskKey, tuple[int, bool]] = {}
 
-    def feed(self, event: ToolEvent, duration_ms: int, *, failed: bool, task: TaskKey) -> None:
-        """Take one call.
+    def feed(self, event: ToolEvent, duration_ms: int, *, failed: bool) -> int:
+        """Take one call, and return what it has in common with the same calls: a hash of its name and parameters.
 
         Args:
             event: The call.
             duration_ms: Milliseconds it took.
             failed: Whether it failed.
-            task: The open task that it was made in.
         """
         params = _without_error(event.params)
         call = hash(sorted_json([event.name, params]))
-        if self._latest.get(task) == (call, True):
-            self.retries += 1
-        self._latest[task] = (call, failed)
         known = self._again.get(call)
         if known is None:
             first = self._once.pop(call, None)
             if first is None:
                 self._remember(call, event.seq, failed=failed)
-                return
+                return call
             known = self._again[call] = _Call(event.name, params, *first)
             if len(self._again) > REPEATED_TRACKED:
                 self.exact = False
@@ -65,10 +56,7 @@ class RepeatedCalls:
         known.wasted_ms += duration_ms
         known.last_seq = event.seq
         self.wasted_ms += duration_ms
-
-    def complete(self, task: TaskKey) -> None:
-        """Forget what was called last in a task: it is complete."""
-        self._latest.pop(task, None)
+        return call
 
     def finish(self) -> tuple[list[RepeatedCall], bool]:
         """Return the calls that wasted most, the most first, and whether there are others; no call comes after this."""

@@ -343,7 +343,7 @@ class SessionProfile:
         files: Path, shortened → its operations, the most bytes first; the first `FILES_KEPT`.
         repeated: Calls that were made again with the same parameters, the most waste first; the first `REPEATED_KEPT`.
         repeated_ms: Milliseconds wasted by all of these.
-        retries: Tool calls that followed in their task right on the same call, which had failed.
+        retries: Tool calls that began when the same call had failed in their task, and had not succeeded since.
         errors: Errors by kind, the most frequent first; the first `ERRORS_KEPT`.
         error_count: How many errors there were, of all kinds.
         gaps: The longest gaps, the longest first; at most `GAPS_KEPT`.

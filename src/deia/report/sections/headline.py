@@ -60,9 +60,9 @@ def _of_the_time(wall_ms: int, span_ms: int) -> str:
 
 def _tries(profile: SessionProfile) -> str:
     return (
-        f"{plural(profile.retries, 'call')} tried again unchanged"
+        f"{plural(profile.retries, 'tool call')} made again after a failure"
         if profile.retries
-        else "no failed call was tried again unchanged"
+        else "no failed tool call was made again"
     )
 
 
