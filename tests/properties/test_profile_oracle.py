@@ -87,7 +87,7 @@ def lines_of(steps: list[tuple[str, Any, Any]]) -> list[bytes]:
             further = {} if more is None else {"duration_ms": more}
             content.append(lines.file(what, f"/{len(content) % 3}", at=at, task_id=inside, **further))
         elif step in ("message", "error", "decision"):
-            content.append(getattr(lines, step)(what, at=at))
+            content.append(getattr(lines, step)(what, at=at, task_id=inside))
         elif step == "continue":
             runs += 1
             at += what / 4
@@ -181,6 +181,8 @@ def test_effort_by_name_equals_the_sums_of_the_lines(steps: list[tuple[str, Any,
         durations = [run.duration_ms for run in runs]
         assert task.effort_ms == sum(durations)
         assert task.own_ms == sum(map(oracle.own_ms, runs))
+        for what in ("model", "tool", "file", "human"):
+            assert getattr(task, f"{what}_ms") == sum(oracle.spent_ms(run, what) for run in runs)
         for value, percent in ((task.p50_ms, 50), (task.p95_ms, 95), (task.max_ms, 100)):
             exact = percentile(durations, percent)
             assert abs(value - exact) <= exact / 100

@@ -25,7 +25,10 @@ _NO_VELOCITY = dict.fromkeys(
 
 def task(own_ms: int = 0, **figures: int) -> TaskProfile:
     """Return the figures of a task that ran once, without another one inside."""
-    names = ("runs", "failed", "cancelled", "wall_ms", "effort_ms", "own_ms", "p50_ms", "p95_ms", "max_ms", "open")
+    names = (
+        *("runs", "failed", "cancelled", "wall_ms", "effort_ms", "own_ms", "p50_ms", "p95_ms", "max_ms", "open"),
+        *("model_ms", "tool_ms", "file_ms", "human_ms"),
+    )
     values = dict.fromkeys(names, 0) | {"runs": 1, "own_ms": own_ms, "wall_ms": own_ms, "effort_ms": own_ms} | figures
     return TaskProfile(**values)
 

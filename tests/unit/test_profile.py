@@ -370,6 +370,25 @@ def test_model_without_costs_or_first_tokens_says_none(journal: Path, lines: Lin
     assert (figures.cost_usd, figures.first_token_p50_ms) == (0.0, 30)
 
 
+def test_task_tells_what_its_time_went_into(journal: Path, lines: Lines) -> None:
+    """What was called in it, not in the task inside it; parallel calls once; a wait since the latest line."""
+    task = profiled(
+        journal,
+        lines.begin("prompt")
+        + lines.llm(duration_ms=3000, at=4, task_id=1)
+        + lines.tool("a", 2000, at=6, task_id=1)
+        + lines.tool("b", 1000, at=6, task_id=1)
+        + lines.file(duration_ms=500, at=7, task_id=1)
+        + lines.begin("inner", at=7, parent_id=1)
+        + lines.tool("a", 1000, at=8, task_id=6)
+        + lines.complete(6, "inner", began=7, at=8, parent_id=1)
+        + lines.message("user", at=18, task_id=1)
+        + lines.complete(1, "prompt", at=20),
+    ).tasks["prompt"]
+    assert (task.model_ms, task.tool_ms, task.file_ms, task.human_ms) == (3000, 2000, 500, 10_000)
+    assert (task.effort_ms, task.own_ms) == (20_000, 19_000)
+
+
 # Waste and errors
 
 

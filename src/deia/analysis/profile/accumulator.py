@@ -49,6 +49,7 @@ class ProfileAccumulator(SessionAccumulator):
         self._work = Work() if critical_path else None
         self._task_table = TaskTable(self._timeline, self._work)
         self._cancelled_calls: Counter[str] = Counter()
+        self._latest: int | None = None  # moment of a line so far
         self._models = ModelTable(self._timeline, self._work)
         self._files = FileTable()
         self._repeated = RepeatedCalls()
@@ -79,6 +80,8 @@ class ProfileAccumulator(SessionAccumulator):
             self._feed_model(event, at)
         else:
             self._feed_other(event, at)
+        if at is not None and (self._latest is None or at > self._latest):
+            self._latest = at
         if self._timeline.crowded:
             self._sum_up()
 
@@ -180,7 +183,7 @@ class ProfileAccumulator(SessionAccumulator):
             self._timeline.add(self._timeline.name(TOOL, event.name), start, at)
             if self._work is not None:
                 self._work.add("tool", event.name, start, at, event.seq)
-                self._task_table.log_inside(task, start, at)
+            self._task_table.log_inside(task, "tool", start, at)
         if failed:
             said = fields.get("error") or given
             self._errors.feed("tool", event.name, event.error_type, shown_data(said), event.seq)
@@ -188,8 +191,8 @@ class ProfileAccumulator(SessionAccumulator):
     def _feed_model(self, event: LLMEvent, at: int | None) -> None:
         model = f"{event.provider}/{event.model}"
         lasted = self._models.feed(event, model, at)
-        if at is not None and self._work is not None:
-            self._task_table.log_inside(self._innermost(event.session_id, event.task_id), at - lasted, at)
+        if at is not None:
+            self._task_table.log_inside(self._innermost(event.session_id, event.task_id), "model", at - lasted, at)
         if call_failed(event):
             self._errors.feed("model", model, event.error_type, event.error or "", event.seq)
 
@@ -202,7 +205,7 @@ class ProfileAccumulator(SessionAccumulator):
         self._timeline.add(self._timeline.name(FILE, event.operation), start, at)
         if self._work is not None:
             self._work.add("file", event.path, start, at, event.seq)
-            self._task_table.log_inside(self._innermost(event.session_id, event.task_id), start, at)
+        self._task_table.log_inside(self._innermost(event.session_id, event.task_id), "file", start, at)
 
     def _feed_task(self, event: TaskEvent, fields: dict[str, Any], at: int | None) -> None:
         failed = bool(event.error or fields.get("error"))
@@ -225,8 +228,13 @@ class ProfileAccumulator(SessionAccumulator):
         if isinstance(event, ErrorEvent):
             self._errors.feed("error", event.where or "", event.error_type, event.message, event.seq)
         if at is not None:
-            is_user = isinstance(event, MessageEvent) and event.role == "user"
-            self._timeline.add(self._timeline.name(USER if is_user else MARK, _title(event)), at, at)
+            kind = MARK
+            if isinstance(event, MessageEvent) and event.role == "user":
+                kind = USER
+                if self._latest is not None:
+                    task = self._innermost(event.session_id, event.task_id)
+                    self._task_table.log_inside(task, "human", self._latest, at)
+            self._timeline.add(self._timeline.name(kind, _title(event)), at, at)
 
     def _innermost(self, session_id: str | None, task_id: int | None) -> TaskKey:
         """Return what an open task is known by; of any other what stands for none."""

@@ -83,6 +83,11 @@ class TaskProfile:
         p95_ms: Likewise for 95 of 100.
         max_ms: The longest.
         open: How many of them nothing completed.
+        model_ms: Milliseconds in which model calls ran that were made in them, not in tasks inside; here and in the
+            next three what ran at once in one run of the task counts once.
+        tool_ms: Likewise tool calls.
+        file_ms: Likewise file operations.
+        human_ms: Likewise waits for a message of the user, from whatever was logged before.
     """
 
     runs: int
@@ -95,6 +100,10 @@ class TaskProfile:
     p95_ms: int
     max_ms: int
     open: int
+    model_ms: int
+    tool_ms: int
+    file_ms: int
+    human_ms: int
 
     @property
     def inside_ms(self) -> int:
