@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deia.analysis import ModelUsage, SessionProfile, analyze_session, profile_session
@@ -146,6 +146,7 @@ def test_wall_time_equals_that_of_each_elementary_stretch(steps: list[tuple[str,
 
 @settings(max_examples=100)
 @given(st.lists(ANY, max_size=30), st.sampled_from([2, 7, 256]), st.integers(4, 1000))
+@example([*[("tool", ("plan", 0, False, 0), 250)] * 4, ("set back", 1, None), ("begin", "plan", False)], 2, 4)
 def test_concurrency_over_time_equals_that_of_each_step_by_itself(
     steps: list[tuple[str, Any, Any]], most_steps: int, kept: int
 ) -> None:
