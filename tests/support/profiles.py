@@ -70,7 +70,7 @@ def profile(span_ms: int = 100_000, *, wall: dict[str, int] | None = None, **fur
         "wall": TimeShares(**shares),
         "effort": Effort(0, 0, 0, 0),
         **{name: {} for name in ("tasks", "tools", "models", "files", "concurrency")},
-        **{name: [] for name in ("repeated", "errors", "gaps", "capped")},
+        **{name: [] for name in ("repeated", "errors", "gaps", "at_least", "capped")},
         **dict.fromkeys(("repeated_ms", "retries", "error_count", "gap_count"), 0),
         "concurrency_over_time": ConcurrencyOverTime(0.0, span_ms / 1000, span_ms, [0], [0], [0]),
         "critical_path": None,

@@ -136,6 +136,15 @@ def test_identical_calls_at_the_same_time_are_no_share_of_the_session() -> None:
     assert "took 3.00 s (3.0 % of the session)" in advice.text
 
 
+def test_figure_that_may_be_too_low_is_said_to_be_at_least_so_much() -> None:
+    """Of retries, of all repeated calls, and of the costliest."""
+    repeated = [RepeatedCall("get", "{}", 5, 0, 3_000, 3, 9, at_least=True)]
+    about = profile(wall=BUSY, repeated=repeated, repeated_ms=3_000, retries=3, at_least=["repeated_ms", "retries"])
+    retried, again = advise(about)
+    assert retried.text.startswith("At least 3 calls began when ")
+    assert "took at least 3.00 s (" in again.text and "at least 5 times" in again.text
+
+
 def test_few_slow_calls_among_many_fast_ones_are_told_apart() -> None:
     """Where one in twenty takes more than ten times the median."""
     slow = tool(calls=20, p50_ms=10, p95_ms=101, max_ms=900)

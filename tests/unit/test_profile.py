@@ -20,7 +20,7 @@ from deia.analysis import (
     profile_session,
     usage,
 )
-from deia.analysis.profile import errors, files, models, over_time, repeated, retries, work
+from deia.analysis.profile import errors, files, first_calls, models, over_time, repeated, retries, work
 from deia.analysis.profile import timeline as timeline_module
 from deia.analysis.profile.shown import PATH_SHOWN
 from deia.errors import DamagedLineError, NotASessionLogError
@@ -471,6 +471,55 @@ def test_failures_that_were_forgotten_are_those_of_the_first_tasks_and_said(
     assert profiled(journal, content).exact
 
 
+def test_repeated_calls_are_told_exactly_however_many_others_come_between(journal: Path, lines: Lines) -> None:
+    """More of them than a small table has places."""
+    content = b"".join(lines.tool("get", 10, params={"n": number}, error="no") for number in range(300))
+    content += b"".join(lines.tool("get", 7, params={"n": number}, at=1) for number in range(300))
+    profile = profiled(journal, content)
+    assert (profile.repeated_ms, profile.retries, profile.exact, profile.at_least) == (2100, 300, True, [])
+    call = profile.repeated[0]
+    assert dataclasses.astuple(call) == ("get", '{"n":0}', 2, 1, 7, 1, 301, False)
+
+
+def test_waste_of_calls_that_were_forgotten_is_said_to_be_missing(
+    journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest go first; what is not among the forgotten ones is found still, and all of it is "at least"."""
+    monkeypatch.setattr(first_calls, "CALLS_KEPT", 4)
+    content = lines.tool("again", 10) + lines.tool("again", 10)
+    content += b"".join(lines.tool(name, 10) for name in "abc")
+    profile = profiled(journal, content)
+    assert (profile.repeated_ms, profile.exact, profile.at_least) == (10, True, [])
+    content += b"".join(lines.tool(name, 10) for name in "da")
+    content += lines.tool("d", 10) + lines.tool("again", 10)
+    profile = profiled(journal, content)
+    assert (profile.repeated_ms, profile.exact, profile.at_least) == (30, False, ["repeated_ms"])
+    assert [(call.tool, call.calls, call.at_least) for call in profile.repeated] == [
+        ("again", 3, False),
+        ("d", 2, True),
+    ]
+
+
+def test_repeated_call_that_was_forgotten_for_wasting_little_says_at_least_when_it_is_back(
+    journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sum of all waste is exact all the same."""
+    monkeypatch.setattr(repeated, "REPEATED_TRACKED", 2)
+    content = b"".join(
+        lines.tool(name, spent) + lines.tool(name, spent) for name, spent in (("a", 9), ("b", 5), ("c", 1))
+    )
+    profile = profiled(journal, content)
+    assert (profile.repeated_ms, profile.exact) == (15, True)
+    assert [call.tool for call in profile.repeated] == ["a"]
+    content += lines.tool("b", 100)
+    profile = profiled(journal, content)
+    assert (profile.repeated_ms, profile.exact, profile.at_least) == (115, False, [])
+    assert [(call.tool, call.calls, call.wasted_ms, call.at_least) for call in profile.repeated] == [
+        ("b", 2, 100, True),
+        ("a", 2, 9, False),
+    ]
+
+
 def test_errors_are_grouped_by_what_failed_and_how_with_the_first_message(journal: Path, lines: Lines) -> None:
     """The most frequent first."""
     profile = profiled(
@@ -653,7 +702,7 @@ def test_lists_are_capped_and_the_profile_says_which(
     ("module", "name", "content"),
     [
         (files, "PATHS_KEPT", lambda lines: [lines.file(path=f"/{number}") for number in range(5)]),
-        (repeated, "CALLS_KEPT", lambda lines: [lines.tool(f"t{number}") for number in range(5)]),
+        (first_calls, "CALLS_KEPT", lambda lines: [lines.tool(f"t{number}") for number in range(5)]),
         (retries, "FAILURES_KEPT", lambda lines: [lines.tool(f"t{number}", error="broken") for number in range(5)]),
         (errors, "KINDS_KEPT", lambda lines: [lines.error(where=f"{number}") for number in range(5)]),
         (models, "RESPONSES_KEPT", lambda lines: [lines.llm(response_id=f"{number}") for number in range(5)]),
@@ -687,8 +736,14 @@ def test_call_that_reaches_back_into_what_was_summed_up_is_said(
 def test_memory_does_not_grow_with_the_log(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call, path, response and error is another one; past the bounds, four times as many take no more."""
     for module, name in (
-        *((timeline_module, "ENTRIES_KEPT"), (files, "PATHS_KEPT"), (repeated, "CALLS_KEPT"), (errors, "KINDS_KEPT")),
         *(
+            (timeline_module, "ENTRIES_KEPT"),
+            (files, "PATHS_KEPT"),
+            (first_calls, "CALLS_KEPT"),
+            (errors, "KINDS_KEPT"),
+        ),
+        *(
+            (repeated, "REPEATED_TRACKED"),
             (models, "RESPONSES_KEPT"),
             (usage, "RESPONSES_KEPT"),
             (retries, "FAILURES_KEPT"),

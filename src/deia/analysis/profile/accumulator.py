@@ -118,6 +118,7 @@ class ProfileAccumulator(SessionAccumulator):
             "gaps": timeline.gap_count > len(gaps),
             "critical_path": path_capped,
         }
+        at_least = {"repeated_ms": self._repeated.wasted_at_least, "retries": not self._retries.exact}
         exact = (
             *(analysis.session_time_exact, timeline.exact, self._task_table.exact, self._models.exact),
             *(self._files.exact, self._repeated.exact, self._retries.exact, self._errors.exact),
@@ -149,6 +150,7 @@ class ProfileAccumulator(SessionAccumulator):
             concurrency_over_time=timeline.over_time(first),
             critical_path=path,
             exact=all(exact),
+            at_least=[name for name, is_least in at_least.items() if is_least],
             capped=[name for name, is_capped in capped.items() if is_capped],
         )
 

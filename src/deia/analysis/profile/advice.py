@@ -13,7 +13,7 @@ from typing import Literal
 from deia.analysis.profile.result import SessionProfile, TaskProfile, ToolProfile
 from deia.analysis.profile.shown import shown
 from deia.journal.damage import problem_count
-from deia.text import count, duration, named, plural, share
+from deia.text import at_least, count, duration, named, plural, share
 
 Weight = Literal["bad", "time", "note"]
 """Something is lost or fails; time could be saved; the recording could say more."""
@@ -175,10 +175,11 @@ def _failures(profile: SessionProfile) -> Iterator[Advice]:
 
 def _retries(profile: SessionProfile) -> Iterator[Advice]:
     if profile.retries >= FEWEST_RETRIES:
+        calls = at_least(plural(profile.retries, "call"), "retries" in profile.at_least)
         yield Advice(
             "bad",
             "Failed calls are made again unchanged",
-            f"{plural(profile.retries, 'call')} began when the same call, with the same parameters, had failed and not "
+            f"{calls[0].upper()}{calls[1:]} began when the same call, with the same parameters, had failed and not "
             "succeeded since. Where nothing else had changed in between, tell the agent what went wrong.",
             section="repeated",
         )
@@ -313,12 +314,14 @@ def _waste(profile: SessionProfile) -> Iterator[Advice]:
             if is_serial
             else "in all, those that ran at once counted in full"
         )
+        took = at_least(duration(profile.repeated_ms), "repeated_ms" in profile.at_least)
+        times = at_least(plural(worst.calls, "time"), worst.at_least)
         yield Advice(
             "time",
             "The same calls are made again",
-            f"Calls with the same parameters as an earlier one took {duration(profile.repeated_ms)} {of_it}. "
+            f"Calls with the same parameters as an earlier one took {took} {of_it}. "
             "The costliest: "
-            f"{_quoted(worst.tool)} with {_quoted(worst.params)}, {plural(worst.calls, 'time')}. "
+            f"{_quoted(worst.tool)} with {_quoted(worst.params)}, {times}. "
             "Keep the result, where it cannot have changed.",
             min(profile.repeated_ms, profile.span_ms),
             "repeated",

@@ -213,6 +213,7 @@ class RepeatedCall:
         wasted_ms: Milliseconds that all but the first took.
         first_seq: `seq` of the first; None where its line has none.
         last_seq: Of the last.
+        at_least: Whether `calls`, `errors` and `wasted_ms` may be too low, as some of the calls had to be forgotten.
     """
 
     tool: str
@@ -222,6 +223,7 @@ class RepeatedCall:
     wasted_ms: int
     first_seq: int | None
     last_seq: int | None
+    at_least: bool = False
 
 
 @dataclass(frozen=True)
@@ -362,6 +364,7 @@ class SessionProfile:
         critical_path: The chain of work, each piece begun after the one before it ended, than which there is no longer
             one, with the waits between its pieces; None unless asked for. The `STEPS_KEPT` longest steps, in order.
         exact: False where a bound on memory was reached, or clocks were set back, so that a figure may be off.
+        at_least: Which of these may be too low, as calls had to be forgotten: `"repeated_ms"`, `"retries"`.
         capped: Which of the lists above have more than is listed: `"files"`, `"repeated"`, `"errors"`, `"gaps"`,
             `"critical_path"`.
     """
@@ -386,6 +389,7 @@ class SessionProfile:
     concurrency_over_time: ConcurrencyOverTime
     critical_path: list[PathStep] | None
     exact: bool
+    at_least: list[str]
     capped: list[str]
 
     @property
