@@ -111,6 +111,11 @@ def rate(per_hour: float) -> str:
     return f"{per_hour:,.1f} / h" if per_hour < 1000 else f"{per_hour:,.0f} / h"
 
 
+def at_least(figure: str, is_least: bool) -> str:
+    """Return a figure, with a word about it where it may be too low."""
+    return f"at least {figure}" if is_least else figure
+
+
 def plural(number: int, one: str, many: str | None = None) -> str:
     """Return a count with its noun: `1 file`, `2 files`."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deia.analysis import ModelUsage, SessionProfile, analyze_session, profile_session
@@ -24,7 +24,7 @@ from deia.analysis.profile.work import longest_chain
 from deia.errors import DeiaError
 from support.any_session import logs
 from support.journals import START, Lines, encode, journal_path
-from support.profile_oracle import Oracle, longest_chain_ms, percentile
+from support.profile_oracle import Oracle, longest_chain_ms, ms, percentile
 
 USAGE = [field.name for field in dataclasses.fields(ModelUsage) if field.name != "left_out"]
 NAMES = st.sampled_from(["plan", "build", "test"])
@@ -87,7 +87,7 @@ def lines_of(steps: list[tuple[str, Any, Any]]) -> list[bytes]:
             further = {} if more is None else {"duration_ms": more}
             content.append(lines.file(what, f"/{len(content) % 3}", at=at, task_id=inside, **further))
         elif step in ("message", "error", "decision"):
-            content.append(getattr(lines, step)(what, at=at))
+            content.append(getattr(lines, step)(what, at=at, task_id=inside))
         elif step == "continue":
             runs += 1
             at += what / 4
@@ -146,6 +146,7 @@ def test_wall_time_equals_that_of_each_elementary_stretch(steps: list[tuple[str,
 
 @settings(max_examples=100)
 @given(st.lists(ANY, max_size=30), st.sampled_from([2, 7, 256]), st.integers(4, 1000))
+@example([*[("tool", ("plan", 0, False, 0), 250)] * 4, ("set back", 1, None), ("begin", "plan", False)], 2, 4)
 def test_concurrency_over_time_equals_that_of_each_step_by_itself(
     steps: list[tuple[str, Any, Any]], most_steps: int, kept: int
 ) -> None:
@@ -181,6 +182,8 @@ def test_effort_by_name_equals_the_sums_of_the_lines(steps: list[tuple[str, Any,
         durations = [run.duration_ms for run in runs]
         assert task.effort_ms == sum(durations)
         assert task.own_ms == sum(map(oracle.own_ms, runs))
+        for what in ("model", "tool", "file", "human"):
+            assert getattr(task, f"{what}_ms") == sum(oracle.spent_ms(run, what) for run in runs)
         for value, percent in ((task.p50_ms, 50), (task.p95_ms, 95), (task.max_ms, 100)):
             exact = percentile(durations, percent)
             assert abs(value - exact) <= exact / 100
@@ -240,10 +243,10 @@ def test_tokens_and_costs_count_once_for_each_response(steps: list[tuple[str, An
 @settings(max_examples=100)
 @given(st.lists(ANY, max_size=40))
 def test_repeated_calls_retries_and_errors_are_those_of_a_plain_count(steps: list[tuple[str, Any, Any]]) -> None:
-    """By tool and parameters; a retry is the same call right after it failed, in the same open task."""
+    """By tool and parameters; each call is held against all before it in its task."""
     profile, lines = profiled(b"".join(lines_of(steps)))
     calls: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    latest: dict[int | None, tuple[Any, bool]] = {}
+    of_task: dict[int | None, list[dict[str, Any]]] = {}
     open_tasks: set[int] = set()
     retries = 0
     errors: Counter[tuple[str, str]] = Counter()
@@ -253,7 +256,6 @@ def test_repeated_calls_retries_and_errors_are_those_of_a_plain_count(steps: lis
                 open_tasks.add(line["task_id"])
             else:
                 open_tasks.discard(line["task_id"])
-                latest.pop(line["task_id"], None)
         if line.get("type") == "ErrorEvent":
             errors["error", ""] += 1
         elif "error" in line and line["type"] in ("ToolEvent", "TaskEvent") and line["error"]:
@@ -262,8 +264,13 @@ def test_repeated_calls_retries_and_errors_are_those_of_a_plain_count(steps: lis
             continue
         key = (line["name"], json.dumps(line["params"]))
         task = line["task_id"] if line["task_id"] in open_tasks else None
-        retries += latest.get(task) == (key, True)
-        latest[task] = (key, "error" in line)
+        same = [call for call in of_task.setdefault(task, []) if (call["name"], json.dumps(call["params"])) == key]
+        began = ms(line["timestamp"]) - line["duration_ms"]
+        retries += any(
+            "error" in call and began >= ms(call["timestamp"]) - 1 and all("error" in later for later in same[at:])
+            for at, call in enumerate(same)
+        )
+        of_task[task].append(line)
         calls.setdefault(key, []).append(line)
     again = {key: same for key, same in calls.items() if len(same) > 1}
     assert profile.retries == retries

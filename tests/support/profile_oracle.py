@@ -32,6 +32,7 @@ class Run:
     task_id: int | None
     children: list[Interval] = field(default_factory=list)
     inside: list[Interval] = field(default_factory=list)
+    spent: dict[str, list[Interval]] = field(default_factory=dict)
 
 
 class Oracle:
@@ -161,6 +162,12 @@ class Oracle:
             if is_timed and task_id in by_id and began[task_id] < index < ended.get(task_id, never):
                 at = ms(line["timestamp"])
                 by_id[task_id].inside.append((at - (line.get("duration_ms") or 0), at))
+                what = {"ToolEvent": "tool", "LLMEvent": "model", "FileEvent": "file"}[line["type"]]
+                by_id[task_id].spent.setdefault(what, []).append(by_id[task_id].inside[-1])
+            is_user = line.get("type") == "MessageEvent" and line["role"] == "user"
+            if is_user and task_id in by_id and began[task_id] < index < ended.get(task_id, never):
+                before = max(ms(earlier["timestamp"]) for earlier in self.lines[:index] if "timestamp" in earlier)
+                by_id[task_id].spent.setdefault("human", []).append((before, ms(line["timestamp"])))
 
     def at_work(self, intervals: list[Interval], stretch: Interval) -> int:
         """How many of some intervals there are in an elementary stretch."""
@@ -230,13 +237,20 @@ class Oracle:
 
     def own_ms(self, run: Run) -> int:
         """A run's duration without that of its children, looked at from moment to moment."""
-        moments = sorted({run.start, run.end, *(at for child in run.children for at in child)})
-        covered = sum(
+        return max(0, run.duration_ms - self.within_ms(run, run.children))
+
+    def spent_ms(self, run: Run, what: str) -> int:
+        """How much of a run went into something."""
+        return self.within_ms(run, run.spent.get(what, []))
+
+    def within_ms(self, run: Run, intervals: list[Interval]) -> int:
+        """How much of a run some intervals cover."""
+        moments = sorted({run.start, run.end, *(at for interval in intervals for at in interval)})
+        return sum(
             end - start
             for start, end in pairwise(moments)
-            if run.start <= start and end <= run.end and self.at_work(run.children, (start, end))
+            if run.start <= start and end <= run.end and self.at_work(intervals, (start, end))
         )
-        return max(0, run.duration_ms - covered)
 
     def work(self) -> list[Interval]:
         """The pieces of work: what ran, and what tasks did by themselves."""

@@ -25,7 +25,10 @@ _NO_VELOCITY = dict.fromkeys(
 
 def task(own_ms: int = 0, **figures: int) -> TaskProfile:
     """Return the figures of a task that ran once, without another one inside."""
-    names = ("runs", "failed", "cancelled", "wall_ms", "effort_ms", "own_ms", "p50_ms", "p95_ms", "max_ms", "open")
+    names = (
+        *("runs", "failed", "cancelled", "wall_ms", "effort_ms", "own_ms", "p50_ms", "p95_ms", "max_ms", "open"),
+        *("model_ms", "tool_ms", "file_ms", "human_ms"),
+    )
     values = dict.fromkeys(names, 0) | {"runs": 1, "own_ms": own_ms, "wall_ms": own_ms, "effort_ms": own_ms} | figures
     return TaskProfile(**values)
 
@@ -67,7 +70,7 @@ def profile(span_ms: int = 100_000, *, wall: dict[str, int] | None = None, **fur
         "wall": TimeShares(**shares),
         "effort": Effort(0, 0, 0, 0),
         **{name: {} for name in ("tasks", "tools", "models", "files", "concurrency")},
-        **{name: [] for name in ("repeated", "errors", "gaps", "capped")},
+        **{name: [] for name in ("repeated", "errors", "gaps", "at_least", "capped")},
         **dict.fromkeys(("repeated_ms", "retries", "error_count", "gap_count"), 0),
         "concurrency_over_time": ConcurrencyOverTime(0.0, span_ms / 1000, span_ms, [0], [0], [0]),
         "critical_path": None,

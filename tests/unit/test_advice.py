@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from deia.analysis.profile import Advice, ErrorFigure, RepeatedCall, SessionProfile, advise
@@ -40,6 +42,50 @@ def test_task_with_much_time_of_its_own_is_a_bottleneck() -> None:
     assert (advice.weight, advice.at_stake_ms, advice.section, advice.find) == ("time", 31_000, "tasks", "plan")
 
 
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"model_ms": 30_000, "tool_ms": 9_000}, "Most of that, 30.0 s, went into model calls."),
+        ({"tool_ms": 20_000, "model_ms": 15_000}, "The largest part of that, 20.0 s, went into tool calls."),
+        ({"file_ms": 30_000}, "Most of that, 30.0 s, went into reading and writing files."),
+        ({"human_ms": 30_000}, "Most of that, 30.0 s, went into waiting for a person."),
+        ({"human_ms": 15_000}, "Most of that, 25.0 s, passed while nothing was known to be at work in it. What is it"),
+    ],
+)
+def test_bottleneck_says_what_most_of_its_time_went_into(parts: dict[str, int], said: str) -> None:
+    """So much is at stake as that took, not all that happened while the task was open."""
+    advice = only(profile(wall=BUSY, tasks={"plan": task(40_000, **parts)}))
+    assert said in advice.text
+    assert advice.at_stake_ms == max(*parts.values(), 40_000 - sum(parts.values()))
+
+
+@pytest.mark.parametrize(
+    ("part", "further", "said"),
+    [
+        ("model_ms", {"wall": {"model_ms": 85_000, "tool_ms": 10_000}}, "Most of the time is the model's"),
+        ("tool_ms", {"wall": BUSY, "tools": {"pytest": tool(60_000)}}, "pytest takes long"),
+        ("human_ms", {"wall": {"human_ms": 85_000, "tool_ms": 10_000}}, "The agent waits for people"),
+    ],
+)
+def test_task_is_no_bottleneck_for_what_other_advice_names(part: str, further: dict[str, Any], said: str) -> None:
+    """The task of a whole prompt is open all the time: what took the time comes first, and alone."""
+    assert told(profile(tasks={"prompt": task(100_000, **{part: 85_000})}, **further)) == [said]
+
+
+def test_task_with_many_short_tools_is_a_bottleneck_though_one_of_them_is_named() -> None:
+    """The one that is named is less than half of its calls."""
+    about = profile(wall=BUSY, tasks={"prompt": task(90_000, tool_ms=80_000)}, tools={"pytest": tool(21_000)})
+    assert told(about) == ["prompt is a bottleneck", "pytest takes long"]
+
+
+def test_runs_at_the_same_time_are_no_share_of_the_session() -> None:
+    """Their times are summed, so 361 % would be one; a task whose runs are soon over together is no bottleneck."""
+    advice = only(profile(wall=BUSY, tasks={"plan": task(361_000, runs=4, wall_ms=95_000)}))
+    assert "Its 4 runs took 6 min 01 s in all, not counting the tasks inside, within 1 min 35 s. " in advice.text
+    assert "%" not in advice.text and advice.at_stake_ms == 95_000
+    assert told(profile(wall=BUSY, tasks={"plan": task(361_000, runs=40, wall_ms=10_000)})) == []
+
+
 def test_tool_that_is_at_work_for_long_is_named() -> None:
     """Beyond 20 % of the span, by wall time: parallel calls count once."""
     figures = tool(21_000, calls=4, effort_ms=80_000, p50_ms=9_000, max_ms=30_000)
@@ -64,10 +110,10 @@ def test_failed_task_is_a_problem() -> None:
     assert "1 of 5 runs" in advice.text
 
 
-def test_calls_tried_again_unchanged_are_a_problem() -> None:
+def test_failed_calls_that_are_made_again_are_a_problem() -> None:
     """From three on."""
     assert told(profile(wall=BUSY, retries=2)) == []
-    assert told(profile(wall=BUSY, retries=3)) == ["Failed calls are tried again unchanged"]
+    assert told(profile(wall=BUSY, retries=3)) == ["Failed calls are made again unchanged"]
 
 
 def test_identical_calls_are_waste_where_they_cost_something() -> None:
@@ -77,6 +123,26 @@ def test_identical_calls_are_waste_where_they_cost_something() -> None:
     assert advice.title == "The same calls are made again"
     assert '“read_page” with “{"url":"x"}”, 5 times' in advice.text
     assert told(profile(wall=BUSY, repeated=repeated, repeated_ms=2_000)) == []
+
+
+def test_identical_calls_at_the_same_time_are_no_share_of_the_session() -> None:
+    """Their times are summed, and may be more than the session took."""
+    repeated = [RepeatedCall("get", "{}", 5, 0, 361_500, 3, 9)]
+    for concurrency in ({0: 10_000, 4: 90_000}, {1: 100_000}):
+        advice = only(profile(wall=BUSY, repeated=repeated, repeated_ms=361_500, concurrency=concurrency))
+        assert "took 6 min 02 s in all, those that ran at once counted in full. The costliest" in advice.text
+        assert "%" not in advice.text and advice.at_stake_ms == 100_000
+    advice = only(profile(wall=BUSY, repeated=repeated, repeated_ms=3_000, concurrency={0: 97_000, 1: 3_000}))
+    assert "took 3.00 s (3.0 % of the session)" in advice.text
+
+
+def test_figure_that_may_be_too_low_is_said_to_be_at_least_so_much() -> None:
+    """Of retries, of all repeated calls, and of the costliest."""
+    repeated = [RepeatedCall("get", "{}", 5, 0, 3_000, 3, 9, at_least=True)]
+    about = profile(wall=BUSY, repeated=repeated, repeated_ms=3_000, retries=3, at_least=["repeated_ms", "retries"])
+    retried, again = advise(about)
+    assert retried.text.startswith("At least 3 calls began when ")
+    assert "took at least 3.00 s (" in again.text and "at least 5 times" in again.text
 
 
 def test_few_slow_calls_among_many_fast_ones_are_told_apart() -> None:

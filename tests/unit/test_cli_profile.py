@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from deia.analysis.profile import first_calls, retries
 from deia.queue.layout import queue_path
 from deia.report.model import make_report
 from support.command_line import Run, runner
@@ -78,6 +79,21 @@ def test_json_has_every_field_of_the_profile(cli: Run, log: Path) -> None:
     assert first["analysis"]["task_breakdown"] == {"build": 17_000}
     assert first["concurrency"] == {"0": 15_000, "1": 5000}
     assert first["critical_path"] is None
+
+
+def test_figure_that_may_be_too_low_says_at_least(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above, in the table, and as data."""
+    monkeypatch.setattr(first_calls, "CALLS_KEPT", 2)
+    monkeypatch.setattr(retries, "FAILURES_KEPT", 2)
+    lines = Lines()
+    log = journal_path(tmp_path)
+    content = b"".join(lines.tool(name, 1000, at=at, error="no") for at, name in enumerate("abc", 1))
+    log.write_bytes(content + lines.tool("c", 1000, at=4))
+    shown = {" ".join(line.split()) for line in cli(log).out.splitlines()}
+    assert "Made again at least 1 retry, at least 1.00 s in repeated calls" in shown
+    assert "c at least 2 1 at least 1.000 s {}" in shown
+    (figures,) = json.loads(cli(log, "--json").out)
+    assert figures["at_least"] == ["repeated_ms", "retries"] and figures["repeated"][0]["at_least"] is True
 
 
 def test_advice_is_that_of_the_report(cli: Run, log: Path) -> None:

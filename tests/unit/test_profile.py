@@ -20,7 +20,7 @@ from deia.analysis import (
     profile_session,
     usage,
 )
-from deia.analysis.profile import errors, files, models, over_time, repeated, work
+from deia.analysis.profile import errors, files, first_calls, models, over_time, repeated, retries, work
 from deia.analysis.profile import timeline as timeline_module
 from deia.analysis.profile.shown import PATH_SHOWN
 from deia.errors import DamagedLineError, NotASessionLogError
@@ -370,25 +370,154 @@ def test_model_without_costs_or_first_tokens_says_none(journal: Path, lines: Lin
     assert (figures.cost_usd, figures.first_token_p50_ms) == (0.0, 30)
 
 
+def test_task_tells_what_its_time_went_into(journal: Path, lines: Lines) -> None:
+    """What was called in it, not in the task inside it; parallel calls once; a wait since the latest line."""
+    task = profiled(
+        journal,
+        lines.begin("prompt")
+        + lines.llm(duration_ms=3000, at=4, task_id=1)
+        + lines.tool("a", 2000, at=6, task_id=1)
+        + lines.tool("b", 1000, at=6, task_id=1)
+        + lines.file(duration_ms=500, at=7, task_id=1)
+        + lines.begin("inner", at=7, parent_id=1)
+        + lines.tool("a", 1000, at=8, task_id=6)
+        + lines.complete(6, "inner", began=7, at=8, parent_id=1)
+        + lines.message("user", at=18, task_id=1)
+        + lines.complete(1, "prompt", at=20),
+    ).tasks["prompt"]
+    assert (task.model_ms, task.tool_ms, task.file_ms, task.human_ms) == (3000, 2000, 500, 10_000)
+    assert (task.effort_ms, task.own_ms) == (20_000, 19_000)
+
+
 # Waste and errors
 
 
-def test_call_with_the_same_parameters_is_repeated_and_right_after_a_failure_a_retry(
-    journal: Path, lines: Lines
-) -> None:
+def test_call_with_the_same_parameters_is_repeated_and_after_a_failure_a_retry(journal: Path, lines: Lines) -> None:
     """Whatever the order of the keys, and though a failure was written among the parameters."""
     profile = profiled(
         journal,
         lines.begin("plan")
-        + lines.tool("get", 10, params={"a": 1, "b": 2, "error": "timed out"}, task_id=1)
-        + lines.tool("put", 10, params={"a": 1, "b": 2})  # in no task: not between the two
-        + lines.tool("get", 20, params={"b": 2, "a": 1}, task_id=1)
-        + lines.tool("get", 30, params={"a": 1, "b": 2}, task_id=1)
-        + lines.tool("get", 40, params={"a": 1}, task_id=1),
+        + lines.tool("get", 10, params={"a": 1, "b": 2, "error": "timed out"}, at=1, task_id=1)
+        + lines.tool("get", 20, params={"b": 2, "a": 1}, at=2, task_id=1)
+        + lines.tool("get", 30, params={"a": 1, "b": 2}, at=3, task_id=1)
+        + lines.tool("get", 40, params={"a": 1}, at=4, task_id=1),
     )
     (call,) = profile.repeated
-    assert dataclasses.astuple(call) == ("get", '{"a":1,"b":2}', 3, 1, 50, 2, 5)
+    assert dataclasses.astuple(call)[:7] == ("get", '{"a":1,"b":2}', 3, 1, 50, 2, 4)
     assert (profile.repeated_ms, profile.retries) == (50, 1)
+
+
+def test_call_that_fails_again_and_again_is_retried_each_time_whatever_comes_between(
+    journal: Path, lines: Lines
+) -> None:
+    """Three failures with an edit after each, and then a success: three retries; what follows a success is none."""
+    content = b""
+    for at in range(1, 4):
+        content += lines.tool("pytest", 100, params={"p": 1}, at=at, error="1 failed")
+        content += lines.tool("Edit", 100, params={"n": at}, at=at + 0.5)
+    content += lines.tool("pytest", 100, params={"p": 1}, at=4)
+    assert profiled(journal, content).retries == 3
+    content += lines.tool("pytest", 100, params={"p": 1}, at=5, error="1 failed")
+    assert profiled(journal, content).retries == 3
+    content += lines.tool("pytest", 100, params={"p": 1}, at=6)
+    assert profiled(journal, content).retries == 4
+
+
+@pytest.mark.parametrize(("lasted", "retries_made"), [(1500, 0), (502, 0), (501, 1), (500, 1)])
+def test_call_that_began_before_the_failure_is_no_retry(
+    journal: Path, lines: Lines, lasted: int, retries_made: int
+) -> None:
+    """Of two that were begun at once; to a millisecond, as that is what the figures are rounded to."""
+    content = lines.tool("get", 1000, at=1, error="timed out") + lines.tool("get", lasted, at=1.5)
+    assert profiled(journal, content).retries == retries_made
+
+
+def test_retry_is_made_in_the_task_of_the_failure(journal: Path, lines: Lines) -> None:
+    """Another task has its own reasons; so has what is made after its end."""
+    content = (
+        lines.begin("plan")
+        + lines.tool("get", at=1, task_id=1, error="timed out")
+        + lines.tool("get", at=2)
+        + lines.begin("build", at=3)
+        + lines.tool("get", at=4, task_id=4)
+    )
+    assert profiled(journal, content).retries == 0
+    content += lines.tool("get", at=5, task_id=1, error="timed out")
+    assert profiled(journal, content).retries == 1
+    content += lines.complete(1, "plan", at=6) + lines.tool("get", at=7, task_id=1)
+    assert profiled(journal, content).retries == 1
+
+
+def test_failures_that_were_forgotten_are_those_of_the_first_tasks_and_said(
+    journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that succeeds makes room, and so does a task that ends."""
+    monkeypatch.setattr(retries, "FAILURES_KEPT", 4)
+    content = lines.begin("plan")
+    for name in "abc":
+        content += lines.tool(name, at=1, task_id=1, error="broken")
+    content += lines.tool("d", at=1, error="broken")
+    content += lines.tool("c", at=2, task_id=1) + lines.tool("e", at=2, error="broken")
+    profile = profiled(journal, content)
+    assert profile.retries == 1 and profile.exact
+    content += lines.tool("f", at=3, error="broken")
+    for name, task in (("a", 1), ("b", 1), ("d", None), ("e", None)):
+        content += lines.tool(name, at=4, task_id=task)
+    profile = profiled(journal, content)
+    assert profile.retries == 3 and not profile.exact
+    other = Lines()
+    content = other.begin("plan") + b"".join(other.tool(name, at=1, task_id=1, error="broken") for name in "abcd")
+    content += other.complete(1, "plan", at=2) + other.tool("e", at=3, error="broken")
+    assert profiled(journal, content).exact
+
+
+def test_repeated_calls_are_told_exactly_however_many_others_come_between(journal: Path, lines: Lines) -> None:
+    """More of them than a small table has places."""
+    content = b"".join(lines.tool("get", 10, params={"n": number}, error="no") for number in range(300))
+    content += b"".join(lines.tool("get", 7, params={"n": number}, at=1) for number in range(300))
+    profile = profiled(journal, content)
+    assert (profile.repeated_ms, profile.retries, profile.exact, profile.at_least) == (2100, 300, True, [])
+    call = profile.repeated[0]
+    assert dataclasses.astuple(call) == ("get", '{"n":0}', 2, 1, 7, 1, 301, False)
+
+
+def test_waste_of_calls_that_were_forgotten_is_said_to_be_missing(
+    journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest go first; what is not among the forgotten ones is found still, and all of it is "at least"."""
+    monkeypatch.setattr(first_calls, "CALLS_KEPT", 4)
+    content = lines.tool("again", 10) + lines.tool("again", 10)
+    content += b"".join(lines.tool(name, 10) for name in "abc")
+    profile = profiled(journal, content)
+    assert (profile.repeated_ms, profile.exact, profile.at_least) == (10, True, [])
+    content += b"".join(lines.tool(name, 10) for name in "da")
+    content += lines.tool("d", 10) + lines.tool("again", 10)
+    profile = profiled(journal, content)
+    assert (profile.repeated_ms, profile.exact, profile.at_least) == (30, False, ["repeated_ms"])
+    assert [(call.tool, call.calls, call.at_least) for call in profile.repeated] == [
+        ("again", 3, False),
+        ("d", 2, True),
+    ]
+
+
+def test_repeated_call_that_was_forgotten_for_wasting_little_says_at_least_when_it_is_back(
+    journal: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sum of all waste is exact all the same."""
+    monkeypatch.setattr(repeated, "REPEATED_TRACKED", 2)
+    content = b"".join(
+        lines.tool(name, spent) + lines.tool(name, spent) for name, spent in (("a", 9), ("b", 5), ("c", 1))
+    )
+    profile = profiled(journal, content)
+    assert (profile.repeated_ms, profile.exact) == (15, True)
+    assert [call.tool for call in profile.repeated] == ["a"]
+    content += lines.tool("b", 100)
+    profile = profiled(journal, content)
+    assert (profile.repeated_ms, profile.exact, profile.at_least) == (115, False, [])
+    assert [(call.tool, call.calls, call.wasted_ms, call.at_least) for call in profile.repeated] == [
+        ("b", 2, 100, True),
+        ("a", 2, 9, False),
+    ]
 
 
 def test_errors_are_grouped_by_what_failed_and_how_with_the_first_message(journal: Path, lines: Lines) -> None:
@@ -573,7 +702,8 @@ def test_lists_are_capped_and_the_profile_says_which(
     ("module", "name", "content"),
     [
         (files, "PATHS_KEPT", lambda lines: [lines.file(path=f"/{number}") for number in range(5)]),
-        (repeated, "CALLS_KEPT", lambda lines: [lines.tool(f"t{number}") for number in range(5)]),
+        (first_calls, "CALLS_KEPT", lambda lines: [lines.tool(f"t{number}") for number in range(5)]),
+        (retries, "FAILURES_KEPT", lambda lines: [lines.tool(f"t{number}", error="broken") for number in range(5)]),
         (errors, "KINDS_KEPT", lambda lines: [lines.error(where=f"{number}") for number in range(5)]),
         (models, "RESPONSES_KEPT", lambda lines: [lines.llm(response_id=f"{number}") for number in range(5)]),
         (work, "PIECES_KEPT", lambda lines: [lines.tool(at=number, duration_ms=500) for number in range(1, 6)]),
@@ -606,10 +736,17 @@ def test_call_that_reaches_back_into_what_was_summed_up_is_said(
 def test_memory_does_not_grow_with_the_log(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every call, path, response and error is another one; past the bounds, four times as many take no more."""
     for module, name in (
-        *((timeline_module, "ENTRIES_KEPT"), (files, "PATHS_KEPT"), (repeated, "CALLS_KEPT"), (errors, "KINDS_KEPT")),
         *(
+            (timeline_module, "ENTRIES_KEPT"),
+            (files, "PATHS_KEPT"),
+            (first_calls, "CALLS_KEPT"),
+            (errors, "KINDS_KEPT"),
+        ),
+        *(
+            (repeated, "REPEATED_TRACKED"),
             (models, "RESPONSES_KEPT"),
             (usage, "RESPONSES_KEPT"),
+            (retries, "FAILURES_KEPT"),
             (work, "PIECES_KEPT"),
             (work, "_NAMES_KEPT"),
             (timeline_module, "NAMES_KEPT"),
@@ -624,6 +761,7 @@ def test_memory_does_not_grow_with_the_log(journal: Path, monkeypatch: pytest.Mo
             content += lines.begin("child", parent_id=1, at=number)
             content += lines.tool(params={"n": number}, at=number, duration_ms=100, task_id=1)
             content += lines.complete(lines.seq - 1, "child", began=number, at=number + 0.5, parent_id=1)
+            content += lines.tool("fails", params={"n": number}, at=number, duration_ms=100, error="broken")
             content += lines.llm(response_id=f"{number}", at=number)
             content += lines.file(path=f"/{number}", at=number)
             content += lines.error(where=f"{number}", error_type=f"E{number}", at=number)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from deia.analysis.profile import first_calls, retries
 from deia.journal.recovery import lock_session
 from deia.queue.layout import queue_path
 from deia.report import library
@@ -108,6 +109,21 @@ def test_page_says_whose_session_it_is_and_has_its_figures(log: Path) -> None:
     shown = parsed(log).text
     for expected in ("agent", "session", "10.0 s", "$0.2500", "build", "compile", "/src/a.py", "p/m", "1,200"):
         assert expected in shown
+
+
+def test_figure_that_may_be_too_low_says_at_least(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above, and in the table of repeated calls; where nothing was made again, too."""
+    lines = Lines()
+    content = b"".join(lines.tool(name, 1000, at=at, error="no") for at, name in enumerate("abc", 1))
+    log.write_bytes(content)
+    assert "no failed tool call was made again" in parsed(log).text
+    monkeypatch.setattr(first_calls, "CALLS_KEPT", 2)
+    monkeypatch.setattr(retries, "FAILURES_KEPT", 2)
+    assert "at least 0 tool calls made again after a failure" in parsed(log).text
+    log.write_bytes(content + lines.tool("c", 1000, at=4))
+    shown = parsed(log).text
+    assert "at least 1 tool call made again after a failure" in shown
+    assert "at least 2" in shown and "at least 1.00 s" in shown
 
 
 def test_page_begins_with_what_to_fix_first(log: Path) -> None:

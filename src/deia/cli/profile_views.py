@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from deia.analysis import SessionProfile
 from deia.analysis.profile import Advice
 from deia.cli.page import Column, Page, Tone, say_more
-from deia.cli.text import count, duration, durations, moment, named, named_model, plural, share, size
+from deia.cli.text import at_least, count, duration, durations, moment, named, named_model, plural, share, size
 from deia.cli.usage import cost_text, in_short
 
 _WEIGHT_WORDS: dict[str, tuple[str, Tone]] = {
@@ -39,9 +39,10 @@ def show_profile(page: Page, profile: SessionProfile) -> None:
         facts.append(("Models", in_short(usage)))
     if usage.left_out:
         facts.append(("Left out", f"{plural(usage.left_out, 'negative number')} of tokens or dollars"))
-    if profile.retries or profile.repeated_ms:
-        again = f"{plural(profile.retries, 'retry', 'retries')}, {duration(profile.repeated_ms)} in repeated calls"
-        facts.append(("Made again", again))
+    if profile.retries or profile.repeated_ms or profile.at_least:
+        retries = at_least(plural(profile.retries, "retry", "retries"), "retries" in profile.at_least)
+        repeated = at_least(duration(profile.repeated_ms), "repeated_ms" in profile.at_least)
+        facts.append(("Made again", f"{retries}, {repeated} in repeated calls"))
     facts.append(("Errors", count(profile.error_count)))
     if not profile.exact:
         facts.append(("Exactness", "some figures are approximate: the log is very long, or clocks were set back"))
@@ -192,9 +193,12 @@ def show_repeated(page: Page, profile: SessionProfile, limit: int | None) -> Non
         *(page, "The same calls again", "call", len(profile.repeated), limit),
         {
             "Tool": [call.tool for call in repeated],
-            "Calls": [count(call.calls) for call in repeated],
+            "Calls": [at_least(count(call.calls), call.at_least) for call in repeated],
             "Errors": [count(call.errors) for call in repeated],
-            "All but the first": durations(call.wasted_ms for call in repeated),
+            "All but the first": [
+                at_least(time, call.at_least)
+                for call, time in zip(repeated, durations(call.wasted_ms for call in repeated), strict=True)
+            ],
             "Parameters": [call.params for call in repeated],
         },
         texts=("Tool", "Parameters"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deia.text import (
+    at_least,
     clean,
     count,
     dollars,
@@ -18,6 +19,7 @@ from deia.text import (
 )
 
 __all__ = [
+    "at_least",
     "clean",
     "count",
     "dollars",

@@ -10,6 +10,7 @@ from deia.analysis.profile.files import FileTable
 from deia.analysis.profile.models import ModelTable
 from deia.analysis.profile.repeated import RepeatedCalls
 from deia.analysis.profile.result import Effort, PathStep, SessionProfile, ToolProfile
+from deia.analysis.profile.retries import Retries
 from deia.analysis.profile.runs import Runs
 from deia.analysis.profile.shown import shown_data
 from deia.analysis.profile.tasks import TaskKey, TaskTable
@@ -48,9 +49,11 @@ class ProfileAccumulator(SessionAccumulator):
         self._work = Work() if critical_path else None
         self._task_table = TaskTable(self._timeline, self._work)
         self._cancelled_calls: Counter[str] = Counter()
+        self._latest: int | None = None  # moment of a line so far
         self._models = ModelTable(self._timeline, self._work)
         self._files = FileTable()
         self._repeated = RepeatedCalls()
+        self._retries = Retries()
         self._errors = ErrorTable()
 
     def feed(self, entry: Entry) -> None:
@@ -77,6 +80,8 @@ class ProfileAccumulator(SessionAccumulator):
             self._feed_model(event, at)
         else:
             self._feed_other(event, at)
+        if at is not None and (self._latest is None or at > self._latest):
+            self._latest = at
         if self._timeline.crowded:
             self._sum_up()
 
@@ -113,9 +118,11 @@ class ProfileAccumulator(SessionAccumulator):
             "gaps": timeline.gap_count > len(gaps),
             "critical_path": path_capped,
         }
+        at_least = {"repeated_ms": self._repeated.wasted_at_least, "retries": not self._retries.exact}
         exact = (
             *(analysis.session_time_exact, timeline.exact, self._task_table.exact, self._models.exact),
-            *(self._files.exact, self._repeated.exact, self._errors.exact, self._work is None or self._work.exact),
+            *(self._files.exact, self._repeated.exact, self._retries.exact, self._errors.exact),
+            self._work is None or self._work.exact,
         )
         return SessionProfile(
             analysis=analysis,
@@ -134,7 +141,7 @@ class ProfileAccumulator(SessionAccumulator):
             files=files,
             repeated=repeated,
             repeated_ms=self._repeated.wasted_ms,
-            retries=self._repeated.retries,
+            retries=self._retries.count,
             errors=errors,
             error_count=self._errors.count,
             gaps=gaps,
@@ -143,6 +150,7 @@ class ProfileAccumulator(SessionAccumulator):
             concurrency_over_time=timeline.over_time(first),
             critical_path=path,
             exact=all(exact),
+            at_least=[name for name, is_least in at_least.items() if is_least],
             capped=[name for name, is_capped in capped.items() if is_capped],
         )
 
@@ -170,13 +178,14 @@ class ProfileAccumulator(SessionAccumulator):
         task = self._innermost(event.session_id, event.task_id)
         if event.cancelled:
             self._cancelled_calls[event.name] += 1
-        self._repeated.feed(event, duration_ms, failed=failed, task=task)
-        if at is not None:
-            start = at - min(duration_ms, LONGEST_MS)
+        start = None if at is None else at - min(duration_ms, LONGEST_MS)
+        call = self._repeated.feed(event, duration_ms, failed=failed)
+        self._retries.feed(call, task, start, at, failed=failed)
+        if at is not None and start is not None:
             self._timeline.add(self._timeline.name(TOOL, event.name), start, at)
             if self._work is not None:
                 self._work.add("tool", event.name, start, at, event.seq)
-                self._task_table.log_inside(task, start, at)
+            self._task_table.log_inside(task, "tool", start, at)
         if failed:
             said = fields.get("error") or given
             self._errors.feed("tool", event.name, event.error_type, shown_data(said), event.seq)
@@ -184,8 +193,8 @@ class ProfileAccumulator(SessionAccumulator):
     def _feed_model(self, event: LLMEvent, at: int | None) -> None:
         model = f"{event.provider}/{event.model}"
         lasted = self._models.feed(event, model, at)
-        if at is not None and self._work is not None:
-            self._task_table.log_inside(self._innermost(event.session_id, event.task_id), at - lasted, at)
+        if at is not None:
+            self._task_table.log_inside(self._innermost(event.session_id, event.task_id), "model", at - lasted, at)
         if call_failed(event):
             self._errors.feed("model", model, event.error_type, event.error or "", event.seq)
 
@@ -198,7 +207,7 @@ class ProfileAccumulator(SessionAccumulator):
         self._timeline.add(self._timeline.name(FILE, event.operation), start, at)
         if self._work is not None:
             self._work.add("file", event.path, start, at, event.seq)
-            self._task_table.log_inside(self._innermost(event.session_id, event.task_id), start, at)
+        self._task_table.log_inside(self._innermost(event.session_id, event.task_id), "file", start, at)
 
     def _feed_task(self, event: TaskEvent, fields: dict[str, Any], at: int | None) -> None:
         failed = bool(event.error or fields.get("error"))
@@ -209,7 +218,7 @@ class ProfileAccumulator(SessionAccumulator):
             self._task_table.begin(event)
         else:
             self._task_table.complete(event, event.end_time, failed=failed)
-            self._repeated.complete((event.session_id, event.task_id))
+            self._retries.complete((event.session_id, event.task_id))
         if not event.orphan and at is None:  # nothing else tells when this was recorded
             for time in (event.start_time, event.end_time):
                 if time is not None:
@@ -221,8 +230,13 @@ class ProfileAccumulator(SessionAccumulator):
         if isinstance(event, ErrorEvent):
             self._errors.feed("error", event.where or "", event.error_type, event.message, event.seq)
         if at is not None:
-            is_user = isinstance(event, MessageEvent) and event.role == "user"
-            self._timeline.add(self._timeline.name(USER if is_user else MARK, _title(event)), at, at)
+            kind = MARK
+            if isinstance(event, MessageEvent) and event.role == "user":
+                kind = USER
+                if self._latest is not None:
+                    task = self._innermost(event.session_id, event.task_id)
+                    self._task_table.log_inside(task, "human", self._latest, at)
+            self._timeline.add(self._timeline.name(kind, _title(event)), at, at)
 
     def _innermost(self, session_id: str | None, task_id: int | None) -> TaskKey:
         """Return what an open task is known by; of any other what stands for none."""

@@ -10,15 +10,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from deia.analysis.profile.result import SessionProfile
+from deia.analysis.profile.result import SessionProfile, TaskProfile, ToolProfile
 from deia.analysis.profile.shown import shown
 from deia.journal.damage import problem_count
-from deia.text import count, duration, named, plural, share
+from deia.text import at_least, count, duration, named, plural, share
 
 Weight = Literal["bad", "time", "note"]
 """Something is lost or fails; time could be saved; the recording could say more."""
 
 _WEIGHTS: tuple[Weight, ...] = ("bad", "time", "note")
+
+_Part = Literal["model", "tool", "file", "human", "unknown"]
+
+_WENT_INTO: dict[_Part, str] = {
+    "model": "went into model calls.",
+    "tool": "went into tool calls.",
+    "file": "went into reading and writing files.",
+    "human": "went into waiting for a person.",
+    "unknown": "passed while nothing was known to be at work in it. What is it waiting for?",
+}
+"""What most of a task's time went into."""
 
 BOTTLENECK_SHARE = 0.3
 """Of the span: the share at which the analysis, too, calls a task a bottleneck."""
@@ -37,7 +48,7 @@ FEWEST_FAILURES = 3
 """Of a tool's calls: one in ten fails, and it is no accident."""
 
 FEWEST_RETRIES = 3
-"""The same call right after it failed: twice is a habit of tools, three times one of the agent."""
+"""The same call after it failed: twice is a habit of tools, three times one of the agent."""
 
 WASTE_SHARE = 0.02
 """Of the span: identical calls that cost less are not worth a cache."""
@@ -164,47 +175,90 @@ def _failures(profile: SessionProfile) -> Iterator[Advice]:
 
 def _retries(profile: SessionProfile) -> Iterator[Advice]:
     if profile.retries >= FEWEST_RETRIES:
+        calls = at_least(plural(profile.retries, "call"), "retries" in profile.at_least)
         yield Advice(
             "bad",
-            "Failed calls are tried again unchanged",
-            f"{plural(profile.retries, 'call')} came right after the same call, with the same parameters, had failed. "
-            "Tell the agent what went wrong, so that it changes something.",
+            "Failed calls are made again unchanged",
+            f"{calls[0].upper()}{calls[1:]} began when the same call, with the same parameters, had failed and not "
+            "succeeded since. Where nothing else had changed in between, tell the agent what went wrong.",
             section="repeated",
         )
 
 
 def _bottlenecks(profile: SessionProfile) -> Iterator[Advice]:
     for name, task in profile.tasks_by_own_time[:MOST_OF_A_KIND]:
-        if task.own_ms > BOTTLENECK_SHARE * profile.span_ms:
-            yield Advice(
-                "time",
-                f"{_shown(name)} is a bottleneck",
-                f"Its {plural(task.runs, 'run')} took {duration(task.own_ms)}, not counting the tasks inside: "
-                f"{share(task.own_ms, profile.span_ms)} of the session. What is it waiting for?",
-                task.own_ms,
-                "tasks",
-                name,
+        if min(task.own_ms, task.wall_ms) <= BOTTLENECK_SHARE * profile.span_ms:
+            continue
+        spent_ms, what = _largest_part(task)
+        if _is_said_without_the_task(profile, what, spent_ms):
+            continue
+        runs = plural(task.runs, "run")
+        # A millisecond a run, as each is rounded by itself.
+        if task.effort_ms > task.wall_ms + task.runs or task.own_ms > profile.span_ms:
+            took = (
+                f"Its {runs} took {duration(task.own_ms)} in all, not counting the tasks inside, within "
+                f"{duration(task.wall_ms)}."
             )
+        else:
+            took = (
+                f"Its {runs} took {duration(task.own_ms)}, not counting the tasks inside: "
+                f"{share(task.own_ms, profile.span_ms)} of the session."
+            )
+        most = "Most" if 2 * spent_ms > task.own_ms else "The largest part"
+        yield Advice(
+            "time",
+            f"{_shown(name)} is a bottleneck",
+            f"{took} {most} of that, {duration(spent_ms)}, {_WENT_INTO[what]}",
+            min(spent_ms, task.wall_ms),
+            "tasks",
+            name,
+        )
+
+
+def _largest_part(task: TaskProfile) -> tuple[int, _Part]:
+    """Return what most of the own time of a task went into, and how long that took."""
+    known: dict[_Part, int] = {
+        "model": task.model_ms,
+        "tool": task.tool_ms,
+        "file": task.file_ms,
+        "human": task.human_ms,
+    }
+    parts: dict[_Part, int] = {**known, "unknown": task.own_ms - sum(known.values())}
+    what = max(parts, key=lambda part: parts[part])
+    return min(parts[what], task.own_ms), what
+
+
+def _is_said_without_the_task(profile: SessionProfile, what: _Part, spent_ms: int) -> bool:
+    """Return whether other advice names what took most of a task's time: the task is where, and not why."""
+    if what == "model":
+        return _is_mostly_models(profile)
+    if what == "tool":
+        return 2 * sum(tool.wall_ms for _, tool in _long_tools(profile)) > spent_ms
+    return what == "human" and profile.wall.human_ms > WAITING_SHARE * profile.span_ms
+
+
+def _long_tools(profile: SessionProfile) -> list[tuple[str, ToolProfile]]:
+    """Return the tools that take long, the longest first."""
+    by_wall = sorted(profile.tools.items(), key=lambda entry: -entry[1].wall_ms)
+    return [(name, tool) for name, tool in by_wall[:MOST_OF_A_KIND] if tool.wall_ms > SLOW_TOOL_SHARE * profile.span_ms]
 
 
 def _slow_tools(profile: SessionProfile) -> Iterator[Advice]:
-    by_wall = sorted(profile.tools.items(), key=lambda entry: -entry[1].wall_ms)
-    for name, tool in by_wall[:MOST_OF_A_KIND]:
-        if tool.wall_ms > SLOW_TOOL_SHARE * profile.span_ms:
-            calls = (
-                f"{plural(tool.calls, 'call')}, half of them within {duration(tool.p50_ms)}, the longest "
-                f"{duration(tool.max_ms)}"
-            )
-            yield Advice(
-                "time",
-                f"{_shown(name)} takes long",
-                f"During {share(tool.wall_ms, profile.span_ms)} of the session ({duration(tool.wall_ms)}) it was at "
-                f"work: {calls if tool.calls > 1 else 'a single call'}. Narrow what it does, keep its results, "
-                "or let it run beside something else.",
-                tool.wall_ms,
-                "tools",
-                name,
-            )
+    for name, tool in _long_tools(profile):
+        calls = (
+            f"{plural(tool.calls, 'call')}, half of them within {duration(tool.p50_ms)}, the longest "
+            f"{duration(tool.max_ms)}"
+        )
+        yield Advice(
+            "time",
+            f"{_shown(name)} takes long",
+            f"During {share(tool.wall_ms, profile.span_ms)} of the session ({duration(tool.wall_ms)}) it was at "
+            f"work: {calls if tool.calls > 1 else 'a single call'}. Narrow what it does, keep its results, "
+            "or let it run beside something else.",
+            tool.wall_ms,
+            "tools",
+            name,
+        )
 
 
 def _tails(profile: SessionProfile) -> Iterator[Advice]:
@@ -221,8 +275,12 @@ def _tails(profile: SessionProfile) -> Iterator[Advice]:
             )
 
 
+def _is_mostly_models(profile: SessionProfile) -> bool:
+    return profile.wall.model_ms > MODEL_SHARE * profile.span_ms
+
+
 def _models(profile: SessionProfile) -> Iterator[Advice]:
-    if profile.wall.model_ms > MODEL_SHARE * profile.span_ms:
+    if _is_mostly_models(profile):
         yield Advice(
             "time",
             "Most of the time is the model's",
@@ -249,14 +307,23 @@ def _models(profile: SessionProfile) -> Iterator[Advice]:
 def _waste(profile: SessionProfile) -> Iterator[Advice]:
     if profile.repeated and profile.repeated_ms > WASTE_SHARE * profile.span_ms:
         worst = profile.repeated[0]
+        # What ran at the same time counts in full here: only of what did not is it a share.
+        is_serial = max(profile.concurrency, default=0) <= 1 and profile.repeated_ms <= profile.span_ms
+        of_it = (
+            f"({share(profile.repeated_ms, profile.span_ms)} of the session)"
+            if is_serial
+            else "in all, those that ran at once counted in full"
+        )
+        took = at_least(duration(profile.repeated_ms), "repeated_ms" in profile.at_least)
+        times = at_least(plural(worst.calls, "time"), worst.at_least)
         yield Advice(
             "time",
             "The same calls are made again",
-            f"Calls with the same parameters as an earlier one took {duration(profile.repeated_ms)} "
-            f"({share(profile.repeated_ms, profile.span_ms)} of the session). The costliest: "
-            f"{_quoted(worst.tool)} with {_quoted(worst.params)}, {plural(worst.calls, 'time')}. "
+            f"Calls with the same parameters as an earlier one took {took} {of_it}. "
+            "The costliest: "
+            f"{_quoted(worst.tool)} with {_quoted(worst.params)}, {times}. "
             "Keep the result, where it cannot have changed.",
-            profile.repeated_ms,
+            min(profile.repeated_ms, profile.span_ms),
             "repeated",
             worst.tool,
         )

@@ -83,6 +83,11 @@ class TaskProfile:
         p95_ms: Likewise for 95 of 100.
         max_ms: The longest.
         open: How many of them nothing completed.
+        model_ms: Milliseconds in which model calls ran that were made in them, not in tasks inside; here and in the
+            next three what ran at once in one run of the task counts once.
+        tool_ms: Likewise tool calls.
+        file_ms: Likewise file operations.
+        human_ms: Likewise waits for a message of the user, from whatever was logged before.
     """
 
     runs: int
@@ -95,6 +100,10 @@ class TaskProfile:
     p95_ms: int
     max_ms: int
     open: int
+    model_ms: int
+    tool_ms: int
+    file_ms: int
+    human_ms: int
 
     @property
     def inside_ms(self) -> int:
@@ -204,6 +213,7 @@ class RepeatedCall:
         wasted_ms: Milliseconds that all but the first took.
         first_seq: `seq` of the first; None where its line has none.
         last_seq: Of the last.
+        at_least: Whether `calls`, `errors` and `wasted_ms` may be too low, as some of the calls had to be forgotten.
     """
 
     tool: str
@@ -213,6 +223,7 @@ class RepeatedCall:
     wasted_ms: int
     first_seq: int | None
     last_seq: int | None
+    at_least: bool = False
 
 
 @dataclass(frozen=True)
@@ -343,7 +354,7 @@ class SessionProfile:
         files: Path, shortened → its operations, the most bytes first; the first `FILES_KEPT`.
         repeated: Calls that were made again with the same parameters, the most waste first; the first `REPEATED_KEPT`.
         repeated_ms: Milliseconds wasted by all of these.
-        retries: Tool calls that followed in their task right on the same call, which had failed.
+        retries: Tool calls that began when the same call had failed in their task, and had not succeeded since.
         errors: Errors by kind, the most frequent first; the first `ERRORS_KEPT`.
         error_count: How many errors there were, of all kinds.
         gaps: The longest gaps, the longest first; at most `GAPS_KEPT`.
@@ -353,6 +364,7 @@ class SessionProfile:
         critical_path: The chain of work, each piece begun after the one before it ended, than which there is no longer
             one, with the waits between its pieces; None unless asked for. The `STEPS_KEPT` longest steps, in order.
         exact: False where a bound on memory was reached, or clocks were set back, so that a figure may be off.
+        at_least: Which of these may be too low, as calls had to be forgotten: `"repeated_ms"`, `"retries"`.
         capped: Which of the lists above have more than is listed: `"files"`, `"repeated"`, `"errors"`, `"gaps"`,
             `"critical_path"`.
     """
@@ -377,6 +389,7 @@ class SessionProfile:
     concurrency_over_time: ConcurrencyOverTime
     critical_path: list[PathStep] | None
     exact: bool
+    at_least: list[str]
     capped: list[str]
 
     @property

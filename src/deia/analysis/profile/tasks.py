@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Literal
 
 from deia.analysis.percentiles import Percentiles
 from deia.analysis.profile.cover import Cover
@@ -14,6 +14,9 @@ from deia.events import TaskEvent
 
 TaskKey = tuple[Any, ...]
 """What a task is known by: its session and its `task_id`."""
+
+Pastime = Literal["model", "tool", "file", "human"]
+"""What the time of a task goes into, as far as is known: what was called in it, and waits for a person."""
 
 LastSeen = Callable[[str | None], float]
 """Returns the last moment of a session, Unix seconds."""
@@ -26,7 +29,7 @@ class TaskTable:
         open: The tasks that nothing has completed yet.
         seen: Whether there was any task.
         top_level_ms: What the top-level tasks took together.
-        exact: False where clocks were set back so far that a child may have been counted in part.
+        exact: False where clocks were set back so far that what was in a task may have been counted in part.
     """
 
     def __init__(self, timeline: Timeline, work: Work | None) -> None:
@@ -80,10 +83,13 @@ class TaskTable:
             if self._work is not None:
                 parent.log_inside(run.unlogged_from, end, self._work)
 
-    def log_inside(self, task: TaskKey, start: int, end: int) -> None:
+    def log_inside(self, task: TaskKey, what: Pastime, start: int, end: int) -> None:
         """Take note that something was logged in a task that ran from `start` to `end`, milliseconds."""
         run = self.open.get(task)
-        if run is not None and self._work is not None:
+        if run is None:
+            return
+        run.spend(what, start, end)
+        if self._work is not None and what != "human":  # a wait is no work
             run.log_inside(start, end, self._work)
 
     def carry_over(self, to: int, last_seen: LastSeen) -> None:
@@ -117,6 +123,10 @@ class TaskTable:
                 p95_ms=figures.durations.at(95),
                 max_ms=figures.max_ms,
                 open=figures.open,
+                model_ms=figures.spent_ms["model"],
+                tool_ms=figures.spent_ms["tool"],
+                file_ms=figures.spent_ms["file"],
+                human_ms=figures.spent_ms["human"],
             )
             for name, figures in sorted(self._names.items(), key=lambda item: (-item[1].effort_ms, item[0]))
         }
@@ -140,6 +150,9 @@ class TaskTable:
         if run.top_level:
             self.top_level_ms += duration_ms
         self.exact = self.exact and (run.children is None or run.children.exact)
+        for what, cover in run.spent.items() if run.spent is not None else ():
+            figures.spent_ms[what] += cover.covered_ms(run.start, end)
+            self.exact = self.exact and cover.exact
         if self._work is not None:
             for child in run.running:
                 run.log_inside(child.unlogged_from, end, self._work)
@@ -162,6 +175,7 @@ class _Run:
         uncounted_from: From when on it is not in the timeline yet, milliseconds.
         uncovered_from: From when on it is not in its parent's `children` yet.
         children: When other tasks ran that were started in it; None for never.
+        spent: What its time went into, as far as is known, and when; None for nothing.
         inside: When anything ran that was logged in it, for the critical path; None for never.
         unlogged_from: From when on it is not in its parent's `inside` yet.
         unworked_from: From when on the parts in which it was at work by itself were not handed over yet.
@@ -170,7 +184,7 @@ class _Run:
     __slots__ = (
         *("name", "task_id", "session_id", "start_time", "start", "top_level", "parent"),
         *("uncounted_from", "uncovered_from", "unlogged_from", "unworked_from"),
-        *("children", "inside", "_running"),
+        *("children", "spent", "inside", "_running"),
     )
 
     def __init__(self, event: TaskEvent, start: int, parent: _Run | None) -> None:
@@ -184,6 +198,7 @@ class _Run:
         # None, as most tasks have no others in them, and a crash may leave very many open
         self._running: dict[TaskKey, _Run] | None = None
         self.children: Cover | None = None
+        self.spent: dict[Pastime, Cover] | None = None
         self.inside: Cover | None = None
 
     @property
@@ -218,6 +233,17 @@ class _Run:
         """How long, until it ended, other tasks ran that were started in it."""
         return 0 if self.children is None else self.children.covered_ms(self.start, end)
 
+    def spend(self, what: Pastime, start: int, end: int) -> None:
+        """Take note of what some of its time went into."""
+        if self.spent is None:
+            self.spent = {}
+        cover = self.spent.get(what)
+        if cover is None:
+            cover = self.spent[what] = Cover()
+        cover.add(max(start, self.start), end)
+        if cover.crowded:
+            cover.sum_up()
+
     def log_inside(self, start: int, end: int, work: Work) -> None:
         """Take note of when something ran that was logged in it."""
         if self.inside is None:
@@ -244,7 +270,7 @@ class _Run:
 class _Name:
     """The runs of one name."""
 
-    __slots__ = ("cancelled", "durations", "effort_ms", "failed", "max_ms", "open", "own_ms", "runs")
+    __slots__ = ("cancelled", "durations", "effort_ms", "failed", "max_ms", "open", "own_ms", "runs", "spent_ms")
 
     def __init__(self) -> None:
         self.runs = 0
@@ -253,5 +279,6 @@ class _Name:
         self.open = 0
         self.effort_ms = 0
         self.own_ms = 0
+        self.spent_ms: dict[Pastime, int] = {"model": 0, "tool": 0, "file": 0, "human": 0}
         self.max_ms = 0
         self.durations = Percentiles()

@@ -168,8 +168,9 @@ class Timeline:
             self._sum_unions(begin, to)
             self._sweep(begin, to)
             self._name_gaps(begin)
-            self._summed_to = to
-        self._forget(max(begin, to))
+        # Where no time passed, too: what was before the first moment is forgotten, though that may prove a later one.
+        self._summed_to = max(begin, to)
+        self._forget(self._summed_to)
 
     def finish(self, first: int, last: int) -> None:
         """Sum up what is left.

@@ -7,7 +7,7 @@ from deia.journal.damage import problem_count
 from deia.report.markup import Markup, tag
 from deia.report.model import Report
 from deia.report.sections.figures import dollars
-from deia.text import count, duration, plural, rate, share
+from deia.text import at_least, count, duration, plural, rate, share
 
 
 def section(report: Report) -> Markup:
@@ -59,11 +59,10 @@ def _of_the_time(wall_ms: int, span_ms: int) -> str:
 
 
 def _tries(profile: SessionProfile) -> str:
-    return (
-        f"{plural(profile.retries, 'call')} tried again unchanged"
-        if profile.retries
-        else "no failed call was tried again unchanged"
-    )
+    is_least = "retries" in profile.at_least
+    if not profile.retries and not is_least:
+        return "no failed tool call was made again"
+    return f"{at_least(plural(profile.retries, 'tool call'), is_least)} made again after a failure"
 
 
 def _tokens(profile: SessionProfile) -> str:

@@ -7,7 +7,7 @@ from deia.report.model import Report
 from deia.report.sections.figures import some
 from deia.report.sections.links import finder
 from deia.report.sections.tables import FEW_ROWS, capped, table
-from deia.text import count, duration
+from deia.text import at_least, count, duration
 
 
 def section(report: Report) -> Markup | None:
@@ -24,9 +24,9 @@ def section(report: Report) -> Markup | None:
                     [
                         finder(call.tool),
                         tag("code", call.params),
-                        count(call.calls),
+                        at_least(count(call.calls), call.at_least),
                         some(call.errors),
-                        duration(call.wasted_ms),
+                        at_least(duration(call.wasted_ms), call.at_least),
                     ]
                     for call in profile.repeated[:FEW_ROWS]
                 ),
