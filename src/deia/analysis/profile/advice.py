@@ -177,8 +177,8 @@ def _retries(profile: SessionProfile) -> Iterator[Advice]:
     if profile.retries >= FEWEST_RETRIES:
         calls = at_least(plural(profile.retries, "call"), "retries" in profile.at_least)
         yield Advice(
-            "bad",
-            "Failed calls are made again unchanged",
+            "note",
+            "Failed calls are made again",
             f"{calls[0].upper()}{calls[1:]} began when the same call, with the same parameters, had failed and not "
             "succeeded since. Where nothing else had changed in between, tell the agent what went wrong.",
             section="repeated",
