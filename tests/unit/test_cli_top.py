@@ -89,6 +89,18 @@ def test_sessions_are_told_apart_in_a_narrow_terminal(
     }
 
 
+def test_rate_errors_and_cost_stay_in_80_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With who does what, and for how long; what else there is has to go."""
+    lines = Lines("AGENT-001", "0199c0de-7000-7000-8000-0123456789ab")
+    content = lines.begin("build the release of today") + lines.tool("pytest") + lines.llm(cost_usd=0.31)
+    journal_path(tmp_path, "AGENT-001", lines.session_id).write_bytes(content)
+    shown = runner(capsys, monkeypatch, "top", width=80)(tmp_path, "--once", terminal=True).out
+    (head,) = [line for line in re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines() if "Session " in line]
+    assert head.split() == ["Session", "State", "Task", "For", "/s", "Errors", "Cost"]
+
+
 def test_json_has_an_object_for_each_session(tmp_path: Path, top: Run) -> None:
     """All of them, unless so many are asked for."""
     for session in ("a", "b", "c"):

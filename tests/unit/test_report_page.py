@@ -126,6 +126,16 @@ def test_figure_that_may_be_too_low_says_at_least(log: Path, monkeypatch: pytest
     assert "at least 2" in shown and "at least 1.00 s" in shown
 
 
+def test_torn_end_alone_is_no_problem_with_the_file(log: Path) -> None:
+    """A crash leaves one, and no event is lost with it: it is told, and called what it is."""
+    whole = log.read_bytes()
+    log.write_bytes(whole + b'{"type":"Tool')
+    assert "1 torn end" in parsed(log).text
+    assert "problem with the file" not in parsed(log).text
+    log.write_bytes(whole + b"#\n" + b'{"type":"Tool')
+    assert "1 problem with the file, and 1 torn end" in parsed(log).text
+
+
 def test_page_begins_with_what_to_fix_first(log: Path) -> None:
     """Before any table; each with its words."""
     html = html_of(log)

@@ -88,7 +88,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Report], Markup | None]], ...] = (
     ("files", "Files", files.section),
     ("open", "Open tasks", open_tasks.section),
     ("events", "Events", events.section),
-    ("damages", "Problems with the file", damages.section),
+    ("damages", "The log file", damages.section),
 )
 """In the order in which they are read: anchor, title, and what makes it."""
 
