@@ -193,11 +193,12 @@ def test_eight_threads_log_while_their_session_goes_on_in_file_after_file(tmp_pa
     assert_sound(logger.path)
 
 
+@pytest.mark.parametrize("length", [1, 100_000], ids=["short-lines", "lines-longer-than-what-is-left-over"])
 def test_segment_that_is_long_enough_is_left_though_threads_never_stop_logging(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
-    """Each write of its last lines is overtaken by one more; after a while that is enough, and nothing is lost."""
-    time_s, write_s, most = 0.0, 0.01, 1000
+    """Each write, to it or to the next one, is overtaken by one more line; after a while that is enough."""
+    time_s, write_s, most = 0.0, 0.01, 100
     logged = 0
     real = system.pwrite
 
@@ -206,14 +207,17 @@ def test_segment_that_is_long_enough_is_left_though_threads_never_stop_logging(
         written = real(*arguments)
         time_s += write_s
         is_held_up = logger._session.segments.next is not None  # in the last moment of the switch
-        if logger.statistics().segment == 1 and not is_held_up and logged < most:
-            Worker(lambda: logger.log_file_read(f"{logged}")).finish()
+        is_of_lines = bytes(arguments[1][:1]) == b"{"
+        if is_of_lines and logger.statistics().segment == 1 and not is_held_up and logged < most:
+            Worker(lambda: logger.log_file_read(f"{logged:0{length}}")).finish()
             logged += 1
         return written
 
     with one_thread(monkeypatch), monkeypatch.context() as patch:
         patch.setattr(system, "monotonic", lambda: time_s)
-        logger = SessionLogger("agent", "s", output_dir=tmp_path, max_segment_bytes=64 * 1024, sync_policy="never")
+        logger = SessionLogger(
+            "agent", "s", output_dir=tmp_path, max_segment_bytes=64 * 1024, queue_bytes=16 << 20, sync_policy="never"
+        )
         for _ in range(100):
             logger.log_file_read(PAD)
         patch.setattr(system, "pwrite", slow_pwrite)
@@ -223,7 +227,7 @@ def test_segment_that_is_long_enough_is_left_though_threads_never_stop_logging(
         logger.close()
     assert [event.path for event in read_events(logger.path) if isinstance(event, deia.FileEvent)] == [
         *[PAD] * 100,
-        *map(str, range(logged)),
+        *(f"{number:0{length}}" for number in range(logged)),
     ]
     assert_sound(logger.path)
 

@@ -23,6 +23,7 @@ from deia.journal.files import DisplacedError, SessionFiles
 from deia.journal.next_segment import NextSegment, discard
 from deia.journal.opener import new_segment_name
 from deia.journal.segments import Segment, SwitchReason
+from deia.journal.writer import BATCH_BYTES
 
 if TYPE_CHECKING:
     from deia.bus.session import Session
@@ -30,15 +31,16 @@ if TYPE_CHECKING:
 _LONGEST_RETRY_S = 30.0
 """A disk on which no segment can be made is asked less and less often, up to this."""
 
-_COPY_BYTES = 256 * 1024
-"""Copied at a time, as one write of the writer's."""
+_PASSES = 5
+"""How often, at the most, what was committed meanwhile is copied beside the session. Each pass is shorter than the one
+before where copying is faster than logging; busy threads would keep it up for ever."""
 
 _DRAIN_S = 0.1
 """How long a segment that is long enough is still written to; threads that never stop logging would keep it for ever.
 What is left is repeated in the next one."""
 
 _REST_BYTES = 64 * 1024
-"""How much may be left to copy while appends are held up: 50 µs or so."""
+"""How little is left to the copy for which appends are held up, without another pass: 50 µs or so."""
 
 
 class Segments:
@@ -199,13 +201,14 @@ class Segments:
         new: NextSegment | None = None
         try:
             content = _Content(session, old)
-            written = producer.flushed  # may be durable where it is: to be so here, too, before this hides it
             segment = content.plan(reason)
             begin = segment.offset or 0
             new = NextSegment(old, session.path, session.agent_id, session.session_id, segment, opened)
             self._copied = begin
-            while self._copied < max(written, producer.end - _REST_BYTES):
-                self._copy(new, content, producer.end)
+            self._copy(new, content, producer.end)  # what is written may be durable: here, too, before this hides it
+            for _ in range(_PASSES - 1):
+                if producer.end - self._copied > _REST_BYTES:
+                    self._copy(new, content, producer.end)
             if reason == "sync-failed" or session.options.sync_policy != "never":
                 new.sync()
             new.make_queue(producer.end, session.options_now(), session.drops.total)
@@ -260,8 +263,7 @@ class Segments:
         while producer.home is not files:
             end, seq = producer.end, producer.seq
             content = _Content(session, old)
-            while self._copied < end:
-                self._copy(new, content, end)
+            self._copy(new, content, end)
             files.size = end + new.header_bytes
             new.place()
             session.course.switches(files, new.header_bytes)
@@ -279,10 +281,10 @@ class Segments:
         self.next = None
 
     def _copy(self, new: NextSegment, content: _Content, end: int) -> None:
-        start = self._copied
-        data = content.read(start, min(_COPY_BYTES, end - start))
-        new.write(data, start)
-        self._copied = start + len(data)
+        while (start := self._copied) < end:
+            data = content.read(start, min(BATCH_BYTES, end - start))
+            new.write(data, start)
+            self._copied = start + len(data)
 
 
 class _Content:
