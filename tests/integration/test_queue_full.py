@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from deia import SessionLogger, read_events, system
+from deia.bus.progress import Progress
 from deia.bus.session import Session
 from deia.errors import QueueFullError, WriterFailedError
 from deia.events import SessionEvent, ToolEvent
@@ -198,6 +199,26 @@ class TestWait:
         worker.finish()
         other.close()
         logger.close()
+
+    @pytest.mark.parametrize("redact", [True, False])
+    def test_what_a_call_was_given_is_recorded_though_it_is_changed_while_the_call_waits(
+        self, tmp_path: Path, held_writer: HeldWriter, monkeypatch: pytest.MonkeyPatch, redact: bool
+    ) -> None:
+        """A dict that another thread goes on with is recorded as it was."""
+        waits = threading.Event()
+        wait_until = Progress.wait_until
+        monkeypatch.setattr(Progress, "wait_until", lambda *what: waits.set() or wait_until(*what))
+        logger = full_logger(tmp_path, held_writer, full_timeout_s=PATIENCE_S, redact=redact)
+        params = {"pad": "x" * (RING_BYTES * 3 // 4), "step": 1}
+        logger.log_tool_call("first", params, 0)
+        worker = Worker(lambda: logger.log_tool_call("second", params, 0))
+        eventually(waits.is_set, "the second call to wait")
+        params["step"] = 2
+        held_writer.release()
+        worker.finish()
+        logger.close()
+        assert [line["params"]["step"] for line in lines_of(logger.path)] == [1, 1]
+        assert_sound(logger.path)
 
     def test_many_waiting_threads_all_get_room(self, tmp_path: Path, held_writer: HeldWriter) -> None:
         """Each of them goes on; the order of each thread's events is kept."""

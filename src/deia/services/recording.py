@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from functools import partial
 from typing import Any
 
 import orjson
@@ -23,6 +22,9 @@ from deia.system import now
 
 suspends: ContextVar[bool] = ContextVar("deia_suspends", default=False)
 """Whether the log call that is made in this context is one that a task awaits, or that must not wait at all."""
+
+
+_SEQ = b',"seq":'
 
 
 class MustWait(Exception):
@@ -93,9 +95,9 @@ class Recording:
             fields = {name: plain(value) if type(value) is str else value for name, value in fields.items()}
             line = orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)
         if self._screen is not None and (closely or self._screen.suspects(line)):
-            self._append_again(orjson.loads(line), counter, odd=True, waits=waits)
+            self._append_odd(orjson.loads(line), counter, waits=waits)
         elif not producer.commit(start, seq, line, counter):
-            self._append_again(orjson.loads(line), counter, waits=waits)
+            self._append_slowly(Encoded(line, seq + 1, counter, self._screen), waits=waits)
 
     def _complete_task(
         self,
@@ -125,14 +127,17 @@ class Recording:
         fields = {"type": "ToolEvent", "name": name, "params": orjson.Fragment(params), **duration, **outcome}
         self._log(producer, fields, CALLED, task)
 
-    def _append_again(self, fields: dict[str, Any], counter: int, *, odd: bool = False, waits: bool = False) -> None:
-        """Append an event by the slow path, encoded again; odd data is made plain once and for all before."""
+    def _append_odd(self, fields: dict[str, Any], counter: int, *, waits: bool = False) -> None:
+        """Append an event whose data is made plain, screened and cut, once and for all."""
         fields = {**fields, **self._session.whose}
         screen = self._screen
-        if odd:
-            fields = plain_fields(fields) if screen is None else screen.event(fields)
+        event = plain_fields(fields) if screen is None else screen.event(fields)
+        ours = {name: event.pop(name) for name in ("task_id", "seq", "timestamp", *self._session.whose)}
+        self._append_slowly(Encoded(encode({**event, **ours}), fields["seq"], counter, screen), waits=waits)
+
+    def _append_slowly(self, encoded: Encoded, *, waits: bool = False) -> None:
         append = Recording._append if waits else self._append
-        append(self._session, partial(_again, fields, counter, screen))
+        append(self._session, encoded)
 
     def _duration(self, value: object, name: str = "duration_ms") -> dict[str, Any]:
         """The fields of a duration that is not simply a whole number: rounded, or 0 beside the given value."""
@@ -157,8 +162,30 @@ def replaced(fields: dict[str, Any], odd: dict[str, dict[str, Any]]) -> dict[str
     return result
 
 
-def _again(fields: dict[str, Any], counter: int, screen: Screen | None, seq: int) -> Entry:
-    """Encode an event again, with another `seq`."""
-    fields["seq"] = seq
-    line = encode(fields)
-    return Entry(line if screen is None else screen.fit(line), counter)
+class Encoded:
+    """An encoded event that found no room, or no free place: an entry for whichever `seq` it gets.
+
+    Another `seq` is written over the one that it has, which is cheaper than to encode again, and asks no object of the
+    caller's that may have changed since. The name of a field is told from a text by its quotes, which a text has
+    escaped, and it is the last of that name, since the fields of the caller's come before ours.
+    """
+
+    __slots__ = ("_counter", "_entry", "_line", "_screen", "_seq")
+
+    def __init__(self, line: bytes, seq: int, counter: int, screen: Screen | None) -> None:
+        self._line = line
+        self._seq = seq
+        self._counter = counter
+        self._screen = screen
+        self._entry: Entry | None = None
+
+    def __call__(self, seq: int) -> Entry:
+        entry = self._entry
+        if entry is None or seq != self._seq:
+            if seq != self._seq:
+                before, name, after = self._line.rpartition(_SEQ)
+                self._line = b"%b%b%d,%b" % (before, name, seq, after.partition(b",")[2])
+                self._seq = seq
+            line = self._line if self._screen is None else self._screen.fit(self._line)
+            self._entry = entry = Entry(line, self._counter)
+        return entry

@@ -34,7 +34,7 @@ from deia.services.ids import checked_id, checked_pair, new_session_id
 from deia.services.model_calls import ModelCalls
 from deia.services.nesting import Nesting
 from deia.services.publishing import Publishing
-from deia.services.recording import replaced
+from deia.services.recording import Encoded, replaced
 from deia.services.screen import Screen
 from deia.services.tasks import Tasks
 from deia.statistics import Statistics
@@ -252,13 +252,13 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
         try:
             line = _dumps(fields, None, _NEWLINE)
         except TypeError:  # lone surrogates in the path
-            self._append_again(fields, counter, odd=True)
+            self._append_odd(fields, counter)
             return
         screen = self._screen
         if screen is not None and screen.suspects_path(line):
-            self._append_again(fields, counter, odd=True)
+            self._append_odd(fields, counter)
         elif not producer.commit(start, seq, line, counter):
-            self._append_again(fields, counter)
+            self._append_slowly(Encoded(line, seq + 1, counter, self._screen))
 
     def _log_timed_file(
         self, operation: str, counter: int, path: Any, size_bytes: Any, lines: Any, duration_ms: Any
@@ -337,7 +337,7 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
             if given is None:  # an integer beyond 64 bits is what orjson may have refused
                 fields = replaced(fields, {"duration_ms": self._duration(duration_ms)})
             # once and for all: what runs here of the caller's own code may log, and then this event is encoded again
-            self._append_again(fields, CALLED, odd=True)
+            self._append_odd(fields, CALLED)
             return
         size = len(line)
         end = start + size
@@ -347,8 +347,7 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
         # fmt: off
         if producer.seq == seq and producer.end == start and end <= producer.limit: producer.ring[where] = line; producer.committed[0] = end; producer.end = end; producer.seq = seq + 1; return  # noqa: E501, E701, E702
         # fmt: on
-        # (the very line that was looked at, as another thread may change `params` meanwhile)
-        self._append_again(fields if self._screen is None else orjson.loads(line), CALLED)
+        self._append_slowly(Encoded(line, seq + 1, CALLED, self._screen))
 
     @property
     def bus(self) -> EventBus:
