@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     single = argparse.ArgumentParser(add_help=False, parents=[measuring])
     single.add_argument("--json", type=Path, metavar="FILE", help="keep the raw result")
-    single.add_argument("--quick", action="store_true", help="seconds instead of minutes; the figures mean nothing")
+    single.add_argument("--quick", action="store_true", help="hardly any calls: does it work? The figures mean nothing")
 
     looped = argparse.ArgumentParser(add_help=False, parents=[single])
     looped.add_argument("--calls", type=int, metavar="N", help="calls of a process in the tight loop")
