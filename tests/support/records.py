@@ -7,7 +7,8 @@ from pathlib import Path
 
 from deia.journal.damage import OnDamage
 from deia.journal.reader import _Announcer, require_file
-from deia.journal.records import Record, RecordReader
+from deia.journal.record import Record
+from deia.journal.records import RecordReader
 
 
 def read_records(path: str | Path, *, strict: bool = False, on_damage: OnDamage | None = None) -> Iterator[Record]:

@@ -125,7 +125,7 @@ def test_types_are_names_patterns_and_short_forms() -> None:
         import orjson
 
         from deia.journal.decode import decode
-        from deia.journal.records import Record
+        from deia.journal.record import Record
 
         wants = Wanted(types, where)
         fields = [orjson.loads(line) for line in made]

@@ -19,7 +19,7 @@ from deia.events import (
     UnknownEvent,
 )
 from deia.journal.limits import LARGEST, LATEST
-from deia.journal.records import is_original
+from deia.journal.record import is_original
 
 Fields = dict[str, Any]
 

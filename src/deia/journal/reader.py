@@ -16,7 +16,8 @@ from deia.events import AnyEvent
 from deia.journal.damage import KEPT_DAMAGES, Damage, OnDamage
 from deia.journal.decode import NotAnEventError, decode, seconds_if_any, unknown
 from deia.journal.progress import OnProgress
-from deia.journal.records import Record, RecordReader, is_known_version, is_original
+from deia.journal.record import Record, is_known_version, is_original
+from deia.journal.records import RecordReader
 from deia.journal.segments import is_there
 from deia.registry import revived
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -16,11 +16,21 @@ from deia.journal import salvage
 from deia.journal.bookmark import Bookmark, Earlier, OnBookmark, StaleBookmarkError, bookmark, identity_of
 from deia.journal.continuity import Continuity
 from deia.journal.damage import Damage, DamageKind, OnDamage
-from deia.journal.glue import BOM, Part, is_torn, parts_of
+from deia.journal.glue import Part, parts_of
 from deia.journal.leap import Lines, Place, ReadAhead
+from deia.journal.odd_lines import (
+    goes_on,
+    is_damage,
+    is_whole_original_line,
+    name_of,
+    nul_bytes,
+    parse_odd,
+    what_is_wrong,
+)
 from deia.journal.progress import OnProgress, Progress
+from deia.journal.record import Record, is_known_version
 from deia.journal.scan import RawLine
-from deia.journal.segments import Segment, first_journal, is_first_line, segments_of
+from deia.journal.segments import Segment, cut_of, first_journal, is_first_line, segments_of
 from deia.journal.source import Source
 from deia.line import VERSION
 
@@ -31,41 +41,6 @@ _KEPT = (
     *("_repeated_to", "_unreadable", "_first_blank", "_blanks", "_versions"),
 )
 """What a reader knows of the lines that it has read."""
-
-_JSON_NAMES = {
-    list: "an array",
-    str: "text",
-    int: "a number",
-    float: "a number",
-    bool: "true or false",
-    type(None): "null",
-}
-
-
-class Record(NamedTuple):
-    """One line that holds a JSON object.
-
-    Attributes:
-        number: Line number, from 1.
-        offset: Byte offset of its first byte, in the uncompressed file.
-        length: Its bytes, newline included (there is none where two lines stand in one).
-        fields: The object.
-    """
-
-    number: int
-    offset: int
-    length: int
-    fields: dict[str, Any]
-
-
-def is_original(fields: dict[str, Any]) -> bool:
-    """Whether a line was written before this format: it has no `v`."""
-    return fields.get("v") is None
-
-
-def is_known_version(fields: dict[str, Any]) -> bool:
-    """Whether a line is in the original format, or in the version of ours that this release writes."""
-    return fields.get("v") in (None, VERSION)
 
 
 class RecordReader:
@@ -170,7 +145,7 @@ class RecordReader:
         if source.queue_problem is not None:
             self._report_at_end("queue", f"the queue file cannot be read: {source.queue_problem}")
         unfinished = source.unfinished
-        if unfinished is not None and _is_damage(unfinished):
+        if unfinished is not None and is_damage(unfinished):
             self._line = unfinished._replace(ended=True)  # as recovery will have it
             wrong = f"{unfinished.length} bytes without a newline"
             yield from self._read_parts(unfinished, parts_of(unfinished.data), wrong)
@@ -185,7 +160,7 @@ class RecordReader:
         if window is not None and of_ours:  # else it is of the segment before, and all of it is in this one
             following = salvage.lines_that_follow(window, self.continuity, self._end()[1], source.reread)
         self.salvaged_bytes = sum(map(len, following))
-        if unfinished is not None and not _goes_on(unfinished, following):
+        if unfinished is not None and not goes_on(unfinished, following):
             yield from self._judge_end(unfinished)
         yield from self._read(self._place(following))
         if window is None or not (window.data or window.committed):
@@ -208,7 +183,7 @@ class RecordReader:
             if self._progress is not None:
                 self._progress.plan([segment.path for segment in files])
             for index, segment in enumerate(files):
-                cut = _cut_of(files, index)
+                cut = cut_of(files, index)
                 if self._bookmark is not None:
                     if index < len(self._bookmark.earlier):
                         continue
@@ -292,7 +267,7 @@ class RecordReader:
         state = deepcopy(found.state)
         self._bytes_before = state.pop("journal_bytes")
         vars(self).update(state)
-        cut = _cut_of(files, len(found.earlier))
+        cut = cut_of(files, len(found.earlier))
         if cut is not None and self.continuity.borne_out(cut.session_id) >= (cut.after_seq or 0):
             raise StaleBookmarkError  # a later segment repeats what was read here, or in a file before
         if self._strict and self.problems:
@@ -394,18 +369,18 @@ class RecordReader:
                     self._first_blank = self._first_blank or line
                     self._blanks += 1
                     continue
-                found = _parse_odd(line.data)
+                found = parse_odd(line.data)
                 parts = parts_of(line.data) if found is None or b"\0" in line.data else []
                 if found is None or len(parts) > 1:
-                    yield from self._read_parts(line, parts, _what_is_wrong(line, error))
+                    yield from self._read_parts(line, parts, what_is_wrong(line, error))
                     continue
                 value, skipped = found
                 before += skipped
             if type(value) is not dict:
-                self._report_unreadable(line, f"{_JSON_NAMES[type(value)]}, not a JSON object")
+                self._report_unreadable(line, f"{name_of(value)}, not a JSON object")
                 continue
             if before and (nuls := line.nuls + line.data.count(b"\0")):
-                self._report_unreadable(line, f"{_nul_bytes(nuls)}, before a whole line")
+                self._report_unreadable(line, f"{nul_bytes(nuls)}, before a whole line")
             record = self._record(line.number, line.offset + before, line.length - before, value)
             if record is not None:
                 yield record
@@ -472,7 +447,7 @@ class RecordReader:
         """Decide about bytes after the last newline: a line of the original format, or what a crash left of ours."""
         if not line.skipped and not line.data.strip():
             return
-        if not line.skipped and not self.source.has_queue and _is_whole_original_line(line.data):
+        if not line.skipped and not self.source.has_queue and is_whole_original_line(line.data):
             yield from self._read([line])
             return
         self._report_torn(line)
@@ -481,7 +456,7 @@ class RecordReader:
         if self._blanks:
             self._report_blanks()
         self.torn_bytes += line.length
-        what = _nul_bytes(line.nuls) if line.nuls == line.length else f"{line.length} bytes without a newline"
+        what = nul_bytes(line.nuls) if line.nuls == line.length else f"{line.length} bytes without a newline"
         self.report("torn", f"a torn end: {what}", line.number, line.offset)
 
     def _place(self, lines: list[bytes]) -> Iterator[RawLine]:
@@ -523,58 +498,3 @@ class Leaps:
             else:
                 self._ahead.drop()
         return Place(number, offset, previous, None if stretch is None else stretch.begin)
-
-
-def _cut_of(files: Sequence[Segment], index: int) -> Segment | None:
-    """Return the later file that repeats most of a file's end; None where none says."""
-    cuts = [later for later in files[index + 1 :] if later.after_seq is not None]
-    return min(cuts, key=lambda later: later.after_seq or 0, default=None)
-
-
-def _parse_odd(data: bytes) -> tuple[Any, int] | None:
-    """Parse what stands behind a byte order mark, or behind NULs.
-
-    NULs are what a file system leaves of blocks that it had not stored yet. JSON never holds one, and the end of an
-    object never parses as an object; so what parses behind them is a whole line that was appended later.
-
-    Returns:
-        The value, and how many bytes stood before it; None where nothing parses.
-    """
-    rest = data.rpartition(b"\0")[2].removeprefix(BOM)
-    try:
-        return orjson.loads(rest), len(data) - len(rest)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _is_whole_original_line(data: bytes) -> bool:
-    try:
-        fields = orjson.loads(data.removeprefix(BOM))
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(fields, dict) and is_original(fields)
-
-
-def _what_is_wrong(line: RawLine, error: orjson.JSONDecodeError) -> str:
-    """Say why a line cannot be parsed."""
-    if nuls := line.nuls + line.data.count(b"\0"):
-        return _nul_bytes(nuls)
-    if line.skipped:
-        return f"not a line: {line.length} bytes up to its end"
-    return f"not JSON: {error.msg} (character {error.pos + 1})"
-
-
-def _is_damage(unfinished: RawLine) -> bool:
-    """Whether the bytes after the last newline are no torn end: too long for a line, or none that a crash leaves."""
-    return (not unfinished.data and not unfinished.nuls) or not is_torn(
-        unfinished.data, behind_nuls=unfinished.nuls > 0
-    )
-
-
-def _goes_on(unfinished: RawLine, lines: list[bytes]) -> bool:
-    """Whether the window has the whole of a line that the journal has the beginning of."""
-    return bool(lines) and not unfinished.skipped and lines[0].startswith(unfinished.data)
-
-
-def _nul_bytes(count: int) -> str:
-    return f"{count} NUL bytes, as a loss of power leaves them"

@@ -7,7 +7,7 @@ import re
 import stat
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -288,3 +288,9 @@ def _beginning(path: Path) -> bytes:
         except zlib.error:
             return b""
     return content
+
+
+def cut_of(files: Sequence[Segment], index: int) -> Segment | None:
+    """Return the later file that repeats most of a file's end; None where none says."""
+    cuts = [later for later in files[index + 1 :] if later.after_seq is not None]
+    return min(cuts, key=lambda later: later.after_seq or 0, default=None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from deia.journal.continuity import Continuity
 from deia.journal.decode import seconds_if_any
-from deia.journal.records import Record
+from deia.journal.record import Record
 
 _Run = tuple[str, float | None]
 """A session, and when the run began; None where no line said so yet."""
