@@ -341,35 +341,43 @@ def test_percentile_leaves_fifteen_of_all_paced_calls_beyond_it() -> None:
     assert [figures.percentile([1, 2, 3], share) for share in (0.001, 0.5, 0.999)] == [1, 2, 3]
 
 
-@pytest.mark.parametrize(("columns", "left_out"), [(80, "No room for: p99 µs"), (120, None)])
-def test_tables_fit_the_terminal_with_every_recorder(
-    columns: int, left_out: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With the longest figures that are to be expected; ratios keep how far they went from round to round."""
-    monkeypatch.setenv("COLUMNS", str(columns))
-    calls = figures.Calls(45_770, 98_765_400, 13_573_500, 83_671_000, figures.Ratio([0.9, 17.2, 123.4]), 619.0)
+def shown(paced_median_ns: int) -> str:
+    """Return what a terminal shows of a run with the longest figures that are to be expected."""
+    ratio = figures.Ratio([0.9, 17.2, 123.4])
+    tight = figures.Calls(45_770, 98_765_400, 13_573_500, 83_671_000, ratio, 619.0)
+    paced = dataclasses.replace(tight, median_ns=paced_median_ns)
     survived = Survivors(21_000, 9_989, in_order=True)
+    rows = [
+        figures.Row(name, find_recorder(name).label, tight, paced, 1_555_416.0, ratio, 204.9, survived)
+        for name in RECORDERS
+    ]
     page = TerminalPage()
-    views.show(
-        page,
-        Bench(
-            Amount(),
-            [
-                figures.Row(
-                    *(name, find_recorder(name).label, calls, calls),
-                    *(1_555_416.0, figures.Ratio([0.9, 17.2, 123.4]), 204.9, survived),
-                )
-                for name in RECORDERS
-            ],
-        ),
-    )
-    text = page.text()
-    lines = re.sub(r"\x1b\[\d+m", "", text).splitlines()
-    assert max(map(len, lines)) <= columns
-    assert ("No room for" in text) is bool(left_out)
-    assert left_out is None or left_out in text
+    views.show(page, Bench(Amount(), rows, not_installed=OTHERS))
+    return re.sub(r"\x1b\[\d+m", "", page.text())
+
+
+@pytest.mark.parametrize(("columns", "left_out"), [(80, ["p99 µs"]), (120, [])])
+def test_tables_fit_the_terminal_with_every_recorder(
+    columns: int, left_out: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ratios keep how far they went from round to round."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = shown(paced_median_ns=50_720)
+    assert max(map(len, text.splitlines())) <= columns
+    assert re.findall("No room for: (.*);", text) == left_out * 2
     for expected in ("0.90", "17.2", "123", "619", "83.67", "11,011", "of 21,000 acknowledged"):
         assert expected in text
+
+
+@pytest.mark.parametrize(("median_ns", "is_late"), [(199_999, False), (200_001, True)])
+def test_recorder_that_is_slower_than_the_pace_is_said_to_be(median_ns: int, is_late: bool) -> None:
+    """Its paced figures are then those of calls one after the other."""
+    assert ("Slower than the pace" in shown(median_ns)) is is_late
+
+
+def test_version_is_unknown_of_what_was_not_installed() -> None:
+    """A module may lie on the path without a record of its distribution."""
+    assert command._version("a-distribution-that-nobody-has") is None
 
 
 def test_same_event_is_recorded_as_in_the_published_benchmarks() -> None:

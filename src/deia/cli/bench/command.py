@@ -7,7 +7,7 @@ import platform
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import click
 
@@ -86,7 +86,7 @@ def _document(done: Bench) -> dict[str, object]:
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "versions": {"deia": deia.__version__, **{name: version(name) for name in ("orjson", *needed)}},
+        "versions": {"deia": deia.__version__, **{name: _version(name) for name in ("orjson", *needed)}},
         "amount": asdict(done.amount),
         "recorders": {row.name: _recorder(row) for row in done.rows},
         "not_installed": done.not_installed,
@@ -94,6 +94,13 @@ def _document(done: Bench) -> dict[str, object]:
         "verified_events": done.verified_events,
         "problems": done.problems,
     }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:  # a module on the path, that was not installed
+        return None
 
 
 def _recorder(row: Row) -> dict[str, object]:

@@ -28,6 +28,8 @@ def show(page: Page, done: Bench) -> None:
     page.gap()
     page.line("Ratios are to write-through, one write for each event.", "quiet")
     page.line(f"{plural(done.verified_events, 'event')} read back, each once and in order.", "quiet")
+    if late := [row.label for row in done.rows if row.paced.median_ns * done.amount.rate > 1e9]:
+        page.line(f"Slower than the pace, so called one after the other: {'; '.join(late)}.")
     if done.not_installed:
         page.line(f"Not installed, so not measured: {', '.join(done.not_installed)}.", "quiet")
     for name, why in done.failed.items():
