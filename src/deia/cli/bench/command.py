@@ -74,11 +74,9 @@ def _progress(output: Output) -> Iterator[OnProcess]:
     from deia.cli.bar import transient_bar
 
     # Drawn between the processes only: beside one it would be measured with it.
-    with transient_bar(MofNCompleteColumn(), TextColumn("processes", markup=False), auto_refresh=False) as bar:
-        task = bar.add_task("Measuring", total=None)
-        yield lambda done, total, label: bar.update(
-            task, completed=done, total=total, description=f"Measuring {label}", refresh=True
-        )
+    with transient_bar(MofNCompleteColumn(), TextColumn("{task.fields[label]}"), auto_refresh=False) as bar:
+        task = bar.add_task("Measuring", total=None, label="")
+        yield lambda done, total, label: bar.update(task, completed=done, total=total, label=label, refresh=True)
 
 
 def _document(done: Bench) -> dict[str, object]:
