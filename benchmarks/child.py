@@ -49,7 +49,7 @@ def _repeat(peer: Peer, plan: Plan) -> tuple[Job, array[int]]:
     samples = time_calls(peer.log_tool_call, plan)
     called = clock()
     peer.flush()
-    return {**_whole(plan, began, called), "dropped": peer.close()}, samples
+    return {**_whole(plan, began, called), "dropped": peer.close() or 0}, samples
 
 
 async def _repeat_awaited(peer: AwaitedPeer, plan: Plan) -> tuple[Job, array[int]]:

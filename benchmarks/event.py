@@ -1,4 +1,7 @@
-"""The event that every peer records: the tool event of the design, with short ids, inside an open task."""
+"""The event that every peer records: the tool event of the design, with short ids, inside an open task.
+
+The constants stand in `deia.cli.bench.event` as well: `compare` measures packages of other commits by this one.
+"""
 
 from __future__ import annotations
 

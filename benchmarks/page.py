@@ -19,7 +19,8 @@ _HEAD = """\
 
 What a log call costs its caller, and what else is promised in numbers. Every figure on this page comes from a raw
 result in `benchmarks/results/`; how it is measured, and how to measure it again, stands in `benchmarks/README.md`.
-`deia bench` measures the shortest form of it on your own machine.
+`deia bench` runs the short form of the comparison
+[with what one would otherwise use](#beside-what-one-would-otherwise-use) on your own machine.
 
 The *floor* is the least that anyone would write by hand for the same promise: take the clock, count, encode the line,
 one `write`. The *original* design appends an object to a list in memory: it is the fastest at the call, it keeps every

@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.event import AGENT_ID, SESSION_ID, Params
-from benchmarks.peers.face import AwaitedPeer
+from benchmarks.peers.face import WRITES_EACH, AwaitedPeer
 from benchmarks.peers.line import Fields, Numbered, encode
-
-_WRITES_EACH = "the death of the process at once; loss of power whenever the kernel wrote by itself"
 
 
 class Aiofiles(AwaitedPeer):
     """`await file.write(line)` on a file that stays open, without a buffer: one trip to a thread for each event."""
 
     label = "aiofiles, each event"
-    durability = _WRITES_EACH
+    durability = WRITES_EACH
     needs = ("aiofiles",)
 
     def __init__(self, directory: Path) -> None:

@@ -12,7 +12,7 @@ from orjson import OPT_APPEND_NEWLINE as _NEWLINE
 from orjson import dumps as _dumps
 
 from benchmarks.event import AGENT_ID, SESSION_ID, TASK, Params
-from benchmarks.peers.face import Peer
+from benchmarks.peers.face import WRITES_EACH, Peer
 from benchmarks.peers.floor import WriteThroughLogger
 from benchmarks.peers.line import Numbered, encode
 from benchmarks.peers.original import InMemoryLogger
@@ -27,7 +27,7 @@ class Floor(Peer):
     """The frozen write-through function."""
 
     label = "write-through (the floor)"
-    durability = "the death of the process at once; loss of power whenever the kernel wrote by itself"
+    durability = WRITES_EACH
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / _NAME

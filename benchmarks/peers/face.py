@@ -16,6 +16,9 @@ Log = Callable[[str, Params, int], object]
 AwaitedLog = Callable[[str, Params, int], Awaitable[object]]
 Loop = Literal["asyncio", "uvloop", "trio"]
 
+WRITES_EACH = "the death of the process at once; loss of power whenever the kernel wrote by itself"
+"""What is durable once a call has written its line: many a peer's `durability`."""
+
 
 class LeftOutError(Exception):
     """A peer that cannot be measured here; the text says why."""
@@ -75,8 +78,8 @@ class Peer(Recorder):
         """Return once every event is in the file."""
         raise NotImplementedError
 
-    def close(self) -> int:
-        """Close it; return how many events it says it dropped."""
+    def close(self) -> int | None:
+        """Close it; return how many events it says it dropped, where it counts them."""
         raise NotImplementedError
 
 

@@ -1,4 +1,7 @@
-"""The two loggers under test: with their shipped defaults, and with what is said in the row's name."""
+"""The two loggers under test: with their shipped defaults, and with what is said in the row's name.
+
+Not those of `deia bench`, for `compare` measures the packages of other commits by these.
+"""
 
 from __future__ import annotations
 

@@ -378,4 +378,4 @@ def test_no_peer_is_imported_before_it_is_asked_for() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     needed = {name.replace("-", "_") for peer in PEERS for name in find_peer(peer).needs}
     loaded = set(done.stdout.split())
-    assert not loaded & (needed | {"deia", "opentelemetry", "persistqueue", "trio"})
+    assert not loaded & (needed | {"deia.services", "opentelemetry", "persistqueue", "trio"})

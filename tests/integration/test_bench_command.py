@@ -2,56 +2,136 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
 
+from benchmarks import event as published_event
 from benchmarks.peers.floor import WriteThroughLogger
+from deia import SessionLogger
 from deia.cli.app import run
-from deia.cli.bench import command, recorder
+from deia.cli.bench import command, event, figures, process, readback, views
 from deia.cli.bench import run as bench_run
-from deia.cli.bench.run import Amount, run_bench
+from deia.cli.bench.process import Answer, Job
+from deia.cli.bench.readback import Survivors
+from deia.cli.bench.recorders.catalogue import RECORDERS, find_recorder, missing
+from deia.cli.bench.run import Amount, Bench, run_bench
+from deia.cli.page import TerminalPage
 
-SMALL = Amount(pairs=1, warmup=10, paced=20, tight=100)
+SMALL = Amount(rounds=1, warmup=10, paced=20, tight=100)
+CALLS, KILLED_CALLS = 130, 110
+
+ALWAYS_THERE = ["deia", "deia-unredacted", "write-through", "logging", "logging-queue"]
+OTHERS = ["loguru", "picologging", "structlog"]
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the command make few calls."""
-    monkeypatch.setattr(command, "run_bench", lambda directory: run_bench(directory, SMALL))
+    """Let the command make few calls, and find nothing that another environment would not have."""
+    monkeypatch.setattr(command, "run_bench", lambda directory, **options: run_bench(directory, SMALL, **options))
+    monkeypatch.setattr(bench_run, "missing", lambda name: find_recorder(name).needs)
 
 
-def test_both_recorders_are_measured_and_every_file_is_read_back(
+def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let there be nothing else in the catalogue."""
+    monkeypatch.setattr(bench_run, "RECORDERS", {name: RECORDERS[name] for name in names})
+    monkeypatch.setattr(bench_run, "missing", lambda name: [])
+
+
+def test_every_recorder_is_measured_and_each_file_is_read_back(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Percentiles, throughput, ratios and the verified events of one pair and of the killed process; no file stays."""
+    """Percentiles, throughput and ratios of each, and what a kill left of it; no file stays."""
     assert run(["bench", "--json", "--directory", str(tmp_path)]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["verified_events"] == 2 * 130
-    assert found["acknowledged_before_kill"] == found["found_after_kill"] == 110
-    assert found["problems"] == []
-    assert 150 < found["bytes_per_event"] < 200
-    assert found["figures"].keys() == {
-        *("tight_median_ns", "tight_p99_ns", "tight_p999_ns", "paced_median_ns", "paced_p99_ns", "events_per_s"),
-    }
-    for figure in found["figures"].values():
-        assert figure["deia"] > 0
-        assert figure["ratios"] == [figure["ratio"]] == [figure["deia"] / figure["write_through"]]
+    assert list(found["recorders"]) == ALWAYS_THERE
+    assert found["verified_events"] == len(ALWAYS_THERE) * CALLS
+    assert (found["problems"], found["failed"]) == ([], {})
+    assert found["versions"].keys() == {"deia", "orjson"}
+    for name, recorder in found["recorders"].items():
+        assert 150 < recorder["bytes_per_event"] < 200
+        assert recorder["acknowledged_before_kill"] == KILLED_CALLS
+        assert recorder["found_after_kill"] == KILLED_CALLS or name == "logging-queue"
+        assert recorder["until_in_file"]["events_per_s"] > 0
+        for mode in ("tight", "paced"):
+            calls = recorder[mode]
+            assert 0 < calls["median_ns"] <= calls["p99_ns"] <= calls["p999_ns"] <= calls["max_ns"]
+            assert calls["ratios"] == [calls["ratio"]]
+    base = found["recorders"]["write-through"]
+    assert [base[of]["ratio"] for of in ("tight", "paced", "until_in_file")] == [1, 1, 1]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_people_are_shown_a_table_with_ratios(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Both recorders side by side, the events until all are in the file, and that none is missing."""
+def test_people_are_shown_tables_with_ratios(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each recorder in each of them, Deia first, and that none of its events is missing."""
     assert run(["bench", "--directory", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    for expected in ("tight, median", "paced, p99", "write-through µs", "Events per second", "260 events"):
+    labels = [find_recorder(name).label for name in ALWAYS_THERE]
+    rows = [line for line in out.splitlines() if line.startswith(tuple(labels))]
+    assert [row.partition("  ")[0] for row in rows] == labels * 3
+    for expected in ("Tight", "Paced: 5,000 calls a second", "Until everything is in the file", "650 events read back"):
         assert expected in out
-    assert "No event is missing." in out
+    assert "No event of Deia is missing." in out
+
+
+def test_recorder_that_is_not_installed_is_left_out_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line, so that one knows what to install."""
+    assert run(["bench", "--directory", str(tmp_path)]) == 0
+    assert f"Not installed, so not measured: {', '.join(OTHERS)}." in capsys.readouterr().out.splitlines()
+
+
+def test_whether_a_recorder_is_installed_is_found_without_importing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what would be imported."""
+    (tmp_path / "structlog.py").write_text("raise ImportError('broken here')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert missing("structlog") == []
+    monkeypatch.setattr(sys, "path", [])
+    assert missing("structlog") == ["structlog"]
+    assert missing("logging") == []
+
+
+def test_no_library_is_imported_before_its_recorder_is_made() -> None:
+    """All can be named where few are installed, and a measured process holds no other's modules."""
+    code = (
+        "import sys\nfrom deia.cli.bench.recorders.catalogue import RECORDERS, find_recorder\n"
+        "[find_recorder(name) for name in RECORDERS]\nprint(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {*OTHERS, "deia.services", "deia.queue", "rich", "click"}
+
+
+@pytest.mark.parametrize("name", RECORDERS)
+def test_installed_recorder_records_every_event_it_is_given(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read back, each call is there once and in order; and so is what a kill leaves, whatever that is."""
+    for distribution in missing(name):
+        pytest.skip(f"{distribution} is not installed")
+    only(monkeypatch, "deia", "write-through", name)
+    done = run_bench(str(tmp_path), SMALL)
+    assert (done.failed, done.problems) == ({}, [])
+    row = next(row for row in done.rows if row.name == name)
+    assert 150 < row.bytes_per_event < 220
+    assert row.killed.in_order
+
+
+def test_measured_method_is_the_loggers_own(tmp_path: Path) -> None:
+    """No wrapper stands between the clock and what is measured."""
+    recorder = find_recorder("deia")(tmp_path)
+    assert recorder.log_tool_call.__func__ is SessionLogger.log_tool_call
 
 
 def test_environment_of_the_caller_does_not_change_what_is_measured(
@@ -60,15 +140,20 @@ def test_environment_of_the_caller_does_not_change_what_is_measured(
     """Recording may be disabled, or its directory another one, where the command is called: it measures as shipped."""
     monkeypatch.setenv("DEIA_DISABLED", "1")
     monkeypatch.setenv("DEIA_SESSIONS_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("LOGURU_LEVEL", "ERROR")
+    monkeypatch.setenv("PYTHONDEVMODE", "1")
+    monkeypatch.setenv("PYTHONTRACEMALLOC", "25")
     assert run(["bench", "--directory", str(tmp_path)]) == 0
     assert not (tmp_path / "elsewhere").exists()
+    changed = {name for name in bench_run._environment() if name.startswith(("DEIA_", "LOGURU_", "PYTHON"))}
+    assert changed - {"PYTHONHOME"} == {"PYTHONPATH"}
 
 
-def without_line(number: int) -> Any:
-    lines_of = bench_run._lines
+def without_line(number: int, recorder: str) -> Any:
+    lines_of = readback._lines
 
-    def lines(path: Path) -> Iterator[bytes]:
-        yield from (line for at, line in enumerate(lines_of(path)) if at != number)
+    def lines(job: Job) -> Iterator[bytes]:
+        yield from (line for at, line in enumerate(lines_of(job)) if at != number or job.recorder != recorder)
 
     return lines
 
@@ -86,24 +171,63 @@ def test_missing_event_is_told_and_exits_with_1(
     said: str,
 ) -> None:
     """A file without one of its lines is no file to be proud of, wherever the line was."""
-    monkeypatch.setattr(bench_run, "_lines", without_line(number))
+    monkeypatch.setattr(readback, "_lines", without_line(number, "deia"))
     assert run(["bench", "--directory", str(tmp_path)]) == 1
     out = capsys.readouterr().out
-    assert f"deia: {said}" in out
+    assert f"Deia: {said}" in out
     assert "please report it" in out
-    assert "No event is missing." not in out
+    assert "No event of Deia is missing." not in out
+
+
+def test_recorder_of_others_whose_file_lacks_an_event_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not record must not look fast; the rest is shown."""
+    monkeypatch.setattr(readback, "_lines", without_line(50, "logging"))
+    assert run(["bench", "--json", "--directory", str(tmp_path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["failed"] == {"logging": "line 51 carries seq 52"}
+    assert list(found["recorders"]) == [name for name in ALWAYS_THERE if name != "logging"]
+
+
+def lose_one(monkeypatch: pytest.MonkeyPatch, recorder: str) -> None:
+    survivors = bench_run.survivors
+
+    def fewer(job: Job) -> Survivors:
+        found = survivors(job)
+        return dataclasses.replace(found, found=found.found - 1) if job.recorder == recorder else found
+
+    monkeypatch.setattr(bench_run, "survivors", fewer)
 
 
 def test_event_missing_after_the_kill_is_told_and_exits_with_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The killed process acknowledged more than its log holds."""
-    read_events = bench_run.read_events
-    monkeypatch.setattr(bench_run, "read_events", lambda path: list(read_events(path))[:-1])
+    lose_one(monkeypatch, "deia-unredacted")
     assert run(["bench", "--json", "--directory", str(tmp_path)]) == 1
     found = json.loads(capsys.readouterr().out)
-    assert (found["acknowledged_before_kill"], found["found_after_kill"]) == (110, 109)
-    assert len(found["problems"]) == 1
+    assert found["recorders"]["deia-unredacted"]["found_after_kill"] == KILLED_CALLS - 1
+    assert found["problems"] == ["Deia, redact=False, killed: 109 of 110 events, or not in order"]
+
+
+def test_event_of_others_missing_after_the_kill_is_a_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every recorder promises to survive it."""
+    lose_one(monkeypatch, "logging")
+    assert run(["bench", "--directory", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "missing of 110 acknowledged after SIGKILL" in out
+    last = [line for line in out.splitlines() if line.startswith("logging, FileHandler")][-1]
+    assert last.split()[-1] == "1"
+
+
+def test_torn_last_line_of_a_killed_process_is_no_event(tmp_path: Path) -> None:
+    """The event that it was to be is missing."""
+    lines = b"".join(b'{"type":"ToolEvent","duration_ms":%d}\n' % number for number in range(5))
+    (tmp_path / "events.jsonl").write_bytes(lines[:-3])
+    assert readback.survivors(Job("logging", str(tmp_path), 0, 0, 5, 1.0)) == Survivors(5, 4, in_order=True)
 
 
 def test_directory_that_cannot_be_used_is_wrong_usage(
@@ -113,7 +237,7 @@ def test_directory_that_cannot_be_used_is_wrong_usage(
     assert run(["bench", "--directory", str(tmp_path / "none")]) == 2
     assert "none" in capsys.readouterr().err
 
-    def fail(directory: str) -> None:
+    def fail(directory: str, **options: Any) -> None:
         raise PermissionError(13, "Permission denied", directory)
 
     monkeypatch.setattr(command, "run_bench", fail)
@@ -123,33 +247,168 @@ def test_directory_that_cannot_be_used_is_wrong_usage(
     assert captured.err == f"deia: {tmp_path}: Permission denied\n"
 
 
-def test_measured_process_that_fails_is_told_in_one_line(
+def test_measured_process_of_ours_that_fails_is_told_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it said last is passed on, and nothing is shown as if it had been measured."""
     (tmp_path / "orjson.py").write_text("raise ImportError('broken here')")
-    environment = bench_run.environment()
+    environment = bench_run._environment()
     environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), environment["PYTHONPATH"]])
-    monkeypatch.setattr(bench_run, "environment", lambda: environment)
+    monkeypatch.setattr(bench_run, "_environment", lambda: environment)
+    only(monkeypatch, "deia", "write-through")
     assert run(["bench", "--directory", str(tmp_path)]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "deia: a measured process failed: ImportError: broken here\n"
+    assert captured.err.startswith("deia: a measured process failed, of ")
+    assert captured.err.endswith(": ImportError: broken here\n")
+
+
+def test_recorder_of_others_that_fails_is_named_with_its_last_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no row, and the rest is shown."""
+    (tmp_path / "loguru.py").write_text("raise ImportError('broken here')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "loguru", raising=False)
+    only(monkeypatch, "deia", "write-through", "loguru")
+    assert run(["bench", "--directory", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "Not measured, because it failed: loguru: ImportError: broken here" in out
+    assert [line.split()[0] for line in out.splitlines() if line.startswith(("Deia", "write", "loguru"))] == [
+        *("Deia", "write-through") * 3
+    ]
+
+
+def test_process_that_hangs_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends, and is told of as one that failed by itself."""
+    monkeypatch.setattr(bench_run, "_CHILD_TIMEOUT_S", 0.01)
+    only(monkeypatch, "deia", "write-through")
+    with pytest.raises(bench_run.BenchFailedError, match=r"takes longer than 0\.01 s"):
+        run_bench(str(tmp_path), SMALL)
+
+
+def test_process_that_is_not_killed_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it closed in peace says nothing of a kill."""
+    monkeypatch.setattr(bench_run, "signal", SimpleNamespace(SIGKILL=signal.SIGTERM, SIGTERM=signal.SIGTERM))
+    only(monkeypatch, "deia", "write-through")
+    with pytest.raises(bench_run.BenchFailedError, match="was to be killed ended before: exit code -9"):
+        run_bench(str(tmp_path), SMALL)
+
+
+def test_each_process_is_told_of_before_it_is_started(tmp_path: Path) -> None:
+    """How many have been, of how many, and what is measured now: as many in each round, and one to be killed."""
+    told: list[tuple[int, int, str]] = []
+    run_bench(str(tmp_path), dataclasses.replace(SMALL, rounds=2), lambda *now: told.append(now))
+    labels = sorted(find_recorder(name).label for name in ALWAYS_THERE)
+    assert [(done, total) for done, total, _ in told] == [(done, 15) for done in range(15)]
+    for first in (0, 5, 10):
+        assert sorted(label for _, _, label in told[first : first + 5]) == labels
+
+
+def unstyled(text: str) -> str:
+    return re.sub(r"\x1b\[\d+m", "", text)
+
+
+def test_who_watches_sees_what_is_measured(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On standard error, drawn between the processes; a pipe gets nothing."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, for all that rich knows
+    with command._progress(SimpleNamespace(interactive=True)) as on_process:  # type: ignore[arg-type]
+        on_process(3, 36, "structlog")
+    with command._progress(SimpleNamespace(interactive=False)) as on_process:  # type: ignore[arg-type]
+        on_process(4, 36, "loguru")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.search("Measuring .* 3/36 structlog", unstyled(captured.err))
+    assert "loguru" not in captured.err
+
+
+def answer(tight: list[int], events_per_s: float = 1.0) -> Answer:
+    return Answer([1], tight, events_per_s)
+
+
+def test_calls_of_all_rounds_are_pooled_and_ratios_taken_within_a_round() -> None:
+    """A round in which the machine was slow moves neither the ratio nor, alone, the median."""
+    base = [answer([10] * 999, 100), answer([90] * 999, 10), answer([10] * 999, 100)]
+    mine = [answer([20] * 999, 50), answer([180] * 999, 5), answer([30] * 998 + [500], 50)]
+    row = figures.row("name", "label", mine, base, 184.0, Survivors(1, 1, in_order=True))
+    assert row.tight.ratio.rounds == [2, 2, 3]
+    assert (row.tight.ratio.median, row.speed_ratio.median, row.events_per_s) == (2, 0.5, 50)
+    assert (row.tight.median_ns, row.tight.p99_ns, row.tight.max_ns) == (30, 180, 500)
+    assert row.tight.p999_ratio == 2
+
+
+def test_percentile_leaves_fifteen_of_all_paced_calls_beyond_it() -> None:
+    """Nearest rank: enough calls that the figure is not one call's luck."""
+    calls = Amount().rounds * Amount().paced
+    assert calls - 1 - figures.percentile(range(calls), 0.999) == 15
+    assert [figures.percentile([1, 2, 3], share) for share in (0.001, 0.5, 0.999)] == [1, 2, 3]
+
+
+def shown(paced_median_ns: int) -> str:
+    """Return what a terminal shows of a run with the longest figures that are to be expected."""
+    ratio = figures.Ratio([0.9, 17.2, 123.4])
+    tight = figures.Calls(45_770, 98_765_400, 13_573_500, 83_671_000, ratio, 619.0)
+    paced = dataclasses.replace(tight, median_ns=paced_median_ns)
+    survived = Survivors(21_000, 9_989, in_order=True)
+    rows = [
+        figures.Row(name, find_recorder(name).label, tight, paced, 1_555_416.0, ratio, 204.9, survived)
+        for name in RECORDERS
+    ]
+    page = TerminalPage()
+    views.show(page, Bench(Amount(), rows, not_installed=OTHERS))
+    return unstyled(page.text())
+
+
+@pytest.mark.parametrize(("columns", "left_out"), [(80, ["p99 µs"]), (120, [])])
+def test_tables_fit_the_terminal_with_every_recorder(
+    columns: int, left_out: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ratios keep how far they went from round to round."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = shown(paced_median_ns=50_720)
+    assert max(map(len, text.splitlines())) <= columns
+    assert re.findall("No room for: (.*);", text) == left_out * 2
+    for expected in ("0.90", "17.2", "123", "619", "83.67", "11,011", "of 21,000 acknowledged"):
+        assert expected in text
+
+
+@pytest.mark.parametrize(("median_ns", "is_late"), [(199_999, False), (200_001, True)])
+def test_recorder_that_is_slower_than_the_pace_is_said_to_be(median_ns: int, is_late: bool) -> None:
+    """Its paced figures are then those of calls one after the other."""
+    assert ("Slower than the pace" in shown(median_ns)) is is_late
+
+
+def test_version_is_unknown_of_what_was_not_installed() -> None:
+    """A module may lie on the path without a record of its distribution."""
+    assert command._version("a-distribution-that-nobody-has") is None
+
+
+def test_same_event_is_recorded_as_in_the_published_benchmarks() -> None:
+    """Word for word."""
+    for name in ("AGENT_ID", "SESSION_ID", "TASK", "TOOL"):
+        assert getattr(event, name) == getattr(published_event, name)
 
 
 def test_write_through_of_the_command_writes_the_lines_of_the_published_floor(tmp_path: Path) -> None:
     """Both measure against the same thing: field by field, only the clock differs."""
-    mine = recorder.WriteThrough(tmp_path / "mine")
-    floor = WriteThroughLogger(tmp_path / "floor", recorder.AGENT_ID, recorder.SESSION_ID)
-    mine.log_task_start(recorder.TASK)
-    floor.log_task_start(recorder.TASK, {})
+    mine = find_recorder("write-through")(tmp_path)
+    floor = WriteThroughLogger(tmp_path / "floor", event.AGENT_ID, event.SESSION_ID)
+    mine.start()
+    floor.log_task_start(event.TASK, {})
     for logger in (mine, floor):
-        logger.log_tool_call(recorder.TOOL, {"path": "tests/"}, 7)
+        logger.log_tool_call(event.TOOL, {"path": "tests/"}, 7)
         logger.close()
 
-    def lines(name: str) -> list[dict[str, Any]]:
-        found = [orjson.loads(line) for line in (tmp_path / name).read_bytes().splitlines()]
+    def lines(path: Path) -> list[dict[str, Any]]:
+        found = [orjson.loads(line) for line in path.read_bytes().splitlines()]
         return [{key: None if "time" in key else value for key, value in fields.items()} for fields in found]
 
-    assert lines("mine") == lines("floor")
-    assert [list(fields) for fields in lines("mine")] == [list(fields) for fields in lines("floor")]
+    assert lines(mine.path) == lines(tmp_path / "floor")
+    assert [list(fields) for fields in lines(mine.path)] == [list(fields) for fields in lines(tmp_path / "floor")]
+
+
+def test_measured_process_returns_each_sample(tmp_path: Path) -> None:
+    """So that the calls of all processes can be put together."""
+    found = process.measure(Job("write-through", str(tmp_path), 5, 10, 20, 5_000))
+    assert (len(found.paced), len(found.tight)) == (10, 20)

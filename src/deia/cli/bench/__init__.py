@@ -1,4 +1,5 @@
-"""`deia bench`: what a log call costs on this machine, beside one `write` for each event.
+"""`deia bench`: what a log call costs on this machine, beside what one would otherwise use.
 
-The short form of the benchmarks in the project's repository: the same event and the same write-through, fewer calls.
+The short form of `python -m benchmarks peers` in the project's repository: the same event, the same recorders (they
+stand in `recorders/`), fewer calls.
 """

@@ -1,24 +1,22 @@
-"""`deia bench`: the command, and what it shows."""
+"""`deia bench`: the command, and what it gives to programs."""
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from deia.cli.bench.run import Bench, BenchFailedError, Row, run_bench
+import deia
+from deia.cli.bench.figures import Calls, Row
+from deia.cli.bench.recorders.catalogue import find_recorder
+from deia.cli.bench.run import Bench, BenchFailedError, OnProcess, run_bench
+from deia.cli.bench.views import show
 from deia.cli.output import Output
-from deia.cli.page import Column, Page, numbers
-from deia.cli.text import count, plural
-
-_FIGURES = {
-    "tight_median_ns": "tight, median",
-    "tight_p99_ns": "tight, p99",
-    "tight_p999_ns": "tight, p99.9",
-    "paced_median_ns": "paced, median",
-    "paced_p99_ns": "paced, p99",
-}
 
 
 @click.command(short_help="Measure what a log call costs on this machine.")
@@ -34,17 +32,22 @@ _FIGURES = {
 def bench(output: Output, directory: str | None, *, as_json: bool) -> None:
     """Measure what a log call costs on this machine.
 
-    The same event is recorded by SessionLogger, with its defaults, and by the least that one would write by hand for
-    the same promise: one write for each event. Both run in fresh processes, in pairs; each ratio is the median over
-    the pairs. Tight calls follow each other at once; paced ones come 5,000 times a second.
+    The same event, one JSON line, is recorded by SessionLogger, with its defaults and with redact=False; by the
+    standard library's logging, to a file and through a queue; by structlog, loguru and picologging, where they are
+    installed; and by write-through, the least that one would write by hand for the same promise: one write for each
+    event. Ratios are to write-through.
 
-    Every file is read back, and one more process is killed with SIGKILL right after its last call.
+    Each runs in three fresh processes, in rounds of shuffled order; each ratio is the median over the rounds, and is
+    shown with the lowest and the highest. Tight calls follow each other at once; paced ones come 5,000 times a second.
 
-    Takes a few seconds and leaves no file. The exit code is 1 if an event is missing. The published figures, and how
-    they are made, stand in the reference.
+    Every file is read back, and one more process of each is killed with SIGKILL right after its last call.
+
+    Takes half a minute, a minute where all of them are installed, and leaves no file. The exit code is 1 if an event
+    of SessionLogger is missing. The published figures, and how they are made, stand in the reference.
     """
     try:
-        done = run_bench(directory)
+        with _progress(output) as on_process:
+            done = run_bench(directory, on_process=on_process)
     except BenchFailedError as error:
         output.complain(str(error))
         output.found()
@@ -57,63 +60,62 @@ def bench(output: Output, directory: str | None, *, as_json: bool) -> None:
     if as_json:
         output.document(_document(done))
     else:
-        _show(output.page, done)
+        show(output.page, done)
+
+
+@contextlib.contextmanager
+def _progress(output: Output) -> Iterator[OnProcess]:
+    """Give what the run tells of its processes, to be shown where somebody watches."""
+    if not output.interactive:
+        yield lambda *_: None
+        return
+    from rich.progress import MofNCompleteColumn, TextColumn
+
+    from deia.cli.bar import transient_bar
+
+    # Drawn between the processes only: beside one it would be measured with it.
+    with transient_bar(MofNCompleteColumn(), TextColumn("{task.fields[label]}"), auto_refresh=False) as bar:
+        task = bar.add_task("Measuring", total=None, label="")
+        yield lambda done, total, label: bar.update(task, completed=done, total=total, label=label, refresh=True)
 
 
 def _document(done: Bench) -> dict[str, object]:
+    needed = sorted({distribution for row in done.rows for distribution in find_recorder(row.name).needs})
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "figures": {
-            row.figure: {
-                "deia": row.deia,
-                "write_through": row.write_through,
-                "ratio": row.ratio,
-                "ratios": row.ratios,
-            }
-            for row in done.rows
-        },
+        "versions": {"deia": deia.__version__, **{name: _version(name) for name in ("orjson", *needed)}},
+        "amount": asdict(done.amount),
+        "recorders": {row.name: _recorder(row) for row in done.rows},
+        "not_installed": done.not_installed,
+        "failed": done.failed,
         "verified_events": done.verified_events,
-        "bytes_per_event": done.bytes_per_event,
-        "acknowledged_before_kill": done.acknowledged_before_kill,
-        "found_after_kill": done.found_after_kill,
         "problems": done.problems,
     }
 
 
-def _show(page: Page, done: Bench) -> None:
-    rows = {row.figure: row for row in done.rows}
-    page.heading("What a log call costs here, beside one write for each event")
-    names = ("Deia µs", "write-through µs", "ratio", "from", "to")
-    page.table(
-        [Column("Call"), *numbers(names, leaving=("to", "from"))],
-        [
-            [name, f"{rows[figure].deia / 1e3:,.2f}", f"{rows[figure].write_through / 1e3:,.2f}", *_ratio(rows[figure])]
-            for figure, name in _FIGURES.items()
-        ],
-    )
-    speed = rows["events_per_s"]
-    page.heading("Until everything is in the file")
-    page.facts(
-        [
-            ("Events per second", count(round(speed.deia))),
-            ("Write-through", f"{count(round(speed.write_through))} (ratio {speed.ratio:.2f})"),
-            ("Bytes an event", f"{done.bytes_per_event:.1f}"),
-        ]
-    )
-    page.heading("Read back")
-    page.facts(
-        [
-            ("Verified", plural(done.verified_events, "event")),
-            ("Acknowledged before SIGKILL", plural(done.acknowledged_before_kill, "event")),
-            ("Found after it", plural(done.found_after_kill, "event")),
-        ]
-    )
-    for problem in done.problems:
-        page.line(f"{problem}. That must not be: please report it.", "bad")
-    if not done.problems:
-        page.line("No event is missing.", "good")
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:  # a module on the path, that was not installed
+        return None
 
 
-def _ratio(row: Row) -> list[str]:
-    return [f"{value:.2f}" for value in (row.ratio, min(row.ratios), max(row.ratios))]
+def _recorder(row: Row) -> dict[str, object]:
+    return {
+        "label": row.label,
+        "tight": _calls(row.tight),
+        "paced": _calls(row.paced),
+        "until_in_file": {
+            "events_per_s": row.events_per_s,
+            "ratio": row.speed_ratio.median,
+            "ratios": row.speed_ratio.rounds,
+        },
+        "bytes_per_event": row.bytes_per_event,
+        "acknowledged_before_kill": row.killed.acknowledged,
+        "found_after_kill": row.killed.found,
+    }
+
+
+def _calls(calls: Calls) -> dict[str, object]:
+    return {**asdict(calls), "ratio": calls.ratio.median, "ratios": calls.ratio.rounds}

@@ -1,4 +1,4 @@
-"""Run the measured processes in pairs, read what they left, and put the figures side by side."""
+"""Run the measured processes in rounds, read what they left, and put the figures side by side."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import median
 
 import orjson
 
-from deia.cli.bench.recorder import TOOL, Job
+from deia.cli.bench.figures import Row, row
+from deia.cli.bench.process import Answer, Job
+from deia.cli.bench.readback import Survivors, survivors, verify
+from deia.cli.bench.recorders.catalogue import OURS, RECORDERS, WRITE_THROUGH, find_recorder, missing
 from deia.cli.processes import environment
 from deia.errors import DeiaError
-from deia.events import ToolEvent
-from deia.journal.reader import read_events
 
-DEIA = "deia"
-WRITE_THROUGH = "write-through"
+OnProcess = Callable[[int, int, str], object]
+"""Told, before a process is started, how many have been, of how many, and what it measures."""
 
 _CHILD_TIMEOUT_S = 120
-"""A hundred times what a process takes: beyond it the disk hangs."""
+"""Fifty times what a process takes: beyond it the disk hangs."""
+
+_KEPT = frozenset({"PYTHONHOME", "PYTHONPATH"})
+"""What a measured Python needs of the variables that change how one runs."""
 
 
 class BenchFailedError(DeiaError):
@@ -33,43 +36,21 @@ class BenchFailedError(DeiaError):
 
 @dataclass(frozen=True)
 class Amount:
-    """How much is measured: with these, a few seconds.
+    """How much is measured: with these, a second or two for each process.
 
     Attributes:
-        pairs: Pairs of processes, one of each recorder.
+        rounds: Processes of each recorder.
         warmup: Untimed calls of a process.
-        paced: Calls of a process at `rate`.
+        paced: Calls of a process at `rate`: of all rounds together, fifteen lie beyond the 99.9th percentile.
         tight: Calls of a process one after the other.
         rate: Paced calls per second.
     """
 
-    pairs: int = 5
+    rounds: int = 3
     warmup: int = 1_000
-    paced: int = 1_500
+    paced: int = 5_000
     tight: int = 20_000
     rate: float = 5_000
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure of both recorders.
-
-    Attributes:
-        figure: Its name.
-        deia: Median over the processes.
-        write_through: The same.
-        ratios: Deia's over write-through's, pair by pair.
-    """
-
-    figure: str
-    deia: float
-    write_through: float
-    ratios: list[float]
-
-    @property
-    def ratio(self) -> float:
-        """Median of the pairs' ratios."""
-        return median(self.ratios)
 
 
 @dataclass
@@ -77,114 +58,148 @@ class Bench:
     """What was measured.
 
     Attributes:
-        rows: Percentiles in nanoseconds, and `events_per_s`.
+        amount: How much.
+        rows: One for each recorder, in the order of the catalogue.
+        not_installed: Distributions whose recorders could not be measured.
+        failed: Name of a recorder that is not ours → why it has no row.
         verified_events: Events that were read back, each exactly once and in order, and found right.
-        bytes_per_event: Of our line.
-        acknowledged_before_kill: Calls that had returned when a process was killed.
-        found_after_kill: Of these, how many were in the log.
-        problems: One sentence for each file that did not hold what was recorded.
+        problems: One sentence for each file of ours that did not hold what was recorded.
     """
 
+    amount: Amount
     rows: list[Row] = field(default_factory=list)
+    not_installed: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
     verified_events: int = 0
-    bytes_per_event: float = 0.0
-    acknowledged_before_kill: int = 0
-    found_after_kill: int = 0
     problems: list[str] = field(default_factory=list)
 
 
-def run_bench(directory: str | None = None, amount: Amount | None = None) -> Bench:
-    """Measure both recorders in fresh processes, in pairs of shuffled order, and kill one more of ours.
+def run_bench(
+    directory: str | None = None, amount: Amount | None = None, on_process: OnProcess = lambda *_: None
+) -> Bench:
+    """Measure each recorder that is installed in fresh processes, in rounds of shuffled order; then kill one of each.
 
     Args:
         directory: Where files lie for the moment; the system's temporary directory where None.
         amount: How much.
+        on_process: Told of each process.
 
     Raises:
-        BenchFailedError: A process failed.
+        BenchFailedError: A process of ours failed, or one of write-through.
         OSError: The directory cannot be written.
     """
     amount = amount or Amount()
-    done = Bench()
-    pairs: list[dict[str, dict[str, float]]] = []
-    shuffle = random.Random(1).shuffle
+    needed = {name: missing(name) for name in RECORDERS}
+    done = Bench(amount, not_installed=sorted({distribution for name in RECORDERS for distribution in needed[name]}))
     with tempfile.TemporaryDirectory(prefix="deia-bench-", dir=directory) as place:
-        for number in range(amount.pairs):
-            order = [DEIA, WRITE_THROUGH]
-            shuffle(order)
-            pair = {}
-            for recorder in order:
-                job = _job(recorder, Path(place) / f"{number}-{recorder}", amount)
-                pair[recorder] = _run(job)
-                _verify(job, done)
-            pairs.append(pair)
-        _kill(_job(DEIA, Path(place) / "killed", amount), done)
-    for figure in pairs[0][DEIA]:
-        ours, theirs = ([pair[recorder][figure] for pair in pairs] for recorder in (DEIA, WRITE_THROUGH))
-        ratios = [our / their for our, their in zip(ours, theirs, strict=True)]
-        done.rows.append(Row(figure, median(ours), median(theirs), ratios))
+        installed = {name: _Measured(name, find_recorder(name).label) for name in RECORDERS if not needed[name]}
+        _Run(done, installed, Path(place), on_process).run()
     return done
 
 
-def _job(recorder: str, directory: Path, amount: Amount) -> Job:
-    directory.mkdir()
-    return Job(recorder, str(directory), amount.warmup, amount.paced, amount.tight, amount.rate)
+@dataclass
+class _Measured:
+    """What is known of a recorder so far."""
+
+    name: str
+    label: str
+    answers: list[Answer] = field(default_factory=list)
+    bytes_per_event: float = 0.0
+    killed: Survivors | None = None
+
+    @property
+    def must_work(self) -> bool:
+        """Whether there is nothing to show without it."""
+        return self.name in OURS or self.name == WRITE_THROUGH
+
+
+class _Run:
+    def __init__(self, done: Bench, recorders: dict[str, _Measured], place: Path, on_process: OnProcess) -> None:
+        self._done = done
+        self._recorders = recorders
+        self._place = place
+        self._on_process = on_process
+        self._started = 0
+
+    def run(self) -> None:
+        shuffle = random.Random(1).shuffle
+        for number in range(self._done.amount.rounds):
+            shuffle(order := list(self._recorders))
+            for name in order:
+                self._attempt(self._measure, name, f"{number}-{name}")
+        for name in list(self._recorders):
+            self._attempt(self._kill, name, f"killed-{name}")
+        base = self._recorders[WRITE_THROUGH].answers
+        for it in self._recorders.values():
+            assert it.killed
+            self._done.rows.append(row(it.name, it.label, it.answers, base, it.bytes_per_event, it.killed))
+
+    def _attempt(self, do: Callable[[_Measured, Job], None], name: str, directory: str) -> None:
+        """Run one process of a recorder; another's that fails takes part in nothing, the rounds before included."""
+        it, amount = self._recorders[name], self._done.amount
+        path = self._place / directory
+        path.mkdir()
+        self._on_process(self._started, len(self._recorders) * (amount.rounds + 1), it.label)
+        self._started += 1
+        try:
+            do(it, Job(name, str(path), amount.warmup, amount.paced, amount.tight, amount.rate))
+        except BenchFailedError as error:
+            if it.must_work:
+                raise BenchFailedError(f"a measured process failed, of {it.label}: {error}") from error
+            self._done.failed[name] = str(error)
+            del self._recorders[name]
+
+    def _measure(self, it: _Measured, job: Job) -> None:
+        process = _start(job)
+        if process.returncode != 0:
+            raise BenchFailedError(_last_words(process))
+        it.answers.append(Answer(**orjson.loads(process.stdout)))
+        found = verify(job)
+        it.bytes_per_event = found.bytes_per_event
+        if found.wrong is None:
+            self._done.verified_events += found.events
+        elif it.must_work:
+            self._done.problems.append(f"{it.label}: {found.wrong}")
+        else:
+            raise BenchFailedError(found.wrong)
+
+    def _kill(self, it: _Measured, job: Job) -> None:
+        """Let one more process be killed right after its last call, and count what is in its file."""
+        job = replace(job, paced=0, kill=True)
+        process = _start(job)
+        if process.returncode != -getattr(signal, "SIGKILL", -signal.SIGTERM):
+            raise BenchFailedError(f"the process that was to be killed ended before: {_last_words(process)}")
+        it.killed = found = survivors(job)
+        if it.name in OURS and (found.missing or not found.in_order):
+            self._done.problems.append(
+                f"{it.label}, killed: {found.found:,} of {found.acknowledged:,} events, or not in order"
+            )
 
 
 def _start(job: Job) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "deia.cli.bench.recorder", job.to_json()],
-        cwd=job.directory,  # `-m` looks for modules there first; nothing of the user's is in this one
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_CHILD_TIMEOUT_S,
-        check=False,
-    )
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "deia.cli.bench.process", job.to_json()],
+            cwd=job.directory,  # `-m` looks for modules there first; nothing of the user's is in this one
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_CHILD_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BenchFailedError(f"it takes longer than {_CHILD_TIMEOUT_S} s") from error
 
 
-def _run(job: Job) -> dict[str, float]:
-    process = _start(job)
-    if process.returncode != 0:
-        last = process.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise BenchFailedError(f"a measured process failed: {last or f'exit code {process.returncode}'}")
-    found: dict[str, float] = orjson.loads(process.stdout)
-    return found
+def _environment() -> dict[str, str]:
+    """Return the environment of a measured process, in which no recorder and no Python is set up by the caller."""
+    return {
+        name: value
+        for name, value in environment().items()
+        if name in _KEPT or not name.startswith(("LOGURU_", "PYTHON"))
+    }
 
 
-def _verify(job: Job, done: Bench) -> None:
-    """Read a file back with nothing of ours but the names of its fields: every call once, in order, without a gap."""
-    numbers: list[int] = []
-    sizes = 0
-    for seq, line in enumerate(_lines(job.path), start=1):
-        event = orjson.loads(line)
-        if event["seq"] != seq:
-            done.problems.append(f"{job.recorder}: line {seq} carries seq {event['seq']}")
-            return
-        if event["type"] == "ToolEvent" and event["name"] == TOOL:
-            numbers.append(event["duration_ms"])
-            sizes += len(line)
-    if numbers == list(range(job.calls)):
-        done.verified_events += len(numbers)
-    else:
-        done.problems.append(f"{job.recorder}: {len(set(numbers)):,} of {job.calls:,} events, or not in order")
-    if job.recorder == DEIA and numbers:
-        done.bytes_per_event = sizes / len(numbers)
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        yield from file
-
-
-def _kill(job: Job, done: Bench) -> None:
-    """Let one more process be killed right after its last call, and count what is in its log."""
-    killed = replace(job, paced=0, kill=True)
-    process = _start(killed)
-    if process.returncode != -getattr(signal, "SIGKILL", -signal.SIGTERM):
-        raise BenchFailedError("the process that was to be killed ended before")
-    done.acknowledged_before_kill = killed.calls
-    numbers = [event.duration_ms for event in read_events(killed.path) if isinstance(event, ToolEvent)]
-    done.found_after_kill = len(set(numbers) & set(range(killed.calls)))
-    if numbers != list(range(killed.calls)):
-        done.problems.append(f"deia, killed: {done.found_after_kill:,} of {killed.calls:,} events, or not in order")
+def _last_words(process: subprocess.CompletedProcess[bytes]) -> str:
+    last = process.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    return last or f"exit code {process.returncode}"
