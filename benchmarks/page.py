@@ -110,7 +110,7 @@ def make_pages(results: list[dict[str, Any]]) -> dict[Path, str]:
     """Return the page and its charts, by path; optimised interpreters come first, for they are what users have."""
     results = sorted(results, key=lambda result: (not result["python"]["optimised"], result["python"]["version"]))
     parts = [_HEAD]
-    parts.extend(f"## {tables.title(result)}\n\n{tables.overhead(result)}\n" for result in _of(results, "overhead"))
+    parts.extend(f"## {tables.heading(result)}\n\n{tables.overhead(result)}\n" for result in _of(results, "overhead"))
     made: dict[Path, str] = {}
     for benchmark, head, show in (
         ("analysis", _ANALYSIS, analysis.tables),
@@ -124,7 +124,7 @@ def make_pages(results: list[dict[str, Any]]) -> dict[Path, str]:
         found = _of(results, benchmark)
         parts.extend([head] if found else [])
         for result in found:
-            parts.append(f"### {tables.title(result)}\n")
+            parts.append(f"### {tables.heading(result)}\n")
             for name, (title, svg) in _draw(result).items():
                 path = _charts() / f"{Path(result_name(result)).stem}-{name}.svg"
                 made[path] = svg

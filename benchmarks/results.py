@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,20 @@ def _dump(value: object) -> str:
 
 
 def result_name(result: dict[str, Any]) -> str:
-    """Name a result's file by what was measured and on which interpreter."""
+    """Name a result's file by what was measured, on which interpreter and, where that matters, on which processor."""
     python = result["python"]
     version = ".".join(python["version"].split(".")[:2])
     build = "distribution" if python["distribution"] else "source"
-    return f"{result['benchmark']}-{python['implementation'].lower()}{version}-{build}.json"
+    name = f"{result['benchmark']}-{python['implementation'].lower()}{version}-{build}"
+    if result["benchmark"] != "instructions":  # of which there are as many on any processor
+        name += f"-{_slug(result['machine']['processor'])}"
+    return f"{name}.json"
+
+
+def _slug(processor: str) -> str:
+    """Return the name of a processor as part of a file's: `Intel(R) Xeon(R) Processor` is `intel-xeon`."""
+    without_marks = re.sub(r"\(\w+\)|\b(?:processor|cpu)\b|@.*", "", processor.lower())
+    return re.sub(r"\W+", "-", without_marks).strip("-")
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -37,6 +37,11 @@ def title(result: Result) -> str:
     return f"{python['implementation']} {python['version']}, {source}, {build}"
 
 
+def heading(result: Result) -> str:
+    """Name the interpreter and the processor."""
+    return f"{title(result)}, on {result['machine']['processor']}"
+
+
 def circumstances(result: Result) -> str:
     """Say in a paragraph where, when and of what a result was measured."""
     machine = result["machine"]

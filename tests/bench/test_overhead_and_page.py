@@ -225,6 +225,25 @@ def test_percentiles_are_samples_and_the_histogram_counts_each_once() -> None:
     assert histogram([1, 1, 2, 100, 104, 105]) == [[1, 2], [2, 1], [104, 2], [112, 1]]
 
 
+@pytest.mark.parametrize(
+    ("processor", "slug"),
+    [
+        ("AMD EPYC", "amd-epyc"),
+        ("Intel(R) Xeon(R) Processor", "intel-xeon"),
+        ("Intel(R) Core(TM) i7-8650U CPU @ 1.90GHz", "intel-core-i7-8650u"),
+    ],
+)
+def test_results_of_several_processors_stand_beside_each_other(
+    result: dict[str, Any], processor: str, slug: str
+) -> None:
+    """None of them overwrites another's, and each section of the page says whose it is."""
+    elsewhere = {**result, "machine": {**result["machine"], "processor": processor}}
+    assert result_name(elsewhere).endswith(f"-{slug}.json")
+    text = page.make_pages([result, elsewhere])[page.PAGE]
+    assert text.count("\n## CPython") == 2
+    assert f", on {processor}\n" in text
+
+
 def test_a_result_survives_being_written_and_read(result: dict[str, Any], tmp_path: Path) -> None:
     """The file holds the same JSON, one process a line."""
     path = tmp_path / result_name(result)
@@ -240,13 +259,13 @@ def test_the_page_is_made_from_results_and_keeps_the_rows_where_we_lose(result: 
     text = page.make_pages(page.load_results(tmp_path))[page.PAGE]
     for expected in ("tight, original", "paced, awaited", "sync / floor, p99.9, paced", "22 lost", "anyio portal"):
         assert expected in text
-    assert tables.title(result) in text
+    assert tables.heading(result) in text
 
 
 def test_recording_keeps_both_results_and_makes_the_page(
     result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`record` names its files by what was measured and on which interpreter, and fails where events were lost."""
+    """`record` names its files by what was measured and on what, and fails where events were lost."""
     small = appends.run(tmp_path, **appends.QUICK)
     monkeypatch.setattr(page, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
