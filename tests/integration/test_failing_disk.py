@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from deia import FileEvent, SessionLogger, read_events, system
+from deia.bus import consumer
+from deia.bus.opening import RETRY_S
 from deia.errors import WriterFailedError
 from deia.journal.mend import mend
 from deia.journal.recovery import recover
@@ -169,4 +172,26 @@ def test_recovery_whose_fsync_fails_says_so_and_leaves_the_queue_file(
     way(logger.path)
     assert not queue_path(logger.path).exists()
     assert [line["path"] for line in lines_of(logger.path)] == ["a"]
+    assert_sound(logger.path)
+
+
+def test_defect_in_the_background_is_told_now_and_then_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Busy calls do not tell of it as often as they come; what they record is written once it is over."""
+    began = time.monotonic()
+    with monkeypatch.context() as patch, SessionLogger("agent", "s", output_dir=tmp_path, flush_interval_s=0) as logger:
+        patch.setattr(consumer._Consumer, "is_sync_due", lambda *_: 1 / 0)
+        logged = 0
+        while len(caplog.records) < 2:
+            logger.log_file_read(f"{logged}")
+            logged += 1
+        patch.undo()
+        told = len(caplog.records)
+        logger.flush()
+    assert told <= 1 + (time.monotonic() - began) / RETRY_S
+    assert {record.msg for record in caplog.records} == {"The consumer of a session has ended: %s"}
+    assert [event.path for event in read_events(logger.path) if isinstance(event, FileEvent)] == [
+        f"{number}" for number in range(logged)
+    ]
     assert_sound(logger.path)

@@ -42,8 +42,9 @@ async def consume(session: Session, background: Background) -> None:
                 if consumer.is_sync_due():
                     consumer.syncing = True
                     tasks.start_soon(consumer.sync)
-    except Exception:  # a defect, in one session: the others' consumers go on, and the next log call starts another
+    except Exception:  # a defect, in one session: the others' consumers go on
         logger.exception("The consumer of a session has ended: %s", session.path)
+        await anyio.sleep(RETRY_S)  # the next log call starts another, which may end likewise
     finally:
         session.consumer_gone(bell)
 
