@@ -154,6 +154,8 @@ def _payloads(result: Result) -> str:
 
 def _starts(result: Result) -> str:
     turns = result["starts"]
+    if not turns:
+        return ""  # in a result of which they were taken out
     rows = [
         [
             f"`{name}`",
