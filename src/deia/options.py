@@ -41,8 +41,8 @@ class Options:
         queue_mode: `"auto"` maps the ring and falls back to `"write"` where that cannot be done. `"write"` has no ring:
             each line is written to the journal before the call returns; the same promise for one system call more, and
             the caller waits for a disk that stalls. While the disk takes no writes, lines are kept in memory.
-        flush_interval_s: Seconds between two flushes. Crash safety does not depend on it, only how far other tools
-            that read the journal lag behind.
+        flush_interval_s: Seconds between two flushes, a thousandth at least. Crash safety does not depend on it, only
+            how far other tools that read the journal lag behind.
         sync_policy: What survives a loss of power. `"interval"`: all but the last `sync_interval_s` seconds.
             `"always"`: each call returns after an fsync that covers it (milliseconds). `"never"`: whatever the kernel
             wrote by itself.

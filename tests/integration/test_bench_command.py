@@ -279,6 +279,59 @@ def test_recorder_of_others_that_fails_is_named_with_its_last_words(
     ]
 
 
+FAKE_LOGURU = """
+print("a warning of what is installed here")
+
+class Logger:
+    def add(self, path, format, **options):
+        self.path, self.format = path, format
+        {opens}
+    def info(self, message, fields):
+        self.file.write({line})
+    def complete(self):
+        self.file.flush()
+    def remove(self):
+        pass
+
+logger = Logger()
+"""
+_ITS_LINE = "self.format({'extra': {'fields': fields}}).format(extra={'line': __import__('json').dumps(fields)})"
+
+
+@pytest.mark.parametrize(
+    ("opens", "line", "said"),
+    [
+        ("self.file = open(path, 'w')", _ITS_LINE, None),
+        ("self.file = open(path, 'w')", "'no JSON\\n'", "line 1 cannot be read: JSONDecodeError"),
+        ("self.file = open(path, 'w')", "'{}\\n'", "line 1 cannot be read: KeyError"),
+        ("self.file = open('elsewhere', 'w')", _ITS_LINE, "its file cannot be read: FileNotFoundError"),
+    ],
+    ids=["prints and works", "no JSON", "another line", "another file"],
+)
+def test_recorder_of_others_may_leave_anything_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opens: str, line: str, said: str | None
+) -> None:
+    """What it prints does not matter; a file that cannot be read is its failure, and the rest is shown."""
+    (tmp_path / "loguru.py").write_text(FAKE_LOGURU.format(opens=opens, line=line))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "loguru", raising=False)
+    only(monkeypatch, "deia", "write-through", "loguru")
+    done = run_bench(str(tmp_path), SMALL)
+    assert [row.name for row in done.rows] == ["deia", "write-through", *([] if said else ["loguru"])]
+    assert done.failed.get("loguru", "").startswith(said or "")
+    assert bool(done.failed) is (said is not None)
+
+
+def test_directory_may_be_given_relative_to_the_current_one(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The measured processes, which run elsewhere, find it all the same."""
+    (elsewhere / "here").mkdir()
+    only(monkeypatch, "deia", "write-through")
+    assert run(["bench", "--directory", "here"]) == 0
+    assert "No event of Deia is missing" in capsys.readouterr().out
+
+
 def test_process_that_hangs_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends, and is told of as one that failed by itself."""
     monkeypatch.setattr(bench_run, "_CHILD_TIMEOUT_S", 0.01)

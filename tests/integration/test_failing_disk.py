@@ -190,8 +190,22 @@ def test_defect_in_the_background_is_told_now_and_then_and_nothing_is_lost(
         told = len(caplog.records)
         logger.flush()
     assert told <= 1 + (time.monotonic() - began) / RETRY_S
-    assert {record.msg for record in caplog.records} == {"The consumer of a session has ended: %s"}
+    assert {record.msg for record in caplog.records} == {"The consumer of a session has failed: %s"}
     assert [event.path for event in read_events(logger.path) if isinstance(event, FileEvent)] == [
         f"{number}" for number in range(logged)
     ]
     assert_sound(logger.path)
+
+
+def test_what_was_logged_after_a_defect_is_written_and_synced_without_a_further_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The background tries again by itself, though nobody calls it any more."""
+    with SessionLogger("agent", "s", output_dir=tmp_path, flush_interval_s=0, sync_interval_s=0.01) as logger:
+        with monkeypatch.context() as patch:
+            patch.setattr(consumer._Consumer, "drain", lambda *_: 1 / 0)
+            logger.log_file_read("met the defect")
+            eventually(lambda: caplog.records, "the defect to be told")
+        logger.log_file_read("after it")
+        end = logger.statistics().end_offset
+        eventually(lambda: logger.statistics().durable_offset >= end, "what was logged to be synced")

@@ -16,7 +16,7 @@ from deia.bus.background import background
 from deia.bus.progress import Progress
 from support.held_writer import HeldWriter
 from support.lines import assert_sound, lines_of
-from support.waiting import PATIENCE_S, Worker
+from support.waiting import PATIENCE_S, Worker, eventually
 
 RING_BYTES = 64 * 1024
 
@@ -42,6 +42,19 @@ def test_large_event_is_recorded_while_others_log_without_pause(tmp_path: Path) 
     assert logger.statistics().dropped == 0
     assert logger.get_session_summary().tool_calls_count == 1
     logger.close()
+
+
+def test_session_that_is_flushed_without_a_pause_is_synced_and_keeps_no_other_from_it(tmp_path: Path) -> None:
+    """Nobody calls anything; all consumers have their turn on the one loop of the background."""
+    loggers = [
+        SessionLogger("agent", f"{number}", output_dir=tmp_path, flush_interval_s=flush_s, sync_interval_s=0.01)
+        for number, flush_s in enumerate((0, 0.25))
+    ]
+    for logger in loggers:
+        logger.log_file_read("x")
+    for logger in loggers:
+        eventually(lambda: logger.statistics().durable_offset > 0, "what was logged to be synced")  # noqa: B023
+        logger.close()
 
 
 def test_sync_returns_though_threads_never_stop_logging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -245,6 +245,7 @@ def test_secret_in_the_place_of_a_pairs_name_is_found(secret: str) -> None:
         {"token": 17, "tokens": ["a", "b"], "max_tokens": 4096},
         {"token": " the", "logprob": -0.1},
         {"properties": {"password": {"type": "string", "description": "The password"}}},
+        {"properties": {"password": {"type": ["string", "null"], "description": "The password"}}},
         {"name": "path", "value": "tests/"},
         {"json": '{"max_tokens": 5, "a": [1, 2]}', "half": '{"max_tokens": 5, '},
         {"todos": [{"content": "Reset the password", "status": "pending", "id": "1"}]},

@@ -20,6 +20,11 @@ REST_AFTER_S = 10.0
 an agent waits for a person."""
 
 
+_LEAST_PAUSE_S = 0.001
+"""What `flush_interval_s=0` comes to: who waits for a sync alone, without a pause, would keep all others from their
+turn, the sync itself included."""
+
+
 async def consume(session: Session, background: Background) -> None:
     """Write what a session queues, every `flush_interval_s`, until it is closed.
 
@@ -27,6 +32,15 @@ async def consume(session: Session, background: Background) -> None:
     """
     session.bell = bell = Bell(background)
     consumer = _Consumer(session, background)
+    try:
+        while session.state in ("opening", "open"):
+            await _consume(session, background, bell, consumer)
+    finally:
+        session.consumer_gone(bell)
+
+
+async def _consume(session: Session, background: Background, bell: Bell, consumer: _Consumer) -> None:
+    """Do so until the session is closed, or a defect is met: after a while it is tried again then."""
     try:
         async with anyio.create_task_group() as tasks:
             while session.state in ("opening", "open"):
@@ -42,11 +56,9 @@ async def consume(session: Session, background: Background) -> None:
                 if consumer.is_sync_due():
                     consumer.syncing = True
                     tasks.start_soon(consumer.sync)
-    except Exception:  # a defect, in one session: the others' consumers go on
-        logger.exception("The consumer of a session has ended: %s", session.path)
-        await anyio.sleep(RETRY_S)  # the next log call starts another, which may end likewise
-    finally:
-        session.consumer_gone(bell)
+    except Exception:  # in one session: the others' consumers go on
+        logger.exception("The consumer of a session has failed: %s", session.path)
+        await anyio.sleep(RETRY_S)
 
 
 class _Consumer:
@@ -69,7 +81,7 @@ class _Consumer:
         session = self._session
         if session.writer.error is not None:
             return min(session.options.flush_interval_s, RETRY_S) or RETRY_S
-        return 0.0 if session.urgent else session.options.flush_interval_s
+        return 0.0 if session.urgent else max(session.options.flush_interval_s, _LEAST_PAUSE_S)
 
     def is_behind(self) -> bool:
         """Whether there is anything left to write or to sync."""

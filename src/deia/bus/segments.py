@@ -32,8 +32,8 @@ _LONGEST_RETRY_S = 30.0
 """A disk on which no segment can be made is asked less and less often, up to this."""
 
 _PASSES = 5
-"""How often, at the most, what was committed meanwhile is copied beside the session. Each pass is shorter than the one
-before where copying is faster than logging; busy threads would keep it up for ever."""
+"""How often, at the most, what was committed meanwhile is copied beside the session, as long as each pass has less to
+do than the one before. Where logging is faster than copying, further passes would only leave more."""
 
 _DRAIN_S = 0.1
 """How long a segment that is long enough is still written to; threads that never stop logging would keep it for ever.
@@ -205,10 +205,12 @@ class Segments:
             begin = segment.offset or 0
             new = NextSegment(old, session.path, session.agent_id, session.session_id, segment, opened)
             self._copied = begin
-            self._copy(new, content, producer.end)  # what is written may be durable: here, too, before this hides it
-            for _ in range(_PASSES - 1):
-                if producer.end - self._copied > _REST_BYTES:
-                    self._copy(new, content, producer.end)
+            # at least once: what is written may be durable, and is to be so here, too, before this hides it
+            for _ in range(_PASSES):
+                before = producer.end - self._copied
+                self._copy(new, content, producer.end)
+                if not _REST_BYTES < producer.end - self._copied < before:
+                    break
             if reason == "sync-failed" or session.options.sync_policy != "never":
                 new.sync()
             new.make_queue(producer.end, session.options_now(), session.drops.total)

@@ -190,4 +190,8 @@ def _told(value: dict[str, Any]) -> str | None:
 
 def _is_schema(value: Any) -> bool:
     """Whether a value describes what a parameter of that name has to look like (JSON Schema, as tools have it)."""
-    return isinstance(value, dict) and value.get("type") in _SCHEMA_TYPES
+    if not isinstance(value, dict):
+        return False
+    types = value.get("type")
+    names = types if type(types) is list and types else [types]
+    return all(type(name) is str and name in _SCHEMA_TYPES for name in names)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import platform
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -22,7 +21,7 @@ from deia.cli.output import Output
 @click.command(short_help="Measure what a log call costs on this machine.")
 @click.option(
     "--directory",
-    type=click.Path(exists=True, file_okay=False),
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
     metavar="DIR",
     help="Where the measured files lie for the moment: the file system matters. [default: the system's temporary one]",
 )
@@ -53,7 +52,7 @@ def bench(output: Output, directory: str | None, *, as_json: bool) -> None:
         output.found()
         return
     except OSError as error:
-        output.fail(error, str(error.filename or directory or tempfile.gettempdir()))
+        output.fail(error, str(error.filename or directory or "the system's temporary directory"))
         return
     if done.problems:
         output.found()

@@ -13,6 +13,9 @@ from deia.cli.bench.recorders.catalogue import OURS
 from deia.events import ToolEvent
 from deia.journal.reader import read_events
 
+UNREADABLE = (OSError, ValueError, LookupError, TypeError)
+"""What reading raises where there is no file, no JSON in it, or other JSON than was recorded."""
+
 
 @dataclass(frozen=True)
 class ReadBack:
@@ -52,15 +55,18 @@ class Survivors:
 def verify(job: Job) -> ReadBack:
     """Hold a file against the calls of a job: every call once, in order, without a gap in `seq`."""
     numbers: list[int] = []
-    size = 0
+    size = seq = 0
     wrong = None
-    for seq, line in enumerate(_lines(job), start=1):
-        event = orjson.loads(line)
-        if wrong is None and event["seq"] != seq:
-            wrong = f"line {seq} carries seq {event['seq']}"
-        if event["type"] == "ToolEvent" and event["name"] == TOOL:
-            numbers.append(event["duration_ms"])
-            size += len(line)
+    try:
+        for seq, line in enumerate(_lines(job), start=1):
+            event = orjson.loads(line)
+            if wrong is None and event["seq"] != seq:
+                wrong = f"line {seq} carries seq {event['seq']}"
+            if event["type"] == "ToolEvent" and event["name"] == TOOL:
+                numbers.append(event["duration_ms"])
+                size += len(line)
+    except UNREADABLE as error:
+        wrong = f"line {seq} cannot be read: {error!r}" if seq else f"its file cannot be read: {error!r}"
     if wrong is None and numbers != list(range(job.calls)):
         wrong = f"{len(set(numbers)):,} of {job.calls:,} events, or not in order"
     return ReadBack(len(numbers), size / max(1, len(numbers)), wrong)

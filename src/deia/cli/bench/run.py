@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import orjson
 
 from deia.cli.bench.figures import Row, row
 from deia.cli.bench.process import Answer, Job
-from deia.cli.bench.readback import Survivors, survivors, verify
+from deia.cli.bench.readback import UNREADABLE, Survivors, survivors, verify
 from deia.cli.bench.recorders.catalogue import OURS, RECORDERS, WRITE_THROUGH, find_recorder, missing
 from deia.cli.processes import environment
 from deia.errors import DeiaError
@@ -153,8 +154,10 @@ class _Run:
         process = _start(job)
         if process.returncode != 0:
             raise BenchFailedError(_last_words(process))
-        it.answers.append(Answer(**orjson.loads(process.stdout)))
+        with _readable("what it measured"):
+            answer = Answer(**orjson.loads(job.answer.read_bytes()))
         found = verify(job)
+        it.answers.append(answer)
         it.bytes_per_event = found.bytes_per_event
         if found.wrong is None:
             self._done.verified_events += found.events
@@ -169,11 +172,21 @@ class _Run:
         process = _start(job)
         if process.returncode != -getattr(signal, "SIGKILL", -signal.SIGTERM):
             raise BenchFailedError(f"the process that was to be killed ended before: {_last_words(process)}")
-        it.killed = found = survivors(job)
+        with _readable("its file"):
+            it.killed = found = survivors(job)
         if it.name in OURS and (found.missing or not found.in_order):
             self._done.problems.append(
                 f"{it.label}, killed: {found.found:,} of {found.acknowledged:,} events, or not in order"
             )
+
+
+@contextlib.contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Raise one error for whatever is wrong with a file that a recorder's process has left."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise BenchFailedError(f"{what} cannot be read: {error!r}") from error
 
 
 def _start(job: Job) -> subprocess.CompletedProcess[bytes]:

@@ -32,7 +32,7 @@ class Structlog(Recorder):
             processors=[structlog.processors.JSONRenderer(serializer=orjson.dumps)],
             logger_factory=structlog.BytesLoggerFactory(self.file),
         )
-        self.log = structlog.get_logger()
+        self.log = structlog.get_logger().bind()  # what a function that logs often is told to do, once
 
     def log_tool_call(self, tool_name: str, params: Params, duration_ms: int) -> None:
         """Log the fields."""

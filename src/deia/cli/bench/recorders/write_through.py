@@ -25,7 +25,7 @@ class WriteThrough(Recorder):
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / self.file_name
-        self.fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         self.seq = 0
 
     def start(self) -> None:
