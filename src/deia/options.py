@@ -53,9 +53,10 @@ class Options:
             `"write"`) take as long as the disk takes.
         max_segment_bytes: Size of the session log at which the session goes on in a further file
             (`{agent}_{session}.2.jsonl` and so on; readers given the first read all), 64 KiB at least. Each switch
-            costs an fsync or two and a new ring, and no call waits for it. It is noticed when the log is written, so a
-            file gets longer than that by what comes in one flush. None: one file, however long, which is what tools
-            that know nothing of segments expect.
+            costs an fsync or two and a new ring, which no call waits for; calls are held up for as long as the newest
+            lines take to be copied. It is noticed when the log is written, so a file gets longer than that by what
+            comes in one flush, and in a tenth of a second or two where calls never stop. None: one file, however long,
+            which is what tools that know nothing of segments expect.
         memory_bytes: How much is kept in memory where no file can be made at all; beyond it `when_full` applies.
         exit_timeout_s: Seconds that the last drain may take at interpreter exit; what is left stays in the queue file.
         redact: What is kept out of the log. True: secrets, by the rules of the reference. False: nothing. A callable

@@ -199,8 +199,8 @@ def test_segment_that_is_long_enough_is_left_though_threads_never_stop_logging(
 ) -> None:
     """Each write, to it or to the next one, is overtaken by one more line; after a while that is enough."""
     time_s, write_s, most = 0.0, 0.01, 100
-    logged = 0
-    real = system.pwrite
+    logged = passes = 0
+    real, copy = system.pwrite, Segments._copy
 
     def slow_pwrite(*arguments: Any) -> int:
         nonlocal time_s, logged
@@ -213,6 +213,11 @@ def test_segment_that_is_long_enough_is_left_though_threads_never_stop_logging(
             logged += 1
         return written
 
+    def counted_copy(segments: Segments, *arguments: Any) -> None:
+        nonlocal passes
+        passes += segments.next is None
+        copy(segments, *arguments)
+
     with one_thread(monkeypatch), monkeypatch.context() as patch:
         patch.setattr(system, "monotonic", lambda: time_s)
         logger = SessionLogger(
@@ -221,9 +226,11 @@ def test_segment_that_is_long_enough_is_left_though_threads_never_stop_logging(
         for _ in range(100):
             logger.log_file_read(PAD)
         patch.setattr(system, "pwrite", slow_pwrite)
+        patch.setattr(Segments, "_copy", counted_copy)
         logger._session.drain()
         assert logger.statistics().segment == 2
         assert 0 < logged < most, "it was left once nobody logged any more"
+        assert passes <= 2, "a third one would have left no less to copy while calls are held up"
         logger.close()
     assert [event.path for event in read_events(logger.path) if isinstance(event, deia.FileEvent)] == [
         *[PAD] * 100,
