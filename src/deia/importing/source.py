@@ -14,6 +14,7 @@ from deia import system
 from deia.importing.progress import ReadTwice
 from deia.journal.damage import Damage, DamageKind, OnDamage
 from deia.journal.glue import BOM, is_torn
+from deia.journal.odd_lines import name_of
 from deia.journal.scan import LineScanner, RawLine
 from deia.plain import plain
 
@@ -21,15 +22,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _CHUNK_BYTES = 1024 * 1024
-
-_JSON_NAMES = {
-    list: "an array",
-    str: "text",
-    int: "a number",
-    float: "a number",
-    bool: "true or false",
-    type(None): "null",
-}
 
 
 class Record(NamedTuple):
@@ -152,7 +144,7 @@ def _object(data: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         value = _leniently(data, error)
     if type(value) is not dict:
-        raise _NoRecordError(f"not an object but {_JSON_NAMES[type(value)]}")
+        raise _NoRecordError(f"not an object but {name_of(value)}")
     return value
 
 
