@@ -366,9 +366,9 @@ def test_who_watches_sees_what_is_measured(capsys: pytest.CaptureFixture[str], m
     """On standard error, drawn between the processes; a pipe gets nothing."""
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal, for all that rich knows
-    with command._progress(SimpleNamespace(interactive=True)) as on_process:  # type: ignore[arg-type]
+    with command._progress(SimpleNamespace(interactive=True)) as on_process:  # type: ignore[arg-type]  # all it asks
         on_process(3, 36, "structlog")
-    with command._progress(SimpleNamespace(interactive=False)) as on_process:  # type: ignore[arg-type]
+    with command._progress(SimpleNamespace(interactive=False)) as on_process:  # type: ignore[arg-type]  # likewise
         on_process(4, 36, "loguru")
     captured = capsys.readouterr()
     assert captured.out == ""

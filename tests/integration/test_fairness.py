@@ -52,8 +52,10 @@ def test_session_that_is_flushed_without_a_pause_is_synced_and_keeps_no_other_fr
     ]
     for logger in loggers:
         logger.log_file_read("x")
+    eventually(
+        lambda: all(logger.statistics().durable_offset > 0 for logger in loggers), "what was logged to be synced"
+    )
     for logger in loggers:
-        eventually(lambda: logger.statistics().durable_offset > 0, "what was logged to be synced")  # noqa: B023
         logger.close()
 
 

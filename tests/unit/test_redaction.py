@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime
 import os
 import pickle
@@ -64,6 +65,22 @@ def assert_clean(data: bytes) -> None:
     for secret in (TOKEN, "swordfish", planted.secret_of("url-password", URL)):
         assert secret.encode() not in data
     assert b"[redacted:github-token:" in data
+
+
+def test_name_of_a_published_field_that_is_a_secret_is_replaced_where_it_stands(tmp_path: Path) -> None:
+    """Nothing of it is left beside that, and what the field holds is no part of the line's own fields."""
+    event = dataclasses.make_dataclass("Odd", [(TOKEN, dict), ("after", str)])({"seq": 5, "more": 1}, "x")
+    for _ in range(2):  # the second one is encoded before it is known what `seq` it gets
+        with SessionLogger("agent", "s", output_dir=tmp_path) as log:
+            log.publish(event)
+    lines = lines_of(log.path)
+    assert [line["seq"] for line in lines] == [1, 2, 3]  # the one in between tells of the second run
+    for line in (lines[0], lines[2]):
+        kind, name, after, *_ = line
+        assert (kind, after) == ("type", "after")
+        assert name.startswith("[redacted:github-token:")
+        assert line[name] == {"seq": 5, "more": 1}
+    assert_clean(log.path.read_bytes())
 
 
 @pytest.mark.parametrize("mode", ["mmap", "write"])

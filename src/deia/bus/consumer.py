@@ -19,7 +19,6 @@ REST_AFTER_S = 10.0
 """How long a session is idle before it gives back what it can: long beside what that costs, short beside the time that
 an agent waits for a person."""
 
-
 _LEAST_PAUSE_S = 0.001
 """What `flush_interval_s=0` comes to: who waits for a sync alone, without a pause, would keep all others from their
 turn, the sync itself included."""

@@ -59,7 +59,8 @@ class Redactor:
             fields = self._ask(fields)
             given = {name: fields[name] for name in given_in(fields)}
             if is_custom(fields):  # the names of its fields are the caller's, and may tell what is secret
-                return {**fields, **self._mapping(given)}
+                screened = dict(zip(given, self._mapping(given).items(), strict=True))
+                return dict(screened.get(name, (name, value)) for name, value in fields.items())
             return {**fields, **{name: self._data(value) for name, value in given.items()}}
         except Exception as error:  # a callable of the user's, or data that is nested beyond our means
             if raised_by_signal_handler(error):

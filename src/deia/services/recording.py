@@ -131,9 +131,8 @@ class Recording:
         """Append an event whose data is made plain, screened and cut, once and for all."""
         fields = {**fields, **self._session.whose}
         screen = self._screen
-        event = plain_fields(fields) if screen is None else screen.event(fields)
-        ours = {name: event.pop(name) for name in ("task_id", "seq", "timestamp", *self._session.whose)}
-        self._append_slowly(Encoded(encode({**event, **ours}), fields["seq"], counter, screen), waits=waits)
+        line = encode(plain_fields(fields) if screen is None else screen.event(fields))
+        self._append_slowly(Encoded(line, fields["seq"], counter, screen), waits=waits)
 
     def _append_slowly(self, encoded: Encoded, *, waits: bool = False) -> None:
         append = Recording._append if waits else self._append
