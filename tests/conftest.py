@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from deia import registry
 from support.held_writer import HeldWriter
 from support.losses import Losses
 from support.processes import end_all
@@ -44,6 +45,12 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DEIA_SESSIONS_DIR", raising=False)
     monkeypatch.delenv("DEIA_DISABLED", raising=False)
     monkeypatch.delenv("TRACEPARENT", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def event_classes_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is not known to the next, which may have a class of that name itself."""
+    monkeypatch.setattr(registry, "_classes", dict(registry._classes))
 
 
 @pytest.fixture(autouse=True)
