@@ -23,8 +23,8 @@ from benchmarks.event import AGENT_ID, SESSION_ID, TASK, TOOL, params
 from benchmarks.tables import circumstances, table
 from deia import SessionLogger
 from deia.queue.layout import HEADER_BYTES
-from deia.queue.tasks import current
-from deia.redaction.suspicion import AFTER_PARAMS, known
+from deia.queue.tasks import entered_last
+from deia.redaction.suspicion import AFTER_PARAMS, are_known
 from deia.system import now
 
 Result = dict[str, Any]
@@ -36,7 +36,7 @@ STEPS = {
         "type(tool_name) is not str or not tool_name or type(params) is not dict"
         " or type(duration_ms) is not int or duration_ms < 0"
     ),
-    "the innermost task of the context": "task = current.get(); task is not None and task.owner is not producer.owner",
+    "the innermost task of the context": "task = entered_last(); task is not None and task.owner is not producer.owner",
     "the clock": "now()",
     "a dict of the fields": (
         '{"type": "ToolEvent", "name": tool_name, "params": params, "duration_ms": duration_ms,'
@@ -48,7 +48,7 @@ STEPS = {
     ),
     "redact=True: is there a sign of a secret": (
         "head = line.rpartition(after_params)[0]; signs = head.translate(screen.signs);"
-        " not (signs.isascii() and known.issuperset(params))"
+        " not (signs.isascii() and are_known(params))"
     ),
     "where in the ring it goes": "end = start + len(line); at = (start & producer.mask) + header; slice(at, end)",
     "three comparisons, the copy, three stores": (
@@ -115,7 +115,7 @@ def run(directory: Path, *, rounds: int = 2_001, loops: int = 100) -> Result:
 def _names(logger: SessionLogger, plain: SessionLogger, write: Callable[[bytes], object]) -> dict[str, Any]:
     """Return what the statements speak of, as it is in the middle of a call."""
     producer = logger._session.producer
-    whose, task, timestamp = logger._whose, current.get(), now()
+    whose, task, timestamp = logger._whose, entered_last(), now()
     assert task is not None
     fields = {
         "type": "ToolEvent",
@@ -145,13 +145,13 @@ def _names(logger: SessionLogger, plain: SessionLogger, write: Callable[[bytes],
         "where": slice(at, at + len(line)),
         "still": _Still(producer.seq, producer.end, mmap.mmap(-1, at + len(line))),
         "screen": logger._screen,
-        "known": known,
+        "are_known": are_known,
         "after_params": AFTER_PARAMS,
         "header": HEADER_BYTES,
         "newline": orjson.OPT_APPEND_NEWLINE,
         "dumps": orjson.dumps,
         "now": now,
-        "current": current,
+        "entered_last": entered_last,
         "log": logger.log_tool_call,
         "plain_log": plain.log_tool_call,
         "write": write,

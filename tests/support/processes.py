@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,10 +36,18 @@ def start(script: str, *args: object, cwd: Path, prefix: tuple[str, ...] = ()) -
     """Start a script, by another command if need be; its standard output is a pipe, for it to tell what it did."""
     path = cwd / "script.py"
     path.write_text(script, encoding="utf-8")
-    return watched(processes.start([*prefix, sys.executable, str(path), *map(str, args)], cwd=cwd))
+    command = [*prefix, sys.executable, "-X", "faulthandler", str(path), *map(str, args)]
+    return watched(processes.start(command, cwd=cwd))
 
 
-def run(script: str, *args: object, cwd: Path, returncode: int | None = 0, prefix: tuple[str, ...] = ()) -> str:
+def run(
+    script: str,
+    *args: object,
+    cwd: Path,
+    returncode: int | None = 0,
+    prefix: tuple[str, ...] = (),
+    timeout_s: float = TIMEOUT_S,
+) -> str:
     """Run a script to its end and return what it printed.
 
     Args:
@@ -46,10 +56,19 @@ def run(script: str, *args: object, cwd: Path, returncode: int | None = 0, prefi
         cwd: Where it runs.
         returncode: How it has to end; None where any end will do.
         prefix: A command that runs the interpreter, `strace` say.
+        timeout_s: Seconds after which it hangs.
+
+    Raises:
+        AssertionError: It ended otherwise, with what it said; or it hangs, with where each of its threads does, and
+            each of those of the processes that it has forked.
     """
     with start(script, *args, cwd=cwd, prefix=prefix) as child:
         try:
-            out, err = child.communicate(timeout=TIMEOUT_S)
+            out, err = child.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGABRT)
+            _, err = child.communicate(timeout=TIMEOUT_S)
+            raise AssertionError(f"hangs after {timeout_s} s:\n{err.decode(errors='replace')}") from None
         finally:
             end(child)
     message = err.decode(errors="replace")

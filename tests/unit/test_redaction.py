@@ -324,8 +324,8 @@ def test_vocabulary_of_keys_does_not_grow_without_end(tmp_path: Path) -> None:
     with SessionLogger("agent", "s", output_dir=tmp_path) as log:
         for at in range(suspicion._MOST_NAMES + 10):
             log.log_tool_call("x", {f"k{at}": 1, f"{'x' * 70}{at}": 1}, 5)
-    assert len(suspicion.known) <= suspicion._MOST_NAMES
-    assert all(len(name) <= suspicion._LONGEST_NAME for name in suspicion.known)
+    assert len(suspicion._known) <= suspicion._MOST_NAMES
+    assert all(len(name) <= suspicion._LONGEST_NAME for name in suspicion._known)
 
 
 def test_data_that_is_nested_beyond_our_means_is_withheld(tmp_path: Path) -> None:

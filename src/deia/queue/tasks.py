@@ -50,6 +50,9 @@ class OpenTask:
 current: ContextVar[OpenTask | None] = ContextVar("deia_current_task", default=None)
 """The task that this context entered last; it may have been completed since, from elsewhere."""
 
+entered_last = current.get
+"""What returns it. Python makes the method anew for each call of `current.get()` where that name is imported."""
+
 OpenTasks = dict[Any, Any]
 """Name → the newest open task of that name. (Typed loosely: the commit section stores a dummy under None.)"""
 

@@ -30,8 +30,11 @@ _MOST_NAMES = 4096
 _LONGEST_NAME = 64
 """Longer keys, and more different ones, are data and no vocabulary: they are looked at each time."""
 
-known: set[str] = set()
+_known: set[str] = set()
 """Keys that were looked at before, and are no names of secrets."""
+
+are_known = _known.issuperset
+"""Whether keys are all among these."""
 
 AFTER_PARAMS = b'},"duration_ms":'
 """What stands between what the caller of a tool call gave and what is ours: numbers and ids."""
@@ -63,7 +66,7 @@ def in_tool_call(_: bytes, head: bytes, signs: bytes, params: dict[str, object])
     # One function for all, as a call of another takes as long as two of these looks. `95 in` is a look at memory;
     # `b"_" in` takes thrice as long, and a search of `re` five times.
     return (
-        not (known.issuperset(params) or _learn(params))
+        not (are_known(params) or _learn(params))
         or (
             _FREQUENT in signs
             and (
@@ -115,13 +118,15 @@ def in_task(name: bytes, metadata: bytes) -> bool:
     """Whether a task's name, in UTF-8, or its metadata, in JSON, may hold a secret."""
     if b'"' in name or b"\\" in name:
         name = b":" + orjson.dumps(name.decode())
-    both = name + b" " + metadata
-    return _in_keys(metadata) or _in_pairs(metadata) or _in_text(both)
+    if metadata == b"{}":
+        return _in_text(name)
+    return _in_keys(metadata) or _in_pairs(metadata) or _in_text(name + b" " + metadata)
 
 
 def _in_text(head: bytes) -> bool:
     """Whether encoded texts may hold a secret."""
-    return bool(in_tool_call(b"", head, head.translate(SIGNS), {}))
+    signs = head.translate(SIGNS)
+    return not signs.isascii() and bool(in_tool_call(b"", head, signs, {}))
 
 
 def _in_keys(data: bytes) -> bool:
@@ -169,10 +174,10 @@ def _in_json(head: bytes, signs: bytes) -> bool:
 def _learn(names: Iterable[str]) -> bool:
     """Whether none of these keys is the name of a secret; they are known from now on."""
     for name in names:
-        if name not in known:
+        if name not in _known:
             if len(name) > _LONGEST_NAME or kind_of(name) is not None or name.lower() == "value":
                 return False
-            if len(known) >= _MOST_NAMES:
-                known.clear()
-            known.add(name)
+            if len(_known) >= _MOST_NAMES:
+                _known.clear()
+            _known.add(name)
     return True

@@ -114,7 +114,7 @@ def mapping(value: object) -> dict[str, Any]:
     return fields
 
 
-def duration(value: object, name: str = "duration_ms") -> tuple[int, Any]:
+def duration(name: str, value: object) -> tuple[int, Any]:
     """Return a duration in whole milliseconds, and the given value where that cannot be a duration.
 
     A stepped clock makes durations that are negative, or not numbers, or endless; that is odd data, recorded as 0

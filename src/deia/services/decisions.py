@@ -10,7 +10,7 @@ import orjson
 from deia.line import encode_mapping, encode_value
 from deia.plain import plain
 from deia.queue.producer import OTHER
-from deia.queue.tasks import current
+from deia.queue.tasks import entered_last
 from deia.services import arguments
 from deia.services.recording import Recording
 
@@ -46,7 +46,7 @@ class Decisions(Recording):
             "alternatives": orjson.Fragment(_items(alternatives)),
             "metadata": {} if metadata is None else orjson.Fragment(encode_mapping(metadata)),
         }
-        self._log(producer, fields, OTHER, current.get())
+        self._log(producer, fields, OTHER, entered_last())
 
     def log_action_item(
         self,
@@ -79,7 +79,7 @@ class Decisions(Recording):
             "done": bool(plain(done)),
             "metadata": {} if metadata is None else orjson.Fragment(encode_mapping(metadata)),
         }
-        self._log(producer, fields, OTHER, current.get())
+        self._log(producer, fields, OTHER, entered_last())
 
 
 def _items(values: object) -> bytes:

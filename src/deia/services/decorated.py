@@ -16,7 +16,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from deia.queue.tasks import current, leave
+from deia.queue.tasks import current, entered_last, leave
 
 Function = Callable[..., Any]
 
@@ -74,16 +74,16 @@ class _Place:
     """Where the context is while a generator runs, and where while it does not."""
 
     def __init__(self) -> None:
-        self._outside = self._inside = current.get()
+        self._outside = self._inside = entered_last()
 
     def go_out(self) -> None:
         """The generator yields."""
-        self._inside = current.get()
+        self._inside = entered_last()
         current.set(self._outside)
 
     def go_in(self) -> None:
         """It goes on."""
-        self._outside = current.get()
+        self._outside = entered_last()
         current.set(self._inside)
 
     def end(self) -> None:

@@ -11,7 +11,7 @@ import orjson
 
 from deia.errors import DeiaError
 from deia.line import encode_mapping
-from deia.queue.tasks import OpenTask, current, innermost
+from deia.queue.tasks import OpenTask, entered_last, innermost
 from deia.services.failures import outcome
 from deia.services.recording import MustWait, Recording
 from deia.services.tasks import Tasks
@@ -170,7 +170,7 @@ class _Tool(_Block):
 
     def _begin(self) -> None:
         self._begun_in = self._recorder._session
-        self._inside = innermost(current.get(), self._begun_in.producer.owner)
+        self._inside = innermost(entered_last(), self._begun_in.producer.owner)
 
     def _end(self, outcome: dict[str, Any]) -> None:
         elapsed_s = stopwatch() - self._started

@@ -9,7 +9,7 @@ import orjson
 
 from deia.line import encode_mapping, encode_value
 from deia.queue.producer import OTHER
-from deia.queue.tasks import current
+from deia.queue.tasks import entered_last
 from deia.services import arguments
 from deia.services.failures import failure, origin, told
 from deia.services.recording import Recording, replaced
@@ -95,14 +95,14 @@ class ModelCalls(Recording):
         for name in ("duration_ms", "time_to_first_token_ms"):
             value = fields[name]
             if value is not None and (type(value) is not int or value < 0):
-                odd[name] = self._duration(value, name)
+                fields[name] = self._duration(name, value, odd)
         if cost_usd is not None and (type(cost_usd) is not float or not 0 <= cost_usd <= _LARGEST):
             fields["cost_usd"] = arguments.cost(cost_usd, odd)
         if error is not None or error_type is not None:
             fields.update(failure(error, error_type))
         if response_id is not None and (type(response_id) is not str or not response_id):
             fields["response_id"] = arguments.readable_text(response_id)
-        self._log(producer, replaced(fields, odd) if odd else fields, OTHER, current.get())
+        self._log(producer, replaced(fields, odd) if odd else fields, OTHER, entered_last())
 
     def log_message(
         self, role: str, content: Any, *, message_id: str | None = None, metadata: Mapping[str, Any] | None = None
@@ -129,7 +129,7 @@ class ModelCalls(Recording):
             "message_id": message_id,
             "metadata": {} if metadata is None else orjson.Fragment(encode_mapping(metadata)),
         }
-        self._log(producer, fields, OTHER, current.get())
+        self._log(producer, fields, OTHER, entered_last())
 
     def log_error(
         self,
@@ -169,5 +169,5 @@ class ModelCalls(Recording):
             "traceback": trace if traceback is None else arguments.readable_text(traceback),
             "metadata": {} if metadata is None else orjson.Fragment(encode_mapping(metadata)),
         }
-        self._log(producer, fields, OTHER, current.get())
+        self._log(producer, fields, OTHER, entered_last())
         self._session.sync_soon()

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar, overload
 
 from deia.bus.session import Session
 from deia.queue.producer import READ, WRITTEN
-from deia.queue.tasks import OpenTask, current, innermost
+from deia.queue.tasks import OpenTask, entered_last, innermost
 from deia.services import arguments
 from deia.services.decorated import decorated
 from deia.services.handles import TaskHandle, ToolHandle
@@ -153,7 +153,7 @@ class Nesting(Recording):
         producer = self._producer
         closed_by = None
         if producer is not None:
-            inside = innermost(current.get(), producer.owner)
+            inside = innermost(entered_last(), producer.owner)
             closed_by = partial(self._file_closed, self._session, inside, arguments.path_text(path), mode)
         file, counted = open_counted(os.fsdecode(path), mode, buffering, encoding, errors, newline)
         if closed_by is not None:
@@ -212,7 +212,7 @@ class Nesting(Recording):
         if self._producer is None:
             parent = parse(os.environ.get(VARIABLE))
             return None if parent is None else parent.traceparent
-        task = innermost(current.get(), self._producer.owner)
+        task = innermost(entered_last(), self._producer.owner)
         return self._session.place(None if task is None else task.task_id).traceparent
 
     def child_environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:

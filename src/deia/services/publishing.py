@@ -21,7 +21,7 @@ from deia.events import (
 from deia.line import encode_value
 from deia.plain import readable
 from deia.queue.producer import OTHER
-from deia.queue.tasks import current
+from deia.queue.tasks import entered_last
 from deia.redaction.names import kind_of
 from deia.registry import EventClass, event_class
 from deia.services import arguments
@@ -66,13 +66,17 @@ class Publishing(Recording):
         for name in known.fields:
             value = getattr(event, name, None)
             fields[name] = value if type(value) is str else orjson.Fragment(encode_value(value))
-        self._log(producer, fields, OTHER, current.get(), closely=_tells_secrets(known))
+        self._log(producer, fields, OTHER, entered_last(), suspects=_always if _tells_secrets(known) else None)
 
 
 @functools.lru_cache(maxsize=1024)
 def _tells_secrets(known: EventClass) -> bool:
     """Whether a field's name may say that its value is secret; those of our own events do not, and are not asked."""
     return any(kind_of(name) is not None or name == "value" for name in known.fields)
+
+
+def _always(_: bytes) -> bool:
+    return True
 
 
 def _publish_task(log: SessionLogger, event: TaskEvent) -> None:
@@ -98,9 +102,9 @@ def _publish_tool(log: SessionLogger, event: ToolEvent) -> None:
         log.log_tool_call(event.name, event.params, event.duration_ms)
         return
     name = arguments.text("tool_name", event.name)
-    duration = log._duration(event.duration_ms)
+    duration = log._duration_fields(event.duration_ms)
     params = orjson.dumps(arguments.mapping(event.params))
-    log._log_tool(producer, name, params, duration, outcome, current.get())
+    log._log_tool(producer, name, params, duration, outcome, entered_last())
 
 
 def _outcome(event: TaskEvent | ToolEvent) -> dict[str, Any]:

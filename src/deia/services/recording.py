@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import orjson
@@ -69,7 +70,7 @@ class Recording:
         task: OpenTask | None,
         *,
         waits: bool = False,
-        closely: bool = False,
+        suspects: Callable[[bytes], object] | None = None,
     ) -> None:
         """Record an event.
 
@@ -79,7 +80,8 @@ class Recording:
             counter: What it counts as.
             task: The task that it was logged in, or one in that.
             waits: Whether it waits where it has to, whatever the logger does there.
-            closely: Whether it is to be looked at for secrets, suspicious or not.
+            suspects: Whether its line has to be looked at closely for secrets, where its like are told otherwise than
+                most events are.
         """
         if task is not None and task.owner is not producer.owner:
             task = innermost(task, producer.owner)
@@ -94,10 +96,11 @@ class Recording:
         except TypeError:  # lone surrogates in a text
             fields = {name: plain(value) if type(value) is str else value for name, value in fields.items()}
             line = orjson.dumps(fields, None, orjson.OPT_APPEND_NEWLINE)
-        if self._screen is not None and (closely or self._screen.suspects(line)):
+        screen = self._screen
+        if screen is not None and (screen.suspects if suspects is None else suspects)(line):
             self._append_odd(orjson.loads(line), counter, waits=waits)
         elif not producer.commit(start, seq, line, counter):
-            self._append_slowly(Encoded(line, seq + 1, counter, self._screen), waits=waits)
+            self._append_slowly(Encoded(line, seq + 1, counter, screen), waits=waits)
 
     def _complete_task(
         self,
@@ -111,7 +114,12 @@ class Recording:
             return
         if type(name) is not str or not name:
             name = arguments.text("task_name", name)
-        duration = {} if duration_ms is None else self._duration(duration_ms)
+        if duration_ms is None:
+            duration = {}
+        elif type(duration_ms) is int and duration_ms >= 0:
+            duration = {"duration_ms": duration_ms}
+        else:
+            duration = self._duration_fields(duration_ms)
         self._tasks.complete(name, duration, b"{}" if metadata is None else encode_mapping(metadata), outcome)
 
     def _log_tool(
@@ -125,7 +133,8 @@ class Recording:
     ) -> None:
         """Record a tool call that knows how it ended, its parameters being encoded."""
         fields = {"type": "ToolEvent", "name": name, "params": orjson.Fragment(params), **duration, **outcome}
-        self._log(producer, fields, CALLED, task)
+        suspects = None if outcome or self._screen is None else partial(self._screen.suspects_tool, params)
+        self._log(producer, fields, CALLED, task, suspects=suspects)
 
     def _append_odd(self, fields: dict[str, Any], counter: int, *, waits: bool = False) -> None:
         """Append an event whose data is made plain, screened and cut, once and for all."""
@@ -138,11 +147,16 @@ class Recording:
         append = Recording._append if waits else self._append
         append(self._session, encoded)
 
-    def _duration(self, value: object, name: str = "duration_ms") -> dict[str, Any]:
-        """The fields of a duration that is not simply a whole number: rounded, or 0 beside the given value."""
-        duration_ms, given = arguments.duration(value, name)
+    def _duration_fields(self, value: object) -> dict[str, Any]:
+        odd: dict[str, dict[str, Any]] = {}
+        duration_ms = self._duration("duration_ms", value, odd)
+        return odd.get("duration_ms", {"duration_ms": duration_ms})
+
+    def _duration(self, name: str, value: object, odd: dict[str, dict[str, Any]]) -> int:
+        """Return a duration in whole milliseconds; `odd` gets the fields of one that cannot be, as in `arguments`."""
+        duration_ms, given = arguments.duration(name, value)
         if given is None:
-            return {name: duration_ms}
+            return duration_ms
         given = plain(given)
         if self._screen is not None:
             given = self._screen.text(given)
@@ -150,7 +164,8 @@ class Recording:
             "duration", "A duration of %r ms cannot be one: recorded as 0, with the given value beside it", given
         )
         self._session.say()
-        return {name: duration_ms, f"given_{name}": given}
+        odd[name] = {name: duration_ms, f"given_{name}": given}
+        return duration_ms
 
 
 def replaced(fields: dict[str, Any], odd: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from deia.bus.session import Session
 from deia.events import given_in
 from deia.line import encode
 from deia.redaction import suspicion
-from deia.redaction.suspicion import ALL, SIGNS
+from deia.redaction.suspicion import AFTER_PARAMS, ALL, SIGNS, are_known
 
 if TYPE_CHECKING:
     from deia.redaction.redactor import Redactor
@@ -53,6 +53,16 @@ class Screen:
 
     def _suspects(self, look: Callable[[bytes], bool], line: bytes) -> bool:
         return self._custom or (self._redacts and look(line)) or (self._most is not None and len(line) > self._most)
+
+    def suspects_tool(self, params: bytes, line: bytes) -> object:
+        """Whether a tool call that has nothing of its caller's behind its params, encoded, has to be looked at closely.
+
+        As `SessionLogger.log_tool_call` tells it, in place.
+        """
+        names = orjson.loads(params)
+        head = line.rpartition(AFTER_PARAMS)[0]
+        signs = head.translate(self.signs)
+        return not (signs.isascii() and are_known(names)) and self.suspects_call(line, head, signs, names)
 
     @property
     def redactor(self) -> Redactor:

@@ -26,8 +26,8 @@ from deia.options import Options
 from deia.plain import has_nonfinite
 from deia.queue.layout import HEADER_BYTES
 from deia.queue.producer import CALLED, COMPLETED, READ, WRITTEN
-from deia.queue.tasks import current, innermost
-from deia.redaction.suspicion import AFTER_PARAMS, known
+from deia.queue.tasks import entered_last, innermost
+from deia.redaction.suspicion import AFTER_PARAMS, are_known
 from deia.services import arguments
 from deia.services.decisions import Decisions
 from deia.services.ids import checked_id, checked_pair, new_session_id
@@ -231,7 +231,7 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
         if lines is not None and (type(lines) is not int or not 0 <= lines <= _LARGEST):
             odd = {} if odd is None else odd
             lines = arguments.whole("lines", lines, odd)
-        task = current.get()
+        task = entered_last()
         if task is not None and task.owner is not producer.owner:
             task = innermost(task, producer.owner)
         start = producer.end
@@ -273,9 +273,9 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
             "operation": operation,
             "size_bytes": arguments.whole("size_bytes", size_bytes, odd),
             "lines": arguments.whole("lines", lines, odd),
-            **self._duration(duration_ms),
+            "duration_ms": self._duration("duration_ms", duration_ms, odd),
         }
-        self._log(producer, replaced(fields, odd) if odd else fields, counter, current.get())
+        self._log(producer, replaced(fields, odd) if odd else fields, counter, entered_last())
 
     def log_tool_call(self, tool_name: str, params: Mapping[str, Any] | None, duration_ms: float) -> None:
         """Record that a tool was called.
@@ -288,14 +288,18 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
         producer = self._producer
         if producer is None:
             return
-        given = None
+        odd_duration: dict[str, dict[str, Any]] | None = None
         if type(tool_name) is not str or not tool_name:
             tool_name = arguments.text("tool_name", tool_name)
         if type(params) is not dict:
             params = arguments.mapping(params)
         if type(duration_ms) is not int or duration_ms < 0:
-            given = self._duration(duration_ms)
-        task = current.get()
+            if type(duration_ms) is float and 0 <= duration_ms <= _LARGEST:
+                duration_ms = round(duration_ms)
+            else:
+                odd_duration = {}
+                duration_ms = self._duration("duration_ms", duration_ms, odd_duration)
+        task = entered_last()
         if task is not None and task.owner is not producer.owner:
             task = innermost(task, producer.owner)
         start = producer.end
@@ -310,8 +314,8 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
             "timestamp": now(),
             "agent_id": self._whose,
         }
-        if given is not None:
-            fields = replaced(fields, {"duration_ms": given})
+        if odd_duration:
+            fields = replaced(fields, odd_duration)
         try:
             line = _dumps(fields, None, _NEWLINE)
             screen = self._screen
@@ -325,7 +329,7 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
                 # needs no closer look; here, and not in a function, for the sake of the short calls, which are most.
                 head = line.rpartition(AFTER_PARAMS)[0]
                 signs = head.translate(screen.signs)
-                odd = not (signs.isascii() and known.issuperset(params)) and (
+                odd = not (signs.isascii() and are_known(params)) and (
                     (head.partition(b"null")[1] and has_nonfinite(params))
                     or screen.suspects_call(line, head, signs, params)
                 )
@@ -334,8 +338,9 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
                 raise
             line, odd = b"", True
         if odd:
-            if given is None:  # an integer beyond 64 bits is what orjson may have refused
-                fields = replaced(fields, {"duration_ms": self._duration(duration_ms)})
+            if odd_duration is None:  # an integer beyond 64 bits is what orjson may have refused
+                self._duration("duration_ms", duration_ms, odd_duration := {})
+                fields = replaced(fields, odd_duration)
             # once and for all: what runs here of the caller's own code may log, and then this event is encoded again
             self._append_odd(fields, CALLED)
             return

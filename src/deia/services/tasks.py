@@ -12,7 +12,7 @@ from deia.bus.appender import Build, Done
 from deia.bus.session import Session
 from deia.plain import plain
 from deia.queue.producer import COMPLETED, OTHER, STARTED, Entry
-from deia.queue.tasks import OpenTask, current, innermost, leave
+from deia.queue.tasks import OpenTask, current, entered_last, innermost, leave
 from deia.services.screen import Screen
 from deia.system import now, stopwatch
 
@@ -74,7 +74,7 @@ class Tasks:
         if self._screen is not None:
             name, metadata, _ = self._screen.task(name, metadata)
         task = OpenTask(name, now(), stopwatch(), metadata)
-        outer = current.get()
+        outer = entered_last()
         while outer is not None and outer.owner is None:
             outer = outer.outer
         task.outer = outer
@@ -222,7 +222,7 @@ class _Completion:
         tasks = self._tasks
         duration_ms = self._duration.get("duration_ms", 0)
         task = OpenTask(self._name, self._end_time - duration_ms / 1000, None, b"{}")
-        parent = innermost(current.get(), tasks._producer.owner)
+        parent = innermost(entered_last(), tasks._producer.owner)
         task.parent_id = None if parent is None else parent.task_id
         beside = {**(self._duration or {"duration_ms": None}), "orphan": True, **self._outcome}
         return Entry(tasks._line(task, seq, self._end_time, self._metadata, beside), OTHER)
