@@ -13,6 +13,7 @@ from benchmarks import (
     analysis,
     appends,
     bus,
+    calls,
     commits,
     compare,
     figures,
@@ -107,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("steps", parents=[single], help="where the time of one call goes")
     command.set_defaults(run=_steps)
 
+    command = commands.add_parser("calls", parents=[single], help="what each kind of log call costs")
+    command.set_defaults(run=_calls)
+
     command = commands.add_parser(
         "analysis", parents=[single], help="the analysis of a long log, beside what one would otherwise use"
     )
@@ -144,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--only",
         action="append",
-        choices=["overhead", "appends", "peers", "analysis", "scale", "bus", "fleet", "instructions", "steps"],
+        choices=["overhead", "appends", "peers", "analysis", "scale", "bus", "fleet", "instructions", "calls", "steps"],
         help="one of them; may be given again (default: overhead and appends, which need no peers)",
     )
     command.set_defaults(run=_record)
@@ -196,6 +200,8 @@ def _show(result: Result, keep: Path | None) -> int:
         text, lost = scale_tables.scale(result), scale_tables.failures(result)
     elif result["benchmark"] == "commits":
         text, lost = commits.tables(result), commits.failures(result)
+    elif result["benchmark"] == "calls":
+        text, lost = calls.tables(result), calls.failures(result)
     elif result["benchmark"] == "steps":
         text = steps.tables(result)
     elif result["benchmark"] == "instructions":
@@ -230,6 +236,10 @@ def _appends(options: argparse.Namespace) -> int:
 
 def _steps(options: argparse.Namespace) -> int:
     return _show(steps.run(options.directory, **(steps.QUICK if options.quick else {})), options.json)
+
+
+def _calls(options: argparse.Namespace) -> int:
+    return _show(calls.run(options.directory, **(calls.QUICK if options.quick else {})), options.json)
 
 
 def _analysis(options: argparse.Namespace) -> int:
@@ -275,6 +285,8 @@ def _in_full(benchmark: str, directory: Path) -> Result:
         return bus.run(bus.Settings(), directory, say=_say)
     if benchmark == "fleet":
         return fleet.run(fleet.FULL, directory, say=_say)
+    if benchmark == "calls":
+        return calls.run(directory)
     if benchmark == "steps":
         return steps.run(directory)
     if benchmark == "instructions":

@@ -5,7 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks import analysis, bus, charts, curves, fleet, instructions, peer_tables, scale_tables, steps, tables
+from benchmarks import (
+    analysis,
+    bus,
+    calls,
+    charts,
+    curves,
+    fleet,
+    instructions,
+    peer_tables,
+    scale_tables,
+    steps,
+    tables,
+)
 from benchmarks.conditions import ROOT
 from benchmarks.results import read_result, result_name
 
@@ -27,6 +39,13 @@ one `write`. The *original* design appends an object to a list in memory: it is 
 event in memory, and a kill loses the whole session. *Tight* calls follow each other at once; *paced* ones come 5,000
 times a second, and are what the tail is judged by. Each ratio is the median over pairs of fresh processes run back to
 back.
+"""
+
+_CALLS = """\
+## Each kind of call
+
+The figures above are those of the usual tool call, the first of these. Here is what the others cost, each as its
+caller writes it, in a loop of its own; a task is two events, one for its start and one for its end.
 """
 
 _APPENDS = """\
@@ -118,6 +137,7 @@ def make_pages(results: list[dict[str, Any]]) -> dict[Path, str]:
         ("peers", _PEERS, peer_tables.peers),
         ("scale", _SCALE, scale_tables.scale),
         ("bus", _BUS, bus.tables),
+        ("calls", _CALLS, calls.tables),
         ("appends", _APPENDS, tables.appends),
         ("steps", _STEPS, steps.tables),
     ):

@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from time import perf_counter_ns as clock
 from typing import Any
 
 import orjson
@@ -21,6 +20,7 @@ import orjson
 from benchmarks.conditions import conditions
 from benchmarks.event import AGENT_ID, SESSION_ID, TASK, TOOL, params
 from benchmarks.tables import circumstances, table
+from benchmarks.timing import timed
 from deia import SessionLogger
 from deia.queue.layout import HEADER_BYTES
 from deia.queue.tasks import entered_last
@@ -91,13 +91,13 @@ def run(directory: Path, *, rounds: int = 2_001, loops: int = 100) -> Result:
                 each.log_task_start(TASK, {})
             logger.log_tool_call(TOOL, params(), 0)
             names = _names(logger, plain, file.write)
-            timed = {step: _timed(statement, names) for step, statement in STEPS.items()}
+            timers = {step: timed(statement, names) for step, statement in STEPS.items()}
             turns: dict[str, list[float]] = {step: [] for step in STEPS}
             shuffle = random.Random(1).shuffle
             for _ in range(rounds):
                 shuffle(order := list(STEPS))
                 for step in order:
-                    turns[step].append(timed[step](loops) / loops)
+                    turns[step].append(timers[step](loops) / loops)
     empty = median(turns["the empty loop"])
     return {
         "benchmark": "steps",
@@ -162,16 +162,6 @@ def _names(logger: SessionLogger, plain: SessionLogger, write: Callable[[bytes],
 class _Empty:
     def call(self, tool_name: str, params: Any, duration_ms: float) -> None:
         """Take what a log call takes."""
-
-
-def _timed(statement: str, names: dict[str, Any]) -> Callable[[int], int]:
-    """Return a function that does a statement so many times, on local names, and returns the nanoseconds it took."""
-    given = ", ".join(f"{name}={name}" for name in names)
-    loop = f" began = clock()\n for _ in range(_loops):\n  {statement}\n return clock() - began"
-    scope = {**names, "clock": clock}
-    exec(f"def timed(_loops, {given}):\n{loop}", scope)
-    made: Callable[[int], int] = scope["timed"]
-    return made
 
 
 def tables(result: Result) -> str:

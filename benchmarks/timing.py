@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter_ns as clock
+from typing import Any
 
 from benchmarks.event import TOOL, Params, params
 from benchmarks.peers import AwaitedLog, Log
@@ -94,6 +95,16 @@ async def time_awaited_calls(log: AwaitedLog, plan: Plan) -> array[int]:
         await log(TOOL, arguments, number)
         samples[index] = clock() - before
     return samples
+
+
+def timed(statement: str, names: dict[str, Any]) -> Callable[[int], int]:
+    """Return a function that does a statement so many times, on local names, and returns the nanoseconds it took."""
+    given = ", ".join(f"{name}={name}" for name in names)
+    loop = f" began = clock()\n for _ in range(_loops):\n  {statement}\n return clock() - began"
+    scope = {**names, "clock": clock}
+    exec(f"def timed(_loops, {given}):\n{loop}", scope)
+    made: Callable[[int], int] = scope["timed"]
+    return made
 
 
 def timer_cost_ns(looks: int = 20_000) -> int:

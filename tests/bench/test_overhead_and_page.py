@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from benchmarks import __main__ as command_line
-from benchmarks import appends, compare, figures, page, steps, tables
+from benchmarks import appends, calls, compare, figures, page, steps, tables
 from benchmarks.conditions import ROOT
 from benchmarks.results import read_result, result_name, write_result
 from benchmarks.timing import histogram, percentile
@@ -298,6 +298,22 @@ def test_two_results_can_be_compared(result: dict[str, Any]) -> None:
     text = compare.compare(result, result)
     assert "tight, sync / floor, median" in text
     assert "1.000" in text
+
+
+def test_each_kind_of_call_is_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As shipped and without redaction; none of its events is missing."""
+    assert command_line.main(["calls", "--quick", "--directory", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert all(call in shown for call in calls.CALLS)
+    assert "none is missing" in shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_calls_whose_events_are_missing_are_a_failure(tmp_path: Path) -> None:
+    """Then the figures are those of something else."""
+    result = {**calls.run(tmp_path, **calls.QUICK), "missing": 3}
+    assert calls.failures(result) == ["3 events are missing"]
+    assert "3 events are missing" in calls.tables(result)
 
 
 def test_steps_of_a_call_are_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

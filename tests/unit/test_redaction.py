@@ -83,6 +83,27 @@ def test_name_of_a_published_field_that_is_a_secret_is_replaced_where_it_stands(
     assert_clean(log.path.read_bytes())
 
 
+def test_name_of_a_published_field_that_is_a_secret_is_replaced_where_redaction_fails(
+    tmp_path: Path, warnings_logged: list[str]
+) -> None:
+    """There all texts are replaced as a whole, and the names are looked at by our own rules."""
+
+    def fail(event: dict[str, Any]) -> dict[str, Any]:
+        raise ValueError(TOKEN)
+
+    event = dataclasses.make_dataclass("Odd", [("before", str), (TOKEN, str), ("after", int)])("x", "y", 7)
+    with SessionLogger("agent", "s", output_dir=tmp_path, redact=fail) as log:
+        log.publish(event)
+    (line,) = lines_of(log.path)
+    kind, before, name, after, *_ = line
+    assert (kind, before, after, line["after"]) == ("type", "before", "after", 7)
+    assert name.startswith("[redacted:github-token:")
+    assert line["before"].startswith("[redacted:before:")
+    assert line[name].startswith("[redacted:[redacted:github-token:")
+    assert_clean(log.path.read_bytes())
+    assert any("Redaction failed" in message for message in warnings_logged)
+
+
 @pytest.mark.parametrize("mode", ["mmap", "write"])
 def test_no_call_records_a_secret(tmp_path: Path, mode: Any, warnings_logged: list[str]) -> None:
     """Names, metadata, paths, params at any depth, keys, odd data and what it says of itself, orphans."""

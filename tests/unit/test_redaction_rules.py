@@ -97,9 +97,9 @@ def test_every_name_of_a_secret_shows_its_sign(name: str) -> None:
     """As a key at any depth, in a pair, in JSON in a text, and before a separator: the quick look sees it."""
     assert names.kind_of(name) is not None
     assert suspicion.in_task(b"", json.dumps({"a": [{name: 1}]}, separators=(",", ":")).encode())
-    assert suspicion.in_task(b"", json.dumps([name, "x"], separators=(",", ":")).encode())
+    assert suspicion.in_task(b"", json.dumps({"a": [name, "x"]}, separators=(",", ":")).encode())
     for text in (json.dumps({name: "x"}), json.dumps(json.dumps({name: "x"})), repr({name: "x"})):
-        assert suspicion.in_task(b"", json.dumps(text).encode())
+        assert suspicion.in_task(b"", json.dumps({"a": text}).encode())
     if " " not in name:
         for text in (f"{name}=x", f"{name} = 'x'", f"{name}: x"):
             assert suspicion.in_task(text.encode(), b"{}")

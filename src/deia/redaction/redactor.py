@@ -67,7 +67,12 @@ class Redactor:
                 raise
             if self._warn is not None:
                 self._warn("Redaction failed, the texts of that event are replaced as a whole: %r", error)
-            return {**fields, **{name: self._withhold(name, fields[name]) for name in given_in(fields)}}
+            own = is_custom(fields)
+            names = {name: self._text(name) if own else name for name in given_in(fields)}
+            return {
+                names.get(name, name): self._withhold(names[name], value) if name in names else value
+                for name, value in fields.items()
+            }
 
     def data(self, value: Any) -> Any:
         """Return plain data without what our own rules find; on failure nothing of it."""

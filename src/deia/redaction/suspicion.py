@@ -120,7 +120,8 @@ def in_task(name: bytes, metadata: bytes) -> bool:
         name = b":" + orjson.dumps(name.decode())
     if metadata == b"{}":
         return _in_text(name)
-    return _in_keys(metadata) or _in_pairs(metadata) or _in_text(name + b" " + metadata)
+    head = b'{"%b" %b' % (name, metadata[:-1])  # two mappings begin there, as in a tool call's
+    return bool(in_tool_call(b"", head, head.translate(SIGNS), orjson.loads(metadata)))
 
 
 def _in_text(head: bytes) -> bool:

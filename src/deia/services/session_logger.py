@@ -275,7 +275,13 @@ class SessionLogger(ModelCalls, Decisions, Nesting, Publishing):
             "lines": arguments.whole("lines", lines, odd),
             "duration_ms": self._duration("duration_ms", duration_ms, odd),
         }
-        self._log(producer, replaced(fields, odd) if odd else fields, counter, entered_last())
+        self._log(
+            producer,
+            replaced(fields, odd) if odd else fields,
+            counter,
+            entered_last(),
+            suspects=None if self._screen is None else self._screen.suspects_path,
+        )
 
     def log_tool_call(self, tool_name: str, params: Mapping[str, Any] | None, duration_ms: float) -> None:
         """Record that a tool was called.
