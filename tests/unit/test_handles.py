@@ -441,6 +441,28 @@ class TestTool:
         logger.close()
         assert logger.analyze_session(logger.path).tools["x"].errors == 1
 
+    @pytest.mark.parametrize(
+        ("name", "params", "added"),
+        [
+            ("psql postgres://ada:swordfish@db", {}, {}),
+            ("psql", {"url": "postgres://ada:swordfish@db"}, {}),
+            ("psql", {"password": "swordfish"}, {}),
+            ("psql", {}, {"password": "swordfish"}),
+            ("psql", {"env": {"password": "swordfish"}}, {}),
+            ("psql", {"env": [["password", "swordfish"]]}, {}),
+        ],
+        ids=["name", "text", "key", "later key", "nested key", "pair"],
+    )
+    def test_secrets_are_kept_out_of_a_call_that_ends_well(
+        self, logger: SessionLogger, name: str, params: dict[str, Any], added: dict[str, Any]
+    ) -> None:
+        """As out of one that is logged at once."""
+        with logger.tool(name, params) as call:
+            call.params.update(added)
+        logger.flush()
+        text = logger.path.read_text()
+        assert "swordfish" not in text and text.count("[redacted:") == 1
+
 
 class TestContexts:
     """Parents follow the context."""
