@@ -45,6 +45,11 @@ def plain_fields(fields: dict[str, Any]) -> dict[str, Any]:
 def encode_mapping(value: Any) -> bytes:
     """Return params or metadata as a JSON object; what is none is kept under the key `value`."""
     encoded = encode_value(value)
+    if type(value) is not dict:  # an `orjson.Fragment`, perhaps, which may be written otherwise than we write
+        try:
+            encoded = orjson.dumps(orjson.loads(encoded))
+        except orjson.JSONDecodeError:
+            encoded = orjson.dumps(plain(value))
     return encoded if encoded.startswith(b"{") else b'{"value":' + encoded + b"}"
 
 

@@ -187,6 +187,7 @@ _FORMS: tuple[tuple[Callable[[Any], bool], Callable[[Any, tuple[int, ...]], Any]
     (_of(datetime.timedelta, uuid.UUID), lambda value, _: str(value)),
     (_is_decimal, lambda value, _: str(value)),
     (_of(os.PathLike), lambda value, _: _text(os.fsdecode(value))),
+    (_of(orjson.Fragment), lambda value, _: orjson.loads(orjson.dumps(value))),
     (_of(BaseException), lambda value, _: _text(f"{type(value).__name__}: {value}")),
     (_is_model, _model_dump),
     (_is_array, _tolist),

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from unittest.mock import MagicMock
 
+import orjson
 import pytest
 
 
@@ -231,6 +232,7 @@ ODD_DATA = [
         lambda value: value == 90 or "90" in value or "1:30" in value,
     ),
     Odd("UUID", lambda: A_UUID, _equals(str(A_UUID))),
+    Odd("Fragment", lambda: orjson.Fragment(b'{ "a": [1, null]} '), _equals({"a": [1, None]})),
     Odd("Path", lambda: pathlib.PurePosixPath("/a/b"), _equals("/a/b")),
     Odd("Enum", lambda: Colour.RED, lambda value: value == "red" or "RED" in value),
     Odd("Enum of an odd value", lambda: Shape.POINT, is_text),

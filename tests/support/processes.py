@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from deia.testing.processes import end, kill_at_work
 
 TIMEOUT_S = 30
 """Only a hanging child meets it."""
+
+_ABORTS_S = 5
 
 _started: list[subprocess.Popen[bytes]] = []
 
@@ -66,14 +69,26 @@ def run(
         try:
             out, err = child.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGABRT)
-            _, err = child.communicate(timeout=TIMEOUT_S)
-            raise AssertionError(f"hangs after {timeout_s} s:\n{err.decode(errors='replace')}") from None
+            raise AssertionError(f"hangs after {timeout_s} s:\n{_where(child)}") from None
         finally:
             end(child)
     message = err.decode(errors="replace")
     assert returncode is None or child.returncode == returncode, f"ended with {child.returncode}:\n{message}"
     return out.decode()
+
+
+def _where(child: subprocess.Popen[bytes]) -> str:
+    """Abort a script that hangs, and what it has forked after it, or their words would mix; return what they say."""
+    child.send_signal(signal.SIGABRT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(_ABORTS_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGABRT)
+    try:
+        _, err = child.communicate(timeout=_ABORTS_S)
+    except subprocess.TimeoutExpired as error:  # one of them will not, or has left the group
+        err = error.stderr or b""
+    return err.decode(errors="replace")
 
 
 def kill_after(child: subprocess.Popen[bytes], acknowledgements: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import io
 import itertools
 from collections.abc import Iterator
@@ -166,3 +167,22 @@ def test_plain_lane_is_never_more_tolerant_than_the_reader(tmp_path: Path, durat
     path.write_bytes(content)
     readable = isinstance(duration, (int, float, type(None))) and not isinstance(duration, bool)
     assert analyze_session(path).file_operation_stats == {"read": 2 if readable else 1}
+
+
+def test_secret_in_a_duration_that_cannot_be_one_is_redacted(tmp_path: Path) -> None:
+    """Whatever the given value is made of, it stands in the line."""
+
+    class Took(float, enum.Enum):
+        LONG = -1.0, {"password": "swordfish"}
+
+        def __new__(cls, number: float, value: object) -> Any:
+            made = float.__new__(cls, number)
+            made._value_ = value
+            return made
+
+    with SessionLogger("agent", "s", output_dir=tmp_path) as log:
+        log.log_file_read("a", duration_ms=Took.LONG)
+        log.log_tool_call("a", {}, Took.LONG)
+    lines = lines_of(log.path)
+    assert len(lines) == 2
+    assert all("[redacted:password:" in line["given_duration_ms"]["password"] for line in lines)

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from deia import AsyncSessionLogger, SessionLogger
@@ -102,6 +103,26 @@ def test_name_of_a_published_field_that_is_a_secret_is_replaced_where_redaction_
     assert line[name].startswith("[redacted:[redacted:github-token:")
     assert_clean(log.path.read_bytes())
     assert any("Redaction failed" in message for message in warnings_logged)
+
+
+@pytest.mark.parametrize(
+    "written", ['{"password":"swordfish"} ', '{ "password": "swordfish"}', '{\n "password":"swordfish"}']
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_secret_is_redacted_in_json_that_its_caller_has_encoded(tmp_path: Path, written: str, nested: bool) -> None:
+    """With spaces and newlines of his own: what an agent's model says may come so."""
+    fragment: Any = orjson.Fragment(written.encode())
+    given: Any = {"a": fragment} if nested else fragment
+    with SessionLogger("agent", "s", output_dir=tmp_path) as log:
+        log.log_task_start("a", given)
+        log.log_task_complete("a", 5, given)
+        log.log_tool_call("a", given, 5)
+        with log.tool("a", given):
+            pass
+        log.log_message("assistant", given, metadata=given)
+    lines = lines_of(log.path)
+    assert len(lines) == 5
+    assert all("swordfish" not in repr(line) and "[redacted:password:" in repr(line) for line in lines)
 
 
 @pytest.mark.parametrize("mode", ["mmap", "write"])

@@ -266,6 +266,7 @@ def test_data_without_a_secret_is_left_alone(data: dict[str, object]) -> None:
         {"a": ["Authorization:", "swordfish"]},
         {"json": '{"Password:": "swordfish"}'},
         {"json": '["password", "swordfish"]'},
+        {'["password", "swordfish"]': "first key"},
         {"json": ' [ {"name": "API_TOKEN", "value": "swordfish"} ]\n'},
         {"json": '{"url": "https:\\/\\/me:swordfish@db\\/x"}'},
         {"json": '{"p\\u0061ssword": "swordfish"}'},

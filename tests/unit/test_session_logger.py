@@ -1204,6 +1204,7 @@ class TestDurations:
         (math.nan, "nan"),
         (math.inf, "inf"),
         (-math.inf, "-inf"),
+        (2**64, "18446744073709551616"),
     ]
 
     @pytest.mark.parametrize(("given", "kept"), ODD, ids=repr)

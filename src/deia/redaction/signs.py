@@ -149,5 +149,5 @@ KEYS = Search(f'":{_after_key(chr(34) + ":")}'.encode())
 PAIRS = Search(f'",{_after_key(chr(34) + ",")}'.encode())
 """Of pairs, in JSON: a list of two, a secret's name the first."""
 
-JSON = Search(rb'"[\s\\\[{\x80-\xff](?<=[:,\[]".)(?:(?<=[\[{])|[\s\x80-\xffa-f0-9\\nrtu]*[\[{])')
+JSON = Search(rb'"[\s\\\[{\x80-\xff](?<=[:,\[{]".)(?:(?<=[\[{])|[\s\x80-\xffa-f0-9\\nrtu]*[\[{])')
 """A text that may be JSON itself: how it begins."""

@@ -86,8 +86,7 @@ def in_tool_call(_: bytes, head: bytes, signs: bytes, params: dict[str, object])
         or (
             _RARE in signs
             and (
-                # quotes stand behind backslashes in texts: `{"` begins mappings, here a third one
-                (125 in head and head.count(b'{"') > 2 and _in_keys(head))  # }
+                (125 in head and head.count(b"{") > 2 and _in_keys(head))  # }, of a third mapping, or in a text
                 or (93 in head and _in_pairs(head))  # ]
                 or (65 in head and _capital.search(head))  # A
                 or (66 in head and (head.partition(b"Bearer ")[1] or head.partition(b"hooks.slack.com/")[1]))  # B
@@ -110,8 +109,8 @@ def in_file_event(line: bytes) -> bool:
 def in_event(line: bytes) -> bool:
     """Whether the line of an event about a model, a message or an error may hold a secret."""
     head = line.rpartition(b',"task_id":')[0]
-    # the event itself is the first mapping, and its keys are ours
-    return (head.count(b'{"') > 1 and _in_keys(head)) or _in_text(head)
+    # the event itself is the first mapping, and its keys are ours; the second may be empty
+    return ((head.count(b'{"') > 1 or head.count(b"{") > 2) and _in_keys(head)) or _in_text(head)
 
 
 def in_task(name: bytes, metadata: bytes) -> bool:
@@ -121,7 +120,16 @@ def in_task(name: bytes, metadata: bytes) -> bool:
     if metadata == b"{}":
         return _in_text(name)
     head = b'{"%b" %b' % (name, metadata[:-1])  # two mappings begin there, as in a tool call's
-    return bool(in_tool_call(b"", head, head.translate(SIGNS), orjson.loads(metadata)))
+    return bool(in_tool_call(b"", head, head.translate(SIGNS), decoded(metadata)))
+
+
+def decoded(encoded: bytes) -> dict[str, object]:
+    """Return params or metadata; `{}` where they are no JSON, for an `orjson.Fragment` of the caller's is not."""
+    try:
+        data: dict[str, object] = orjson.loads(encoded)
+    except orjson.JSONDecodeError:
+        return {}
+    return data
 
 
 def _in_text(head: bytes) -> bool:

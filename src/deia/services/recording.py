@@ -116,7 +116,7 @@ class Recording:
             name = arguments.text("task_name", name)
         if duration_ms is None:
             duration = {}
-        elif type(duration_ms) is int and duration_ms >= 0:
+        elif type(duration_ms) is int and 0 <= duration_ms <= arguments.LARGEST:
             duration = {"duration_ms": duration_ms}
         else:
             duration = self._duration_fields(duration_ms)
@@ -159,7 +159,7 @@ class Recording:
             return duration_ms
         given = plain(given)
         if self._screen is not None:
-            given = self._screen.text(given)
+            given = self._screen.data(given)
         self._session.warn(
             "duration", "A duration of %r ms cannot be one: recorded as 0, with the given value beside it", given
         )

@@ -59,7 +59,7 @@ class Screen:
 
         As `SessionLogger.log_tool_call` tells it, in place.
         """
-        names = orjson.loads(params)
+        names = suspicion.decoded(params)
         head = line.rpartition(AFTER_PARAMS)[0]
         signs = head.translate(self.signs)
         return not (signs.isascii() and are_known(names)) and self.suspects_call(line, head, signs, names)
@@ -112,9 +112,9 @@ class Screen:
             return encoded
         return orjson.dumps(self.redactor.data(orjson.loads(encoded)))
 
-    def text(self, value: Any) -> Any:
-        """Return a text, if it is one, without what our rules find."""
-        return self.redactor.data(value) if self._redacts and isinstance(value, str) else value
+    def data(self, value: Any) -> Any:
+        """Return plain data without what our rules find."""
+        return self.redactor.data(value) if self._redacts and isinstance(value, (str, dict, list)) else value
 
     def fit(self, line: bytes) -> bytes:
         """Return a line that is no longer than it may be, its longest values cut."""
