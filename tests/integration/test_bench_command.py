@@ -28,6 +28,9 @@ from deia.cli.bench.readback import Survivors
 from deia.cli.bench.recorders.catalogue import RECORDERS, find_recorder, missing
 from deia.cli.bench.run import Amount, Bench, run_bench
 from deia.cli.page import TerminalPage
+from deia.testing import processes
+from support.processes import TIMEOUT_S, watched
+from support.waiting import eventually
 
 SMALL = Amount(rounds=1, warmup=10, paced=20, tight=100)
 CALLS, KILLED_CALLS = 130, 110
@@ -346,6 +349,18 @@ def test_process_that_is_not_killed_is_a_failure(tmp_path: Path, monkeypatch: py
     only(monkeypatch, "deia", "write-through")
     with pytest.raises(bench_run.BenchFailedError, match="was to be killed ended before: exit code -9"):
         run_bench(str(tmp_path), SMALL)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this platform has no groups of processes")
+def test_ctrl_c_ends_what_is_measured_and_leaves_no_file(tmp_path: Path) -> None:
+    """It goes to the whole group, as from a terminal, and nobody says anything."""
+    with processes.start([sys.executable, "-m", "deia", "bench", "--directory", str(tmp_path)], cwd=tmp_path) as bench:
+        watched(bench)
+        eventually(lambda: list(tmp_path.glob("*/*")) != [], "something to be measured")
+        os.killpg(bench.pid, signal.SIGINT)
+        assert bench.communicate(timeout=TIMEOUT_S) == (b"", b"")
+    assert bench.returncode == 130
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_each_process_is_told_of_before_it_is_started(tmp_path: Path) -> None:
