@@ -125,6 +125,19 @@ def test_secret_is_redacted_in_json_that_its_caller_has_encoded(tmp_path: Path, 
     assert all("swordfish" not in repr(line) and "[redacted:password:" in repr(line) for line in lines)
 
 
+def test_params_that_their_caller_has_encoded_wrongly_are_recorded_as_text(tmp_path: Path) -> None:
+    """The line can be read all the same."""
+    given: Any = orjson.Fragment(b"{")
+    with SessionLogger("agent", "s", output_dir=tmp_path) as log:
+        log.log_task_start("a", given)
+        log.log_tool_call("a", given, 5)
+        with log.tool("a", given):
+            pass
+    recorded = [line.get("metadata", line.get("params")) for line in lines_of(log.path)]
+    assert len(recorded) == 3
+    assert all(set(each) == {"value"} and "Fragment" in each["value"] for each in recorded)
+
+
 @pytest.mark.parametrize("mode", ["mmap", "write"])
 def test_no_call_records_a_secret(tmp_path: Path, mode: Any, warnings_logged: list[str]) -> None:
     """Names, metadata, paths, params at any depth, keys, odd data and what it says of itself, orphans."""
