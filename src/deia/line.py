@@ -30,6 +30,8 @@ def encode_value(value: Any) -> bytes:
 
 def _as_it_is(value: Any) -> bytes | None:
     """Return data as JSON, or None where it has to be made plain before."""
+    if type(value) is orjson.Fragment:  # which may be written otherwise than we write, or be no JSON
+        return None
     try:
         encoded = orjson.dumps(value)
     except TypeError:
@@ -45,11 +47,6 @@ def plain_fields(fields: dict[str, Any]) -> dict[str, Any]:
 def encode_mapping(value: Any) -> bytes:
     """Return params or metadata as a JSON object; what is none is kept under the key `value`."""
     encoded = encode_value(value)
-    if type(value) is not dict:  # an `orjson.Fragment`, perhaps, which may be written otherwise than we write
-        try:
-            encoded = orjson.dumps(orjson.loads(encoded))
-        except orjson.JSONDecodeError:
-            encoded = orjson.dumps(plain(value))
     return encoded if encoded.startswith(b"{") else b'{"value":' + encoded + b"}"
 
 

@@ -14,10 +14,10 @@ import os, sys, threading, time, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads
 
 def other_thread():
-    time.sleep(1000)
+    time.sleep(1000)  # until it is aborted
 
 def forked_child():
-    time.sleep(1000)
+    time.sleep(1000)  # until it is aborted
 
 if sys.argv[1] == "thread":
     thread = threading.Thread(target=other_thread)

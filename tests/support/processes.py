@@ -16,6 +16,7 @@ TIMEOUT_S = 30
 """Only a hanging child meets it."""
 
 _ABORTS_S = 5
+"""What a process needs, on a busy machine, to say where it is and to end."""
 
 _started: list[subprocess.Popen[bytes]] = []
 

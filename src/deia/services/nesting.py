@@ -200,8 +200,9 @@ class Nesting(Recording):
             "lines": lines,
             "duration_ms": max(0, round(took_s * 1000)),  # below zero where a fake clock ended meanwhile
         }
+        suspects = None if self._screen is None else self._screen.suspects_path
         # who closes a file does not await
-        self._log(self._session.producer, fields, counter, inside, waits=True)
+        self._log(self._session.producer, fields, counter, inside, waits=True, suspects=suspects)
 
     @property
     def traceparent(self) -> str | None:

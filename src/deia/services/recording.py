@@ -114,12 +114,7 @@ class Recording:
             return
         if type(name) is not str or not name:
             name = arguments.text("task_name", name)
-        if duration_ms is None:
-            duration = {}
-        elif type(duration_ms) is int and 0 <= duration_ms <= arguments.LARGEST:
-            duration = {"duration_ms": duration_ms}
-        else:
-            duration = self._duration_fields(duration_ms)
+        duration = {} if duration_ms is None else self._duration_fields(duration_ms)
         self._tasks.complete(name, duration, b"{}" if metadata is None else encode_mapping(metadata), outcome)
 
     def _log_tool(
@@ -148,6 +143,9 @@ class Recording:
         append(self._session, encoded)
 
     def _duration_fields(self, value: object) -> dict[str, Any]:
+        """Return the fields of a duration: itself, or what is recorded of one that cannot be."""
+        if type(value) is int and 0 <= value <= arguments.LARGEST:
+            return {"duration_ms": value}
         odd: dict[str, dict[str, Any]] = {}
         duration_ms = self._duration("duration_ms", value, odd)
         return odd.get("duration_ms", {"duration_ms": duration_ms})
@@ -172,7 +170,10 @@ def replaced(fields: dict[str, Any], odd: dict[str, dict[str, Any]]) -> dict[str
     """Put other fields in the place of those whose values are odd."""
     result: dict[str, Any] = {}
     for name, value in fields.items():
-        result.update(odd.get(name, {name: value}))
+        if name in odd:
+            result.update(odd[name])
+        else:
+            result[name] = value
     return result
 
 
