@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 import pytest
 
-from deia import AsyncSessionLogger, SessionLogger
+from deia import AsyncSessionLogger, FileEvent, SessionLogger, read_events
+from deia.journal.damage import Damage
 from deia.redaction import suspicion
 from support import planted
 from support.lines import assert_sound, lines_of
@@ -120,8 +121,9 @@ def test_secret_is_redacted_in_json_that_its_caller_has_encoded(tmp_path: Path, 
         with log.tool("a", given):
             pass
         log.log_message("assistant", given, metadata=given)
+        log.log_message("assistant", [given])
     lines = lines_of(log.path)
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert all("swordfish" not in repr(line) and "[redacted:password:" in repr(line) for line in lines)
 
 
@@ -136,6 +138,21 @@ def test_params_that_their_caller_has_encoded_wrongly_are_recorded_as_text(tmp_p
     recorded = [line.get("metadata", line.get("params")) for line in lines_of(log.path)]
     assert len(recorded) == 3
     assert all(set(each) == {"value"} and "Fragment" in each["value"] for each in recorded)
+
+
+def test_what_is_wrongly_encoded_inside_of_params_raises_nothing_and_is_damage(tmp_path: Path) -> None:
+    """No call looks into each value; its own line cannot be read, and the others can."""
+    given: Any = {"a": orjson.Fragment(b"{")}
+    damage: list[Damage] = []
+    with SessionLogger("agent", "s", output_dir=tmp_path) as log:
+        log.log_task_start("a", given)
+        log.log_tool_call("a", given, 5)
+        with log.tool("a", given):
+            pass
+        log.log_file_read("after")
+    (event,) = read_events(log.path, on_damage=damage.append)
+    assert isinstance(event, FileEvent)
+    assert [each.line for each in damage if each.kind == "unreadable"] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("mode", ["mmap", "write"])
