@@ -109,8 +109,8 @@ def in_file_event(line: bytes) -> bool:
 def in_event(line: bytes) -> bool:
     """Whether the line of an event about a model, a message or an error may hold a secret."""
     head = line.rpartition(b',"task_id":')[0]
-    # the event itself is the first mapping, and its keys are ours; the second may be empty
-    return ((head.count(b'{"') > 1 or head.count(b"{") > 2) and _in_keys(head)) or _in_text(head)
+    # the event itself is the first mapping, and its keys are ours
+    return (head.count(b'{"') > 1 and _in_keys(head)) or _in_text(head)
 
 
 def in_task(name: bytes, metadata: bytes) -> bool:
